@@ -129,12 +129,13 @@ class Case(Record):
         return self
 
 
-def explain(error: ValidationError) -> str:
-    """One line per wrong field of a pydantic error: `field: what is wrong (got value)`."""
+def explain(error: ValidationError, hide: Iterable[str] = ()) -> str:
+    """One phrase per wrong field, `field: what is wrong (got value)`; hidden fields show no value."""
     lines = []
     for e in error.errors():
         field = ".".join(str(part) for part in e["loc"]) or "record"
-        lines.append(f"{field}: {e['msg']} (got {str(e['input'])[:80]!r})")
+        got = "" if field in hide else f" (got {str(e['input'])[:80]!r})"
+        lines.append(f"{field}: {e['msg'].removeprefix('Value error, ')}{got}")
     return "; ".join(lines)
 
 
@@ -155,7 +156,7 @@ def read_cases(path: Path) -> list[Case]:
         except ValidationError as error:
             raise CaseError(f"{path}:{number}: {explain(error)}") from None
         if case.id in line_of:
-            raise CaseError(f"{path}:{number}: id: {case.id!r} stands already on line {line_of[case.id]}; ids are unique")
+            raise CaseError(f"{path}:{number}: id: {case.id!r} stands already on line {line_of[case.id]}")
         line_of[case.id] = number
         cases.append(case)
     if not cases:

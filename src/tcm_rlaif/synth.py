@@ -1,0 +1,173 @@
+"""Invented cases, written from the knowledge tables: no patient stands behind any of them.
+
+They let the whole study run without data and without network. They are meant to be hard: symptoms are said in other
+words, some are left out, others belong to a rival pattern of the same disease, and prescriptions are modified (加减)
+for what this patient has besides. They measure the method, never clinical quality.
+"""
+
+import random
+from collections.abc import Sequence
+
+from tcm_rlaif import knowledge
+from tcm_rlaif.cases import Answer, Case, Patient, PrescriptionItem, Visit
+from tcm_rlaif.knowledge import Modification, Pattern
+
+DURATIONS = ("3天", "1周", "10天", "半月", "1月", "3月", "半年", "1年", "2年", "反复发作3年")
+AGES = {"小儿": (1, 13), "老年": (60, 82), "成人": (18, 65), "": (16, 75)}
+# our choice: half of the findings in the patient's own words, one in five left out, one rival finding in two cases
+SYNONYM_RATE, KEPT_KEY, KEPT_OTHER, RIVAL_RATE = 0.5, 0.8, 0.5, 0.5
+PREGNANT_DISEASES = ("妊娠", "胎", "子肿", "子满", "滑胎")
+
+
+def invent_cases(number: int, follow_up_share: float, seed: int) -> list[Case]:
+    """Invent cases; the same arguments give the same cases.
+
+    Args:
+        number: cases to write.
+        follow_up_share: share of them that are follow-up visits (复诊).
+        seed: of every random choice.
+
+    Returns:
+        Cases with source ``invented``, each of its own patient.
+    """
+    patterns = list(knowledge.patterns())
+    order = random.Random(f"patterns-{seed}")
+    drawn: list[Pattern] = []
+    while len(drawn) < number:  # every pattern once before any comes twice
+        drawn += order.sample(patterns, len(patterns))
+    cases = []
+    for i, pattern in enumerate(drawn[:number]):
+        rng = random.Random(f"case-{seed}-{i}")
+        first = _first_visit(pattern, patterns, rng, f"invented-{i:05d}")
+        cases.append(_follow_up(first, pattern, rng) if rng.random() < follow_up_share else first)
+    return cases
+
+
+def _patient(pattern: Pattern, rng: random.Random) -> Patient:
+    low, high = AGES[pattern.age_group]
+    if pattern.department == "妇科":
+        low, high = (45, 56) if "绝经" in pattern.disease else (18, 42)
+    sex = pattern.sex or rng.choice("男女")
+    pregnant = sex == "女" and any(word in pattern.disease for word in PREGNANT_DISEASES)
+    return Patient(sex=sex, age=rng.randint(low, high), pregnant=pregnant)
+
+
+def _say(symptom: str, rng: random.Random) -> str:
+    others = knowledge.symptom_synonyms().get(symptom, ())
+    return rng.choice(others) if others and rng.random() < SYNONYM_RATE else symptom
+
+
+def _some(items: Sequence[str], share: float, rng: random.Random, at_least: int = 1) -> list[str]:
+    kept = [item for item in items if rng.random() < share]
+    return kept if len(kept) >= at_least else list(items[:at_least])
+
+
+def _signs(prefix: str, items: Sequence[str], rng: random.Random) -> str:
+    kept = _some(items, 0.85, rng)
+    return "，".join(kept) if prefix == "舌" else "脉" + "".join(item.removeprefix("脉") for item in kept)
+
+
+def _first_visit(pattern: Pattern, patterns: Sequence[Pattern], rng: random.Random, name: str) -> Case:
+    patient = _patient(pattern, rng)
+    key = _some(pattern.key_symptoms, KEPT_KEY, rng, at_least=2)
+    rng.shuffle(key)
+    complaint, rest = key[:2], key[2:] + _some(pattern.other_symptoms, KEPT_OTHER, rng, at_least=0)
+    rivals = [p for p in patterns if p.disease == pattern.disease and p.syndrome != pattern.syndrome]
+    if rivals and rng.random() < RIVAL_RATE:
+        rest.append(rng.choice(rng.choice(rivals).other_symptoms or rivals[0].key_symptoms))
+    modifications = rng.sample(pattern.modifications, min(len(pattern.modifications), rng.choice((0, 1, 1, 2))))
+    rest += [m.symptom for m in modifications if m.symptom not in complaint]
+    rng.shuffle(rest)
+    visit = Visit(
+        chief_complaint="，".join(_say(s, rng) for s in complaint) + rng.choice(DURATIONS),
+        history="，".join(dict.fromkeys(_say(s, rng) for s in rest)),
+        tongue=_signs("舌", pattern.tongue, rng),
+        pulse=_signs("脉", pattern.pulse, rng),
+    )
+    formula = pattern.formulas[0] if rng.random() < 0.75 else rng.choice(pattern.formulas)
+    herbs = knowledge.compose(formula)
+    for modification in modifications:
+        herbs = _modify(herbs, modification)
+    answer = Answer(
+        disease=pattern.disease,
+        syndrome=pattern.syndrome,
+        treatment_principle=pattern.treatment_principle,
+        formula=formula + ("加减" if modifications else ""),
+        prescription=_items(herbs, patient),
+        packets=rng.choice((3, 5, 7, 7)),
+        usage="水煎服",
+    )
+    return Case(id=name, source="invented", patient_id=name, patient=patient, visit=visit, answer=answer)
+
+
+def _modify(herbs: dict[str, float], modification: Modification) -> dict[str, float]:
+    """Apply one 加减 rule: remove, then add (a herb that is there already keeps the larger dose)."""
+    kept = {herb: dose for herb, dose in herbs.items() if herb not in modification.remove}
+    for herb, dose in modification.add:
+        kept[herb] = max(dose, kept.get(herb, 0))
+    return kept or herbs
+
+
+def child_share(age: float | None) -> float:
+    """Share of the adult dose for an age in years.
+
+    Source:
+        中医儿科学 (textbook convention): infants about 1/3, small children 1/2, school children 2/3 of the adult dose.
+    """
+    if age is None or age >= 14:
+        return 1.0
+    return 1 / 3 if age < 1 else 1 / 2 if age < 6 else 2 / 3
+
+
+def _items(herbs: dict[str, float], patient: Patient) -> tuple[PrescriptionItem, ...]:
+    """Doses for this patient, in the steps in which herbs are weighed; forbidden herbs of pregnancy left out."""
+    items = []
+    for herb, dose in herbs.items():
+        known = knowledge.herb_info(herb)
+        if patient.pregnant and known.pregnancy in ("禁用", "忌用"):
+            continue
+        scaled = dose * child_share(patient.age)
+        step = 1 if scaled >= 3 else 0.5
+        rounded = max(step, round(scaled / step) * step)
+        items.append(PrescriptionItem(herb=herb, dose=rounded, note=known.handling))
+    return tuple(items)
+
+
+def _follow_up(first: Case, pattern: Pattern, rng: random.Random) -> Case:
+    """The next visit: some findings went, perhaps a new one came or the main one stayed; the answer is adjusted."""
+    before = first.answer
+    herbs = {item.herb: item.dose for item in before.prescription}
+    used = [m for m in pattern.modifications if any(herb in herbs for herb, _ in m.add) and m.symptom]
+    fresh = [m for m in pattern.modifications if not any(herb in herbs for herb, _ in m.add)]
+    text, changes = [f"服上方{before.packets}剂"], 0
+    better = rng.sample(pattern.key_symptoms, min(2, len(pattern.key_symptoms)))
+    text.append("、".join(better) + rng.choice(("减轻", "好转", "明显缓解")))
+    if used and rng.random() < 0.5:
+        gone = rng.choice(used)
+        text.append(f"{gone.symptom}已除")
+        herbs = {h: d for h, d in herbs.items() if h not in dict(gone.add) or h in knowledge.compose(pattern.formulas[0])}
+        changes += 1
+    if fresh and (not changes or rng.random() < 0.5):
+        new = rng.choice(fresh)
+        text.append(f"现{_say(new.symptom, rng)}")
+        share = child_share(first.patient.age)
+        herbs = _modify(herbs, Modification(new.symptom, tuple((h, d * share) for h, d in new.add), new.remove))
+        changes += 1
+    staying = [s for s in pattern.key_symptoms if s not in better]
+    if staying and (not changes or rng.random() < 0.4):
+        text.append(f"{_say(rng.choice(staying), rng)}仍在")
+        herbs = _strengthen(herbs, first.patient)
+    items = _items({h: d / child_share(first.patient.age) for h, d in herbs.items()}, first.patient)
+    visit = Visit(history="，".join(text), tongue=first.visit.tongue, pulse=_signs("脉", pattern.pulse, rng))
+    answer = before.model_copy(update={"formula": before.formula.removesuffix("加减") + "加减", "prescription": items})
+    earlier = (first.visit.model_copy(update={"answer": before}),)
+    return first.model_copy(update={"visit": visit, "earlier_visits": earlier, "answer": answer})
+
+
+def _strengthen(herbs: dict[str, float], patient: Patient) -> dict[str, float]:
+    """Raise the first herb that its range allows by half: the complaint did not yield."""
+    for herb, dose in herbs.items():
+        high = knowledge.herb_info(herb).dose_max_g * child_share(patient.age)
+        if dose * 1.5 <= high:
+            return {**herbs, herb: dose * 1.5}
+    return herbs
