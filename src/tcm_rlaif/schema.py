@@ -69,11 +69,11 @@ class Params(BaseModel):
     base_dtype: Literal["auto", "float32", "bfloat16"] = key(
         "auto", "compute type; auto = bfloat16 where the processor has instructions for it"
     )
-    base_hidden: Int = key(256, "tiny: hidden size", "dimensions", OURS, ge=32)
-    base_layers: Int = key(6, "tiny: number of layers", ge=1)
+    base_hidden: Int = key(192, "tiny: hidden size", "dimensions", OURS, ge=32)
+    base_layers: Int = key(4, "tiny: number of layers", ge=1)
     base_heads: Int = key(4, "tiny: attention heads; key-value heads are half of them", ge=2, multiple_of=2)
     base_vocabulary: Int = key(4096, "tiny: tokenizer size", "tokens", ge=512)
-    base_steps: Int = key(900, "tiny: pre-training steps", "steps", ge=1)
+    base_steps: Int = key(450, "tiny: pre-training steps", "steps", ge=1)
     base_batch_size: Int = key(32, "tiny: blocks per step", "blocks", ge=1)
     base_block: Int = key(128, "tiny: length of a pre-training block", "tokens", ge=32)
     base_learning_rate: Float = key(1.5e-3, "tiny: peak learning rate of pre-training", gt=0, lt=1)

@@ -1,0 +1,114 @@
+"""The text that the tiny base model is pre-trained on: statements written from the knowledge tables.
+
+A real base model has read textbooks; the tiny one reads these. They say what herbs, formulas and patterns are, in many
+wordings, and hold short notes in prose. They never show the task: no case prompt, no answer layout, no 加减 worked out
+on a patient. What SFT and DPO add can so be told from what the base brings along.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+
+from tcm_rlaif import knowledge
+from tcm_rlaif.knowledge import Formula, Herb, Pattern
+
+
+def _join(items, rng: random.Random, share: float = 1.0) -> str:
+    kept = [item for item in items if rng.random() < share] or list(items[:1])
+    rng.shuffle(kept)
+    return "，".join(kept)
+
+
+def _doses(composition) -> str:
+    return "，".join(f"{herb}{dose:g}g" for herb, dose in composition)
+
+
+def herb_statement(herb: Herb, rng: random.Random) -> str:
+    """What is known of one herb, in one sentence."""
+    parts = [f"{herb.name}"]
+    if herb.dose_min_g and herb.dose_max_g:
+        parts.append(rng.choice(("用量{}～{}g", "煎服{}～{}g", "成人日用{}～{}g")).format(f"{herb.dose_min_g:g}", f"{herb.dose_max_g:g}"))
+    if herb.toxicity:
+        parts.append(f"有{herb.toxicity}")
+    if herb.pregnancy:
+        parts.append(f"孕妇{herb.pregnancy}")
+    if herb.handling:
+        parts.append(f"宜{herb.handling}")
+    if herb.base != herb.name:
+        parts.append(f"为{herb.base}的炮制品")
+    return "，".join(parts) + "。"
+
+
+def formula_statement(formula: Formula, rng: random.Random) -> str:
+    """Composition, doses and effect of one formula."""
+    doses = _doses(formula.composition)
+    return rng.choice(
+        (
+            f"{formula.name}由{doses}组成，功能{formula.effect}。",
+            f"{formula.name}：{doses}。功用：{formula.effect}。",
+            f"{formula.effect}用{formula.name}，药用{doses}。",
+            f"{formula.name}方：{doses}。",
+        )
+    )
+
+
+def pattern_statement(pattern: Pattern, rng: random.Random) -> str:
+    """One disease-syndrome pattern: findings, pathogenesis, treatment."""
+    findings = _join(pattern.key_symptoms + pattern.other_symptoms, rng, 0.8)
+    signs = f"{'，'.join(pattern.tongue)}，脉{''.join(pattern.pulse)}"
+    formula = rng.choice(pattern.formulas)
+    return rng.choice(
+        (
+            f"{pattern.disease}之{pattern.syndrome}，症见{findings}，{signs}。治宜{pattern.treatment_principle}，方用{formula}。",
+            f"{findings}，{signs}，属{pattern.disease}{pattern.syndrome}，{pattern.treatment_principle}，{formula}主之。",
+            f"{pattern.disease}见{findings}，{signs}者，为{pattern.syndrome}，病机为{pattern.pathogenesis}，选{formula}。",
+            f"{pattern.syndrome}之{pattern.disease}，治以{pattern.treatment_principle}，用{formula}加减。",
+        )
+    )
+
+
+def note_statement(pattern: Pattern, rng: random.Random) -> str:
+    """A short note in prose that goes from findings to doses, as books of cases have them; not the answer layout."""
+    formula = pattern.formulas[0]
+    findings = _join(pattern.key_symptoms, rng, 0.8)
+    return (
+        f"某患，{findings}，{'，'.join(pattern.tongue)}，脉{''.join(pattern.pulse)}。断为{pattern.disease}，证属{pattern.syndrome}，"
+        f"治以{pattern.treatment_principle}，予{formula}：{_doses(knowledge.compose(formula).items())}。"
+    )
+
+
+def modification_statement(pattern: Pattern, rng: random.Random) -> str:
+    """One rule 加减 of a pattern."""
+    rule = rng.choice(pattern.modifications)
+    added = f"加{_doses(rule.add)}" if rule.add else ""
+    removed = f"去{'、'.join(rule.remove)}" if rule.remove else ""
+    return f"{pattern.disease}{pattern.syndrome}兼{rule.symptom}者，{'，'.join(p for p in (added, removed) if p)}。"
+
+
+def synonym_statement(symptom: str, synonyms: tuple[str, ...], rng: random.Random) -> str:
+    """Other words for one symptom."""
+    other = rng.choice(synonyms)
+    return rng.choice((f"{other}即{symptom}。", f"{symptom}，又称{other}。", f"{symptom}者，{other}也。"))
+
+
+def statements(seed: int) -> Iterator[str]:
+    """An endless stream of statements; the same seed gives the same stream.
+
+    The shares are our choice: most of the text ties findings to patterns and patterns to herbs with doses, since that
+    is what the task needs and what a textbook spends most words on.
+    """
+    rng = random.Random(f"corpus-{seed}")
+    formulas, patterns = list(knowledge.formulas().values()), list(knowledge.patterns())
+    herbs = [*knowledge.herbs().values(), *map(knowledge.herb_info, knowledge.forms())]
+    synonyms = list(knowledge.symptom_synonyms().items())
+    modified = [p for p in patterns if p.modifications]
+    writers: list[tuple[float, Callable[[], str]]] = [
+        (0.08, lambda: herb_statement(rng.choice(herbs), rng)),
+        (0.26, lambda: formula_statement(rng.choice(formulas), rng)),
+        (0.24, lambda: pattern_statement(rng.choice(patterns), rng)),
+        (0.26, lambda: note_statement(rng.choice(patterns), rng)),
+        (0.10, lambda: modification_statement(rng.choice(modified), rng)),
+        (0.06, lambda: synonym_statement(*rng.choice(synonyms), rng)),
+    ]
+    weights, makers = zip(*writers, strict=True)
+    while True:
+        yield rng.choices(makers, weights)[0]()

@@ -1,0 +1,257 @@
+"""Training: the tiny base, SFT and DPO, all by well-kept trainers; here are only their arguments and our checks.
+
+Convention, once for the whole study: log-probabilities of an answer are *summed* over its tokens, implicit rewards
+include beta (arXiv 2305.18290, eq. 5), and a larger beta keeps the policy nearer to the reference.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tcm_rlaif import corpus, prompts
+from tcm_rlaif.cases import Case
+from tcm_rlaif.models import compute_dtype
+from tcm_rlaif.schema import Params
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+    from trl import DPOTrainer, SFTTrainer
+
+
+def _arguments(P: Params, seed: int, folder: Path, stage: str, steps: int) -> dict[str, Any]:
+    """What all trainers share: quiet, seeded, about 50 log rows, checkpoints that fit these parameters only."""
+    import torch
+
+    key = hashlib.sha256(json.dumps(P.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12]
+    return {
+        "output_dir": str(folder / f"checkpoints-{stage}-{key}"),
+        "seed": seed,
+        "bf16": compute_dtype(P) == torch.bfloat16,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": max(1, steps // 10),
+        "logging_steps": max(1, steps // 50),
+        "logging_first_step": True,
+        "use_cpu": not torch.cuda.is_available(),
+        "report_to": "none",
+        "save_total_limit": 1,
+        "disable_tqdm": False,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+    }
+
+
+def _steps(rows: int, batch: int, epochs: float) -> int:
+    return max(1, math.ceil(math.ceil(rows / batch) * epochs))
+
+
+def run(trainer: "Trainer") -> list[dict[str, float]]:
+    """Train, going on from the last checkpoint where an interrupted run left one.
+
+    Returns:
+        The log as rows: `step`, `epoch` and what the trainer logged.
+    """
+    from transformers.trainer_utils import get_last_checkpoint
+
+    folder = trainer.args.output_dir
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(folder) if Path(folder).is_dir() else None)
+    return [row for row in trainer.state.log_history if "train_runtime" not in row]
+
+
+def pretrain_trainer(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", P: Params, folder: Path) -> "Trainer":
+    """The trainer of the tiny base: statements joined by `<|endoftext|>` and cut into blocks of `base_block` tokens."""
+    from transformers import Trainer, TrainingArguments, default_data_collator
+
+    needed = P.base_steps * P.base_batch_size
+    ids: list[int] = []
+    stream = corpus.statements(P.base_seed + 1)
+    while len(ids) < needed * P.base_block:
+        for one in tokenizer(list(islice(stream, 2000)), add_special_tokens=False)["input_ids"]:
+            ids += [*one, tokenizer.pad_token_id]
+    blocks = [ids[i * P.base_block : (i + 1) * P.base_block] for i in range(needed)]
+    arguments = TrainingArguments(
+        **_arguments(P, P.base_seed, folder, "base", P.base_steps),
+        per_device_train_batch_size=P.base_batch_size,
+        max_steps=P.base_steps,
+        learning_rate=P.base_learning_rate,
+        weight_decay=0.05,
+        save_strategy="no",
+    )
+    rows = [{"input_ids": block, "labels": block} for block in blocks]
+    return Trainer(model, arguments, train_dataset=rows, data_collator=default_data_collator)
+
+
+def lora(P: Params):
+    """The LoRA configuration of every adapter: all linear layers (arXiv 2106.09685)."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=P.lora_rank, lora_alpha=P.lora_alpha, lora_dropout=P.lora_dropout, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+
+
+def sft_rows(cases: Sequence[Case]):
+    """Cases as TRL's prompt-completion rows: only the completion is learned."""
+    from datasets import Dataset
+
+    return Dataset.from_list([{"prompt": prompts.prompt(c), "completion": prompts.completion(c.answer)} for c in cases])
+
+
+def sft_trainer(
+    model: "PreTrainedModel | PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    train,
+    validation,
+    P: Params,
+    *,
+    seed: int,
+    folder: Path,
+    epochs: float | None = None,
+    learning_rate: float | None = None,
+) -> "SFTTrainer":
+    """TRL's SFT trainer with completion-only loss; the epoch with the lowest validation loss is kept.
+
+    Args:
+        model: a base model, which gets a fresh adapter, or a model with a trainable adapter, which is continued.
+        train: rows as of `sft_rows`; validation likewise, or None.
+        epochs: passes over the rows; default `sft_epochs`. learning_rate: default `sft_learning_rate`.
+    """
+    from peft import PeftModel
+    from trl import SFTConfig, SFTTrainer
+
+    epochs = P.sft_epochs if epochs is None else epochs
+    each_epoch = {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True} if validation else {}
+    arguments = SFTConfig(
+        **_arguments(P, seed, folder, "sft", _steps(len(train), P.sft_batch_size * P.sft_accumulation, epochs)),
+        **(each_epoch or {"save_strategy": "no"}),
+        per_device_train_batch_size=P.sft_batch_size,
+        per_device_eval_batch_size=P.sft_batch_size,
+        gradient_accumulation_steps=P.sft_accumulation,
+        num_train_epochs=epochs,
+        learning_rate=P.sft_learning_rate if learning_rate is None else learning_rate,
+        max_length=None,  # `check_lengths` refuses long rows; cutting them would hide the end of an answer
+        completion_only_loss=True,
+        gradient_checkpointing=P.base_model != "tiny",
+        metric_for_best_model="eval_loss" if validation else None,
+        greater_is_better=False if validation else None,
+    )
+    fresh = None if isinstance(model, PeftModel) else lora(P)
+    return SFTTrainer(
+        model, arguments, train_dataset=train, eval_dataset=validation, processing_class=tokenizer, peft_config=fresh
+    )
+
+
+def dpo_trainer(
+    model: "PreTrainedModel | PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    pairs: Sequence[dict],
+    P: Params,
+    *,
+    seed: int,
+    folder: Path,
+    callbacks: Sequence = (),
+) -> "DPOTrainer":
+    """TRL's DPO trainer. The reference is the model as it comes in: with an SFT adapter, a frozen copy of that adapter.
+
+    Args:
+        model: a base model (fresh adapter, reference = base) or one with a trainable SFT adapter (reference = SFT).
+        pairs: rows in TRL's conversational preference format: prompt, chosen, rejected.
+        callbacks: e.g. the health panel.
+    """
+    from datasets import Dataset
+    from peft import PeftModel
+    from trl import DPOConfig, DPOTrainer
+
+    rows = Dataset.from_list([{k: row[k] for k in ("prompt", "chosen", "rejected")} for row in pairs])
+    arguments = DPOConfig(
+        **_arguments(P, seed, folder, "dpo", dpo_steps(P, len(rows))),
+        save_strategy="no",
+        per_device_train_batch_size=P.dpo_batch_size,
+        gradient_accumulation_steps=P.dpo_accumulation,
+        num_train_epochs=P.dpo_epochs,
+        learning_rate=P.dpo_learning_rate,
+        beta=P.dpo_beta,
+        loss_type=list(P.dpo_loss_type),
+        loss_weights=list(P.dpo_loss_weights),
+        label_smoothing=P.dpo_label_smoothing,
+        max_length=None,
+        gradient_checkpointing=P.base_model != "tiny",
+    )
+    fresh = None if isinstance(model, PeftModel) else lora(P)
+    return DPOTrainer(
+        model, args=arguments, train_dataset=rows, processing_class=tokenizer, peft_config=fresh, callbacks=list(callbacks)
+    )
+
+
+def dpo_steps(P: Params, pairs: int) -> int:
+    """Optimiser steps that DPO makes on so many pairs."""
+    return _steps(pairs, P.dpo_batch_size * P.dpo_accumulation, P.dpo_epochs)
+
+
+def check_lengths(tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict], limit: int) -> dict[str, int]:
+    """Refuse rows that are too long; nothing is ever cut.
+
+    Args:
+        rows: prompt + completion, or prompt + chosen + rejected, as messages.
+        limit: `sft_max_length`, in tokens.
+
+    Returns:
+        `longest` (tokens) and `truncated` (always 0).
+
+    Raises:
+        ValueError: names the row and its length.
+    """
+    longest = 0
+    for number, row in enumerate(rows):
+        for field in ("completion", "chosen", "rejected"):
+            if field in row:
+                length = len(tokenizer.apply_chat_template(row["prompt"] + row[field], return_dict=True)["input_ids"])
+                longest = max(longest, length)
+                if length > limit:
+                    raise ValueError(f"row {number} ({field}) has {length} tokens, sft_max_length is {limit}: raise it")
+    return {"longest": longest, "truncated": 0}
+
+
+def supervised(trainer: "SFTTrainer", number: int = 0) -> list[tuple[str, bool]]:
+    """One row as the trainer sees it: text of each run of tokens, and whether the loss is taken there.
+
+    Returns:
+        Runs of (decoded text, is supervised), in order.
+    """
+    batch = trainer.data_collator([trainer.train_dataset[number]])
+    ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
+    runs: list[tuple[list[int], bool]] = []
+    for token, label in zip(ids, labels, strict=True):
+        if not runs or runs[-1][1] != (label != -100):
+            runs.append(([], label != -100))
+        runs[-1][0].append(token)
+    return [(trainer.processing_class.decode(run), learned) for run, learned in runs]
+
+
+def first_loss(trainer: "DPOTrainer") -> dict[str, float]:
+    """DPO's loss, margin and log-probabilities on the first batch before any step.
+
+    With policy = reference the sigmoid loss is ln 2 = 0.6931 and the margin 0 (arXiv 2305.18290, eq. 7 at pi = pi_ref).
+    """
+    import torch
+
+    trainer.model.eval()
+    batch = next(iter(trainer.get_train_dataloader()))
+    with torch.no_grad(), trainer.compute_loss_context_manager():
+        loss = trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch))
+    logged = {name: values[-1] for name, values in trainer._metrics["eval"].items()}
+    trainer._metrics["eval"].clear()
+    trainer.model.train()
+    return {"loss": float(loss), "margin": logged["rewards/margins"], "logps_chosen": logged["logps/chosen"]}
+
+
+def largest_difference(model, other, tokenizer: "PreTrainedTokenizerBase", text: str) -> float:
+    """Largest absolute difference of two models' logits on a text: 0 when an adapter was saved and reloaded whole."""
+    import torch
+
+    inputs = tokenizer(text, return_tensors="pt").to(model.device)
+    with torch.inference_mode():
+        return float((model.eval()(**inputs).logits - other.eval()(**inputs).logits).abs().max())
