@@ -17,9 +17,11 @@ from .types import Herb
 MAX_NAME = 30
 """Longer strings are no herb name; the limit keeps the work per name bounded."""
 
-PROCESSES = tuple(sorted(
-    "炒 清炒 炒焦 炒黄 麸炒 米炒 土炒 砂炒 蜜炒 酒炒 醋炒 盐炒 姜炒 炙 蜜炙 酒炙 醋炙 盐炙 姜炙 油炙 蜜 酒 醋 盐 姜 "
-    "制 酒制 醋制 盐制 姜制 煅 焦 煨 炮 烫 砂烫 蒸 酒蒸 醋蒸 水飞 法 清 生 鲜 干 净 熟".split(), key=len, reverse=True))
+PROCESSES = (
+    "清炒", "炒焦", "炒黄", "麸炒", "米炒", "土炒", "砂炒", "蜜炒", "酒炒", "醋炒", "盐炒", "姜炒", "蜜炙", "酒炙",
+    "醋炙", "盐炙", "姜炙", "油炙", "酒制", "醋制", "盐制", "姜制", "砂烫", "酒蒸", "醋蒸", "水飞", "炒", "炙", "蜜",
+    "酒", "醋", "盐", "姜", "制", "煅", "焦", "煨", "炮", "烫", "蒸", "法", "清", "生", "鲜", "干", "净", "熟",
+)
 """Words for processing before a name, longest first. Names of places (川, 怀, 广) change the herb: alias table only."""
 
 SHAPES = ("饮片", "咀片", "炭", "片", "粉", "末", "丝", "段", "块")
