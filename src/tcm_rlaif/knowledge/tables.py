@@ -156,12 +156,13 @@ def read_formulas(folder: Traversable) -> dict[str, Formula]:
 
 
 def read_patterns(folder: Traversable) -> tuple[Pattern, ...]:
-    """Patterns of all `patterns_*.tsv` of a folder; a disease–syndrome pair that occurs twice is an error."""
-    found: dict[tuple[str, str], Pattern] = {}
+    """Patterns of all `patterns_*.tsv` of a folder; a disease–syndrome pair that occurs twice in a department is
+    an error (children and adults may share one, with other formulas)."""
+    found: dict[tuple[str, str, str], Pattern] = {}
     for name in sorted(f.name for f in folder.iterdir() if f.name.startswith("patterns_") and f.name.endswith(".tsv")):
         for row in read_rows(folder, name, PATTERN_COLUMNS):
             pattern = _pattern(row)
-            key = (pattern.disease, pattern.syndrome)
+            key = (pattern.department, pattern.disease, pattern.syndrome)
             if key in found:
                 raise row.error("syndrome", f"{' '.join(key)} stands already in a row before", "keep one of the two")
             found[key] = pattern
