@@ -53,7 +53,9 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict]]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise CaseError(f"{path}:{number}: no valid JSON ({error.msg}, column {error.colno}); one object per line") from None
+            raise CaseError(
+                f"{path}:{number}: no valid JSON ({error.msg}, column {error.colno}); one object per line"
+            ) from None
         if not isinstance(row, dict):
             raise CaseError(f"{path}:{number}: must be an object {{…}}, not a {type(row).__name__}")
         found = True
@@ -70,7 +72,9 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict]]:
         found = False
         for row in reader:
             if None in row or None in row.values():
-                raise CaseError(f"{path}:{reader.line_num}: has not {len(reader.fieldnames or ())} fields as the header; quote commas")
+                raise CaseError(
+                    f"{path}:{reader.line_num}: has not {len(reader.fieldnames or ())} fields as the header; quote commas"
+                )
             found = True
             yield reader.line_num, row
     if not found:
@@ -96,8 +100,10 @@ def read_own(path: Path, columns: Mapping[str, str]) -> list[Case]:
             raise CaseError(f"{path}: no column {column!r} for {field}; columns: {', '.join(sorted(have))}")
     column = {field: columns.get(field, field) for field in OWN_FIELDS}
     if not {column["chief_complaint"], column["history"]} & have:
-        raise CaseError(f"{path}: no column for chief_complaint (主诉) or history (现病史); name yours in data_columns; "
-                        f"columns: {', '.join(sorted(have))}")
+        raise CaseError(
+            f"{path}: no column for chief_complaint (主诉) or history (现病史); name yours in data_columns; "
+            f"columns: {', '.join(sorted(have))}"
+        )
     line_of, visits = {}, {}
     for line, row in rows:
         value = {field: row.get(name) for field, name in column.items()}
@@ -121,7 +127,11 @@ def _own_case(value: Mapping[str, Any], where: str) -> Case:
         "id": text["id"],
         "source": "own",
         "patient_id": text.get("patient_id") or text["id"],
-        "patient": {"sex": text.get("sex", ""), "age": text.get("age") or None, "pregnant": pregnant in ("1", "true", "是")},
+        "patient": {
+            "sex": text.get("sex", ""),
+            "age": text.get("age") or None,
+            "pregnant": pregnant in ("1", "true", "是"),
+        },
         "visit": {field: text.get(field, "") for field in VISIT_FIELDS},
         "answer": _own_answer(text, where),
     }
@@ -135,7 +145,9 @@ def _own_answer(text: Mapping[str, str], where: str) -> Answer | None:
     fields = {field: text.get(field, "") for field in ANSWER_FIELDS}
     read = answers.parse(f"处方：{text['prescription']}") if text.get("prescription") else None
     if read and not read.answer.prescription:
-        raise CaseError(f"{where}: prescription: no herb could be read in {text['prescription'][:60]!r}; write 柴胡10g，黄芩12g")
+        raise CaseError(
+            f"{where}: prescription: no herb could be read in {text['prescription'][:60]!r}; write 柴胡10g，黄芩12g"
+        )
     if not read and not any(fields.values()):
         return None
     return (read.answer if read else Answer()).model_copy(update=fields)
@@ -153,7 +165,9 @@ def _chain_visits(visits: list[tuple[int, int, Case]], path: Path) -> list[Case]
     visits.sort(key=lambda v: v[:2])
     for (number, line, _), (again, line_2, case) in zip(visits, visits[1:], strict=False):
         if number == again:
-            raise CaseError(f"{path}:{line_2}: visit: patient {case.patient_id!r} has visit {number} on line {line} already")
+            raise CaseError(
+                f"{path}:{line_2}: visit: patient {case.patient_id!r} has visit {number} on line {line} already"
+            )
     done: list[Case] = []
     earlier: tuple = ()
     for _, _, case in visits:
@@ -220,9 +234,24 @@ def read_tcmeval_sdt(path: Path) -> list[Case]:
         patient = {"sex": sex[1] if sex else "", "age": float(age[1]) if age else None}
         name = f"tcmeval-{row['Medical Record ID']}"
         answer = Answer(syndrome="，".join(p for p in row["TCM Syndrome"].split(";") if p))
-        cases.append(Case(id=name, source="tcmeval_sdt", patient_id=name, patient=patient,
-                          visit={"history": text}, answer=answer))
+        cases.append(
+            Case(
+                id=name, source="tcmeval_sdt", patient_id=name, patient=patient, visit={"history": text}, answer=answer
+            )
+        )
     return cases
 
 
-READERS: dict[str, Callable[[Path], list[Case]]] = {"mtcmb": read_mtcmb, "tcmeval_sdt": read_tcmeval_sdt}
+def read_records(source: str, path: Path, columns: Mapping[str, str]) -> list[Case]:
+    """Read the records of a source that `data_source` names.
+
+    Args:
+        source: ``mtcmb``, ``tcmeval_sdt`` or ``own``.
+        path: file or folder. columns: for own records, see `read_own`.
+    """
+    readers: dict[str, Callable[[], list[Case]]] = {
+        "mtcmb": lambda: read_mtcmb(path),
+        "tcmeval_sdt": lambda: read_tcmeval_sdt(path),
+        "own": lambda: read_own(path, columns),
+    }
+    return readers[source]()

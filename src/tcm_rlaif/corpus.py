@@ -26,7 +26,11 @@ def herb_statement(herb: Herb, rng: random.Random) -> str:
     """What is known of one herb, in one sentence."""
     parts = [f"{herb.name}"]
     if herb.dose_min_g and herb.dose_max_g:
-        parts.append(rng.choice(("用量{}～{}g", "煎服{}～{}g", "成人日用{}～{}g")).format(f"{herb.dose_min_g:g}", f"{herb.dose_max_g:g}"))
+        parts.append(
+            rng.choice(("用量{}～{}g", "煎服{}～{}g", "成人日用{}～{}g")).format(
+                f"{herb.dose_min_g:g}", f"{herb.dose_max_g:g}"
+            )
+        )
     if herb.toxicity:
         parts.append(f"有{herb.toxicity}")
     if herb.pregnancy:

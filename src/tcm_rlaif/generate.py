@@ -53,7 +53,9 @@ def _sampler(seeds: Sequence[int], temperature: float, top_p: float):
             for warmer in warmers:
                 warped = warmer(input_ids, warped)
             probability = warped.softmax(-1).cpu()
-            drawn = torch.stack([torch.multinomial(p, 1, generator=g) for p, g in zip(probability, generators, strict=True)])
+            drawn = torch.stack(
+                [torch.multinomial(p, 1, generator=g) for p, g in zip(probability, generators, strict=True)]
+            )
             only = torch.full_like(scores, float("-inf"))
             return only.scatter_(1, drawn.to(scores.device), 0.0)
 
@@ -88,7 +90,9 @@ def sample(
     import torch
     from tqdm import tqdm
 
-    texts = [tokenizer.apply_chat_template(prompts.prompt(c), tokenize=False, add_generation_prompt=True) for c in cases]
+    texts = [
+        tokenizer.apply_chat_template(prompts.prompt(c), tokenize=False, add_generation_prompt=True) for c in cases
+    ]
     lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
     jobs = sorted(((i, n) for i in range(len(cases)) for n in range(number)), key=lambda job: (lengths[job[0]], job))
     batches = [jobs[i : i + batch_size] for i in range(0, len(jobs), batch_size)]

@@ -146,14 +146,20 @@ def load_base(source: str, P: Params) -> tuple["PreTrainedModel", "PreTrainedTok
         kwargs |= {"gguf_file": file.name, "quantization_config": GgufConfig(dequantize=True)}
     elif (ROOT / source).is_dir():
         name = str(ROOT / source)
-    tokenizer = AutoTokenizer.from_pretrained(name, **({"gguf_file": kwargs["gguf_file"]} if "gguf_file" in kwargs else {}))
+    tokenizer = AutoTokenizer.from_pretrained(
+        name, **({"gguf_file": kwargs["gguf_file"]} if "gguf_file" in kwargs else {})
+    )
     model = AutoModelForCausalLM.from_pretrained(name, **kwargs)
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
         # padding with the end token would hide the end from the loss and the model would never learn to stop
-        spare = [t for t in ("<|endoftext|>", "<unk>", "<pad>") if t in tokenizer.get_vocab() and t != tokenizer.eos_token]
+        spare = [
+            t for t in ("<|endoftext|>", "<unk>", "<pad>") if t in tokenizer.get_vocab() and t != tokenizer.eos_token
+        ]
         if not spare:
-            raise ValueError(f"base_model: {source}: the tokenizer has no padding token other than its end token; add one")
+            raise ValueError(
+                f"base_model: {source}: the tokenizer has no padding token other than its end token; add one"
+            )
         tokenizer.pad_token = spare[0]
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
 

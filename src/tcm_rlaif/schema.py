@@ -14,8 +14,8 @@ PREFIXES = {
     "00_base_model": ("base_",),
     "01_data_prep": ("data_",),
     "02_sft": ("sft_", "lora_"),
-    "03_rlaif_labels": ("candidate_", "judge", "audit_", "pair_"),
-    "04_dpo": ("preference_", "dpo_"),
+    "03_rlaif_labels": ("candidate_", "judge", "audit_"),
+    "04_dpo": ("pair_", "preference_", "dpo_"),
     "05_evaluate": ("eval_",),
     "06_ablation": ("ablation_",),
 }

@@ -4,16 +4,18 @@ Every drop is counted in a funnel whose rows add up. Visits of one patient and n
 and a group never straddles two splits: otherwise a test case would be answered from memory.
 """
 
+import json
 import random
 import re
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from tcm_rlaif.cases import Case, CaseError
+from tcm_rlaif.cases import Case, CaseError, read_cases
 
 IDENTIFIERS = {
     "identity number": re.compile(r"(?<!\d)\d{17}[\dXx](?!\d)"),
@@ -91,7 +93,9 @@ def groups(cases: Sequence[Case], near_duplicate: float) -> list[int]:
     vocabulary = {gram: i for i, gram in enumerate(sorted(set().union(*grams)))} if grams else {}
     rows = np.repeat(np.arange(len(cases)), [len(g) for g in grams])
     columns = [vocabulary[gram] for g in grams for gram in sorted(g)]
-    X = csr_matrix((np.ones(len(columns), dtype=np.int32), (rows, columns)), shape=(len(cases), max(1, len(vocabulary))))
+    X = csr_matrix(
+        (np.ones(len(columns), dtype=np.int32), (rows, columns)), shape=(len(cases), max(1, len(vocabulary)))
+    )
     shared = (X @ X.T).tocoo()
     size = np.array([len(g) for g in grams])
     similar = shared.data / (size[shared.row] + size[shared.col] - shared.data) >= near_duplicate
@@ -132,3 +136,14 @@ def split(cases: Sequence[Case], group: Sequence[int], validation: float, test: 
     place.update(dict.fromkeys(order[: sizes["test"]], "test"))
     place.update(dict.fromkeys(order[sizes["test"] : sum(sizes.values())], "validation"))
     return [place[g] for g in group]
+
+
+def read_split(folder: Path, name: str) -> list[Case]:
+    """The cases of one split, as 01_data_prep wrote them. `test` is opened by 05_evaluate alone.
+
+    Args:
+        folder: of the run of 01_data_prep.
+        name: train, validation or test.
+    """
+    place = json.loads((folder / "splits.json").read_text("utf-8"))
+    return [case for case in read_cases(folder / "cases.jsonl") if place[case.id] == name]

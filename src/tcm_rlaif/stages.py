@@ -143,8 +143,17 @@ class Stage:
     def close(self, **facts: Any) -> None:
         """Write `stage.json`, last of all: what the stage found, and what it was made of."""
         read = read_by(self.P, self.run.stage)
-        write_json(self.folder / DONE, {"stage": self.run.stage, "arm": self.run.arm, "seed": self.run.seed,
-                                        "params": read, "code": code_hash(self.run.stage), **facts})
+        write_json(
+            self.folder / DONE,
+            {
+                "stage": self.run.stage,
+                "arm": self.run.arm,
+                "seed": self.run.seed,
+                "params": read,
+                "code": code_hash(self.run.stage),
+                **facts,
+            },
+        )
         print(f"{self.run.folder}/{DONE} written; next: {_next(self)}")
 
 
@@ -181,12 +190,28 @@ def open_stage(stage: str, notebook_globals: Mapping[str, Any]) -> Stage:
 def given_parameters(notebook_globals: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters among a notebook's global names: plain values, not what IPython or an import put there."""
     plain = (str, int, float, bool, list, dict, tuple, type(None))
-    notebook_own = {"In", "Out"}
-    return {
-        name: value
-        for name, value in notebook_globals.items()
-        if not name.startswith("_") and name not in notebook_own and type(value) in plain
+    names = {
+        k for k, v in notebook_globals.items() if type(v) in plain and not k.startswith("_") and k not in ("In", "Out")
     }
+    # When the cell is run again in JupyterLab, later cells have left their own variables: only parameters count then.
+    first = _first_names.setdefault(id(notebook_globals), names)
+    return {name: notebook_globals[name] for name in names if name in first or name in Params.model_fields}
+
+
+_first_names: dict[int, set[str]] = {}
+
+
+def stage_name(name: str) -> str:
+    """The stage that a user means: `02_sft`, `02`, `sft` or `02_sft.ipynb`.
+
+    Raises:
+        StageError: if there is none.
+    """
+    wanted = name.removesuffix(".ipynb").rsplit("/", 1)[-1]
+    found = [s for s in STAGES if wanted in (s, s[:2], s[3:])]
+    if not found:
+        raise StageError(f"no notebook {name!r}; {params.nearest(wanted, STAGES)}")
+    return found[0]
 
 
 def find_run(P: Params, stage: str, arm: str, seed: int | None) -> Run:
@@ -209,7 +234,9 @@ def find_run(P: Params, stage: str, arm: str, seed: int | None) -> Run:
     for folder in dict(last.inputs).values():
         if runs[folder].stage == stage:
             return runs[folder]
-    raise StageError(f"arm {arm!r} has no stage {stage}: it trains {params.for_arm(P, arm).training!r}; choose another arm")
+    raise StageError(
+        f"arm {arm!r} has no stage {stage}: it trains {params.for_arm(P, arm).training!r}; choose another arm"
+    )
 
 
 def _check_input(stage: Stage, role: str, path: Path) -> None:

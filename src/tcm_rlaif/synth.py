@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from tcm_rlaif import knowledge
 from tcm_rlaif.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm_rlaif.knowledge import Modification, Pattern
+from tcm_rlaif.safety import child_fraction
 
 DURATIONS = ("3天", "1周", "10天", "半月", "1月", "3月", "半年", "1年", "2年", "反复发作3年")
 AGES = {"小儿": (1, 13), "老年": (60, 82), "成人": (18, 65), "": (16, 75)}
@@ -108,17 +109,6 @@ def _modify(herbs: dict[str, float], modification: Modification) -> dict[str, fl
     return kept or herbs
 
 
-def child_share(age: float | None) -> float:
-    """Share of the adult dose for an age in years.
-
-    Source:
-        中医儿科学 (textbook convention): infants about 1/3, small children 1/2, school children 2/3 of the adult dose.
-    """
-    if age is None or age >= 14:
-        return 1.0
-    return 1 / 3 if age < 1 else 1 / 2 if age < 6 else 2 / 3
-
-
 def _items(herbs: dict[str, float], patient: Patient) -> tuple[PrescriptionItem, ...]:
     """Doses for this patient, in the steps in which herbs are weighed; forbidden herbs of pregnancy left out."""
     items = []
@@ -126,7 +116,7 @@ def _items(herbs: dict[str, float], patient: Patient) -> tuple[PrescriptionItem,
         known = knowledge.herb_info(herb)
         if patient.pregnant and known.pregnancy in ("禁用", "忌用"):
             continue
-        scaled = dose * child_share(patient.age)
+        scaled = dose * child_fraction(patient.age)
         step = 1 if scaled >= 3 else 0.5
         rounded = max(step, round(scaled / step) * step)
         items.append(PrescriptionItem(herb=herb, dose=rounded, note=known.handling))
@@ -145,19 +135,21 @@ def _follow_up(first: Case, pattern: Pattern, rng: random.Random) -> Case:
     if used and rng.random() < 0.5:
         gone = rng.choice(used)
         text.append(f"{gone.symptom}已除")
-        herbs = {h: d for h, d in herbs.items() if h not in dict(gone.add) or h in knowledge.compose(pattern.formulas[0])}
+        herbs = {
+            h: d for h, d in herbs.items() if h not in dict(gone.add) or h in knowledge.compose(pattern.formulas[0])
+        }
         changes += 1
     if fresh and (not changes or rng.random() < 0.5):
         new = rng.choice(fresh)
         text.append(f"现{_say(new.symptom, rng)}")
-        share = child_share(first.patient.age)
+        share = child_fraction(first.patient.age)
         herbs = _modify(herbs, Modification(new.symptom, tuple((h, d * share) for h, d in new.add), new.remove))
         changes += 1
     staying = [s for s in pattern.key_symptoms if s not in better]
     if staying and (not changes or rng.random() < 0.4):
         text.append(f"{_say(rng.choice(staying), rng)}仍在")
         herbs = _strengthen(herbs, first.patient)
-    items = _items({h: d / child_share(first.patient.age) for h, d in herbs.items()}, first.patient)
+    items = _items({h: d / child_fraction(first.patient.age) for h, d in herbs.items()}, first.patient)
     visit = Visit(history="，".join(text), tongue=first.visit.tongue, pulse=_signs("脉", pattern.pulse, rng))
     answer = before.model_copy(update={"formula": before.formula.removesuffix("加减") + "加减", "prescription": items})
     earlier = (first.visit.model_copy(update={"answer": before}),)
@@ -167,7 +159,7 @@ def _follow_up(first: Case, pattern: Pattern, rng: random.Random) -> Case:
 def _strengthen(herbs: dict[str, float], patient: Patient) -> dict[str, float]:
     """Raise the first herb that its range allows by half: the complaint did not yield."""
     for herb, dose in herbs.items():
-        high = knowledge.herb_info(herb).dose_max_g * child_share(patient.age)
+        high = knowledge.herb_info(herb).dose_max_g * child_fraction(patient.age)
         if dose * 1.5 <= high:
             return {**herbs, herb: dose * 1.5}
     return herbs

@@ -61,7 +61,9 @@ def run(trainer: "Trainer") -> list[dict[str, float]]:
     return [row for row in trainer.state.log_history if "train_runtime" not in row]
 
 
-def pretrain_trainer(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", P: Params, folder: Path) -> "Trainer":
+def pretrain_trainer(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", P: Params, folder: Path
+) -> "Trainer":
     """The trainer of the tiny base: statements joined by `<|endoftext|>` and cut into blocks of `base_block` tokens."""
     from transformers import Trainer, TrainingArguments, default_data_collator
 
@@ -89,7 +91,11 @@ def lora(P: Params):
     from peft import LoraConfig
 
     return LoraConfig(
-        r=P.lora_rank, lora_alpha=P.lora_alpha, lora_dropout=P.lora_dropout, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=P.lora_rank,
+        lora_alpha=P.lora_alpha,
+        lora_dropout=P.lora_dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
     )
 
 
@@ -123,7 +129,9 @@ def sft_trainer(
     from trl import SFTConfig, SFTTrainer
 
     epochs = P.sft_epochs if epochs is None else epochs
-    each_epoch = {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True} if validation else {}
+    each_epoch = (
+        {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True} if validation else {}
+    )
     arguments = SFTConfig(
         **_arguments(P, seed, folder, "sft", _steps(len(train), P.sft_batch_size * P.sft_accumulation, epochs)),
         **(each_epoch or {"save_strategy": "no"}),
@@ -182,7 +190,12 @@ def dpo_trainer(
     )
     fresh = None if isinstance(model, PeftModel) else lora(P)
     return DPOTrainer(
-        model, args=arguments, train_dataset=rows, processing_class=tokenizer, peft_config=fresh, callbacks=list(callbacks)
+        model,
+        args=arguments,
+        train_dataset=rows,
+        processing_class=tokenizer,
+        peft_config=fresh,
+        callbacks=list(callbacks),
     )
 
 

@@ -1,0 +1,7 @@
+"""`python -m tcm_rlaif`: see `cli`."""
+
+import sys
+
+from tcm_rlaif.cli import main
+
+sys.exit(main())
