@@ -100,5 +100,6 @@ class Cache:
         requests, tokens = self._spent.get(judge_name, (0, 0))
         return requests, tokens
 
-    def __len__(self) -> int:
+    def judged(self) -> int:
+        """How many questions have a valid judgement in store."""
         return sum(r.status == JUDGED for r in self._replies.values())
