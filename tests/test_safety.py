@@ -109,7 +109,7 @@ def test_an_unknown_herb_is_named():
 def test_duplicates_go_by_the_base_herb():
     assert found("柴胡9g，黄芩9g，柴胡6g") == [("HERB-TWICE", ("柴胡", "柴胡"), "medium")]
     assert found("生甘草6g，炙甘草6g") == [("HERB-TWICE", ("生甘草", "炙甘草"), "low")]
-    assert found("生地黄12g，熟地黄12g，白芍9g，赤芍9g") == []
+    assert found("生地黄12g，熟地黄12g，白芍9g，赤芍9g，茯苓10g，茯神10g") == []
     assert found("生地黄12g，熟地黄12g，熟地黄9g") == [("HERB-TWICE", ("生地黄", "熟地黄", "熟地黄"), "medium")]
 
 

@@ -27,8 +27,8 @@ PROCESSES = (
 SHAPES = ("饮片", "咀片", "炭", "片", "粉", "末", "丝", "段", "块")
 """Words for processing or cut after a name."""
 
-CO_USED_FORMS = (frozenset({"生地黄", "熟地黄"}),)
-"""Forms of one base herb that classic formulas give together on purpose, as 当归六黄汤 and 百合固金汤 do."""
+CO_USED_FORMS = (frozenset({"生地黄", "熟地黄"}), frozenset({"茯苓", "茯神"}))
+"""Forms of one base herb that classic formulas give together on purpose, as 百合固金汤 and 安神定志丸 do."""
 
 GRAMS = {"g": 1.0, "mg": 0.001, "kg": 1000.0, "钱": 3.0, "两": 30.0, "分": 0.3}
 """Grams of a unit. Source: with 1 斤 = 16 两 = 500 g, as in pharmacies until China went metric in 1979, 钱 = 3.125 g,
@@ -71,8 +71,8 @@ def _without_process(name: str, depth: int) -> str | None:
 def resolve_herb(name: str) -> HerbName | None:
     """Resolve a herb name as written; None where the tables do not know it.
 
-    Spaces, full-width letters and brackets do not matter; a bracket is read as processing where that gives a known form
-    (附子（制） → 制附子), else the name before it counts, else the name inside it (犀角（水牛角）).
+    Spaces and full-width letters do not matter. A bracket is read as processing where that gives a known form, so
+    附子（制） is 制附子; a known name in a bracket says what is really given, so 犀角（水牛角） is 水牛角.
 
     Args:
         name: as written, e.g. ``炒 枳壳``, ``生黄芪`` or ``半夏（姜制）``.
@@ -85,8 +85,8 @@ def resolve_herb(name: str) -> HerbName | None:
         return None
     outer = re.sub(r"\([^()]*\)?", "", text).strip("-·*.、,;:。")
     inner = [part for part in re.findall(r"\(([^()]*)\)?", text) if part]
-    found = next((known for part in inner if (known := _known(part + outer))), None) or _without_process(outer, 2)
-    found = found or next((known for part in inner if (known := _without_process(part, 2))), None)
+    tries = [*(_known(part + outer) for part in inner), *map(_known, inner), _without_process(outer, 2)]
+    found = next((known for known in tries if known), None)
     return HerbName(name, found, herb_info(found).base) if found else None
 
 
