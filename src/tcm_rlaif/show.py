@@ -1,0 +1,115 @@
+"""How notebooks show tables, figures and what a model wrote: safe in JupyterLab and in the HTML report alike.
+
+In a live JupyterLab, HTML made from a model's words could run with the reader's rights. So nothing else in this
+project builds HTML for display, and everything here escapes.
+"""
+
+import io
+from html import escape
+from numbers import Integral, Real
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+NUMBERS, SHORT, WORDS, PROSE = ' class="num"', ' class="short"', "", ' class="prose"'  # how a column is set
+
+
+def show_table(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int = 200) -> None:
+    """Show a table with its caption.
+
+    Args:
+        table: a named or non-default index becomes the first column.
+        caption: what the reader sees in it.
+        digits: decimals of floating-point numbers; a missing value shows as a dash.
+        rows: how many to show at most; a note says how many there are.
+    """
+    _display({"text/html": table_html(table, caption, digits, rows), "text/plain": f"{caption}\n{table}"})
+
+
+def table_html(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int = 200) -> str:
+    """The HTML that `show_table` shows."""
+    plain = table.index.name is None and table.index.equals(type(table)(index=range(len(table))).index)
+    levels = 0 if plain else table.index.nlevels
+    shown = (table if plain else table.reset_index()).head(rows)
+    columns = [" ".join(map(str, c)).strip() if isinstance(c, tuple) else str(c) for c in shown.columns]
+    if levels == 1 and table.index.name is None:
+        columns[0] = ""  # reset_index calls it "index"
+    kinds = [_kind(list(shown.iloc[:, i])) for i in range(len(columns))]
+    aligned = [kind if kind == NUMBERS else "" for kind in kinds]
+    head = "".join(f'<th scope="col"{a}>{escape(name)}</th>' for name, a in zip(columns, aligned, strict=True))
+    body = "\n".join(_row(row, kinds, levels, digits) for row in shown.itertuples(index=False, name=None))
+    label = escape(caption)
+    more = f'<p class="note">The first {rows} of {len(table)} rows.</p>' if len(table) > rows else ""
+    return (
+        f'<div class="wide" role="region" tabindex="0" aria-label="{label}">'
+        f"<table><caption>{label}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>{more}"
+    )
+
+
+def _row(values: tuple, kinds: list[str], levels: int, digits: int) -> str:
+    cells = []
+    for i, (value, kind) in enumerate(zip(values, kinds, strict=True)):
+        tag = 'th scope="row"' if i < levels else "td"
+        cells.append(f"<{tag}{kind}>{escape(_text(value, digits))}</{tag[:2]}>")
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _kind(values: list) -> str:
+    """How a column is set: numbers to the right, short texts in one line, running text with room."""
+    if all(v is None or isinstance(v, Real) and not isinstance(v, bool) for v in values):
+        return NUMBERS
+    longest = max((len(str(v)) for v in values), default=0)
+    return PROSE if longest > 60 else SHORT if longest <= 24 and not any("\n" in str(v) for v in values) else WORDS
+
+
+def _text(value: object, digits: int) -> str:
+    import pandas as pd
+
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return "–"
+    if not isinstance(value, Real) or isinstance(value, Integral):
+        return str(value)
+    small = 0 < abs(value) < 10**-digits
+    return f"{value:.1e}" if small else f"{value:.{digits}f}"
+
+
+def show_figure(figure: "Figure", alt: str) -> None:
+    """Show a figure once, with a description for readers who cannot see it.
+
+    Args:
+        figure: closed afterwards, so that Jupyter does not show it again.
+        alt: what the figure shows and what to see in it, in a sentence or two.
+
+    Raises:
+        ValueError: without a description.
+    """
+    from IPython.display import Image, display
+    from matplotlib import pyplot
+
+    if not alt.strip():
+        raise ValueError("alt: describe in a sentence what the figure shows")
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=110, bbox_inches="tight")
+    pyplot.close(figure)
+    display(Image(data=png.getvalue(), format="png", alt=alt.strip()))
+
+
+def show_text(text: str, label: str = "") -> None:
+    """Show what a model or a case record says, exactly as it stands.
+
+    Args:
+        text: any text; it is escaped.
+        label: whose words these are.
+    """
+    head = f'<p class="label">{escape(label)}</p>' if label else ""
+    html = f'<blockquote class="said" lang="zh-Hans">{head}<p>{escape(text)}</p></blockquote>'
+    _display({"text/html": html, "text/plain": f"{label}\n{text}".strip()})
+
+
+def _display(bundle: dict[str, str]) -> None:
+    from IPython.display import display
+
+    display(bundle, raw=True)
