@@ -19,7 +19,7 @@ from typing import Any
 
 from tcm_rlaif.judges import prompt_text
 from tcm_rlaif.judges.base import JUDGED, JudgeError, Mode, Question, Record, Reply
-from tcm_rlaif.judges.pacing import LONGEST_WAIT_S, Budget, Pacer, backoff, server_wait
+from tcm_rlaif.judges.pacing import LONGEST_WAIT_S, Budget, Pacer, backoff, most_tokens, server_wait
 from tcm_rlaif.judges.replies import BadReply, read_reply, response_format
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 FINAL = {"rejected", "budget"}  # asking again cannot help
 UNKNOWN_USE = {"timeout", "connection"}  # the server may have done, and charged for, the work
 OPTIONAL = ("response_format", "max_tokens", "temperature")  # parameters that some servers do not take
-TEMPLATE_TOKENS = 64  # what a chat template adds to the messages, at most
 REPEAT_TEMPERATURE = 0.7  # repeats measure how stable a judge is: at temperature 0 they would only repeat
 
 
@@ -139,7 +138,7 @@ class OpenAIJudge:
         status, note, content, attempt = "budget", "the budget was spent", None, 0
         while attempt <= self.max_retries:
             request = self._request(question, faults)
-            most = _most_tokens(request)
+            most = most_tokens(request)
             await self._pacer.wait()
             if not await self._budget.take(most):
                 break
@@ -209,7 +208,7 @@ class OpenAIJudge:
         try:
             raw = await client.chat.completions.with_raw_response.create(**request)
             self._pacer.pause(min(server_wait(raw.headers) or 0.0, LONGEST_WAIT_S))
-            return _content(raw.parse(), _most_tokens(request))
+            return _content(raw.parse(), most_tokens(request))
         except openai.APITimeoutError:
             raise _Failure("timeout", f"no reply within {self.timeout_s:g} s", tokens=None) from None
         except openai.APIStatusError as error:
@@ -239,12 +238,6 @@ class OpenAIJudge:
 
 def _since(started: float) -> float:
     return round(time.monotonic() - started, 4)
-
-
-def _most_tokens(request: dict[str, Any]) -> int:
-    """Upper bound of what a request costs: a byte-level tokenizer makes at most one token of a byte."""
-    prompt = sum(len(m["content"].encode()) + TEMPLATE_TOKENS for m in request["messages"])
-    return prompt + request.get("max_tokens", request.get("max_completion_tokens", 0))
 
 
 def _content(completion: Any, most: int) -> tuple[str, int]:

@@ -6,8 +6,10 @@ import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 LONGEST_WAIT_S = 120.0
+TEMPLATE_TOKENS = 64  # what a chat template adds to one message, at most
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -54,6 +56,15 @@ def _retry_after(text: str, now: float) -> float | None:
 def _duration(text: str) -> float | None:
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
     return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else None
+
+
+def most_tokens(request: Mapping[str, Any]) -> int:
+    """Upper bound of what a chat request costs: a byte-level tokenizer makes at most one token of a byte.
+
+    Without a limit of new tokens in the request there is no bound; then only the prompt counts.
+    """
+    prompt = sum(len(m["content"].encode()) + TEMPLATE_TOKENS for m in request["messages"])
+    return prompt + request.get("max_tokens", request.get("max_completion_tokens", 0))
 
 
 class Pacer:
