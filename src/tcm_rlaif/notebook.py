@@ -169,6 +169,7 @@ def _execute(source: Path, executed: Path, parameters: Mapping[str, Any], timeou
             start_timeout=180,  # seconds; the defaults (60 and 4) fail healthy runs on a busy machine
             iopub_timeout=120,
             execution_timeout=timeout,
+            coalesce_streams=True,  # otherwise each write to stdout is an output of its own
             kernel_manager_class=PrivateKernelManager,
         )
     except PapermillExecutionError as error:
