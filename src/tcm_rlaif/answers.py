@@ -34,8 +34,9 @@ REQUIRED = ("disease", "syndrome", "treatment_principle", "formula", "prescripti
 _FIELD_OF = {label: name for name, labels in LABELS.items() for label in labels.split()}
 _OWN = {labels.split()[0] for name, labels in LABELS.items() if name}
 _ANY_LABEL = "|".join(sorted(_FIELD_OF, key=len, reverse=True))
-_LABEL = re.compile(rf"(?:【\s{{0,3}}(?P<boxed>{_ANY_LABEL})\s{{0,3}}】"
-                    rf"|(?P<plain>{_ANY_LABEL})[】\]*\"'”’\s]{{0,6}}(?=[:：]))[\s*]{{0,3}}[:：]?")
+_LABEL = re.compile(
+    rf"(?m:^[#*\d.、 \t]{{0,8}}(?P<alone>{_ANY_LABEL})[* \t]{{0,4}}$)"
+    rf"|(?:【\s{{0,3}}(?P<boxed>{_ANY_LABEL})\s{{0,3}}】|(?P<plain>{_ANY_LABEL})[】\]*\"'”’\s]{{0,6}}(?=[:：]))[\s*]{{0,3}}[:：]?")
 _WORD_BEFORE = re.compile(rf"[{HAN}A-Za-z0-9]")
 _EDGE = " \t\r\n。；;，,、.：:*#_`【】[](（\"“”'{}|-—~>"
 _LIST_NUMBER = re.compile(r"[；;，,。\s][（(]?[0-9]{1,2}[)）]?$")
@@ -58,7 +59,7 @@ def _sections(text: str) -> list[tuple[str, str, str]]:
     """
     sections, field, label, start = [], "", "", 0
     for match in _LABEL.finditer(text):
-        name = match["boxed"] or match["plain"]
+        name = match["alone"] or match["boxed"] or match["plain"]
         if match["plain"] and name not in _OWN and _WORD_BEFORE.match(text[max(match.start() - 1, 0):match.start()]):
             continue
         sections.append((field, label, text[start:match.start()]))
@@ -77,7 +78,7 @@ def _value(content: str) -> tuple[str, str]:
 def _split_formula(content: str) -> tuple[str, str]:
     """A field that opens with a formula and goes on with its herbs → (formula, herbs); else nothing and the content."""
     match = _LEADING_FORMULA.match(content)
-    if match and has_doses(content[match.end():]) and not has_doses(match[1]):
+    if match and any(item.dose for item in read_prescription(content[match.end():]).items):
         return match[1].strip(_EDGE), content[match.end():]
     return "", content
 

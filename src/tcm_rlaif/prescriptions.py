@@ -30,11 +30,11 @@ _PIECES = re.compile(r"(?:\([^()\n]{0,60}\)|\.(?=[0-9])|[^,、;。\n\t\r+|.])+")
 _TOKEN = re.compile(
     rf"\((?P<note>[^()\n]{{0,60}})\)"
     rf"|(?P<low>{_NUMBER})\s{{0,3}}(?:{_UNIT}?\s{{0,3}}[-~至到]\s{{0,3}}(?P<high>{_NUMBER})\s{{0,3}})?(?P<unit>{_UNIT})?"
-    rf"|(?P<name>[{HAN}]+)|(?P<colon>:)|(?P<junk>[^\W0-9{HAN}]+)|.", re.IGNORECASE | re.DOTALL)
-_DOSE_IN_NOTE = re.compile(rf"各?({_NUMBER})({_UNIT})", re.IGNORECASE)
+    rf"|(?P<name>[{HAN}]+)|(?P<colon>:)|(?P<junk>[^\W0-9{HAN}]+)|.", re.I | re.S)
+_DOSE_IN_NOTE = re.compile(rf"\s?(各?)({_NUMBER})(?:[-~]({_NUMBER}))?\s?({_UNIT})(?:[,、;\s]{{1,3}}(.+))?", re.I)
 _HAN_DOSE = re.compile(rf"(?:(?<!三)({_COUNT})({_UNIT})(半?)|()({_UNIT})(半))$")  # not the 七片 of 三七片
 _DOSED = re.compile(rf"[{HAN})][):\s]{{0,3}}{_NUMBER}\s{{0,3}}(?:[-~至到]\s{{0,3}}{_NUMBER}\s{{0,3}})?"
-                    rf"(?!ml|毫升)(?:{_UNIT}|$)", re.IGNORECASE)
+                    rf"(?!ml|毫升)(?:{_UNIT}|$)", re.I)
 _HANDLING = re.compile("(?:(?:久煎|先煎|后下|后入|包煎|布包|烊化|另煎|另炖|冲服|分冲|兑服|吞服|研末|打碎|捣碎)+)")
 _PROCESS = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨法清鲜麸土米]{1,2}")
 _PACKETS = re.compile(r"[共计合服用给开予连续x×* ]{0,4}([0-9]{1,3}|[一二三四五六七八九十两]{1,3})\s?[剂付帖副贴]"
@@ -43,6 +43,8 @@ _LAST_PACKETS = re.compile(rf"[,;。\s]\s{{0,3}}{_PACKETS.pattern}$")
 _USAGE = re.compile(
     "水煎|煎服|煎[0-9一二两三]|浓煎|共煎|加水|取汁|文火|武火|温服|分服|口服|内服|服用|连服|续服|送服|顿服|代茶|上药|上方"
     "|日.{0,3}[剂付]|[每一1][日天]|每次|[0-9]次|分[0-9一二三四两].{0,2}次|早晚|饭前|饭后|睡前|外洗|外敷|外用|外涂|熏洗|共研|为末")
+_BEFORE_TAIL = re.compile(r"\s(?=(?:[共x×]\s?)?[0-9一二三四五六七八九十]{1,3}\s?[剂付帖]|水煎|[每日]日?[1一]剂)")
+_NO_HERB = frozenset({"无", "略", "药物", "药名", "中药", "剂量", "用量", "备注", "功效", "作用"})
 _EDGE = " \t\r\n。；;，,、.：:*#_`【[(（{}\"“”'|"
 
 
@@ -133,6 +135,8 @@ class _Reader:
                 name, notes = name.removesuffix(loose), [loose]
         if (handling := _HANDLING.search(name, 1)) and handling.end() == len(name):
             name, notes = name[:handling.start()], [handling.group()]
+        if name in _NO_HERB:
+            return
         if not name or len(name.rstrip("各")) > MAX_HERB_NAME:
             self.unread.append(name + "".join(notes))
         else:
@@ -173,14 +177,15 @@ class _Reader:
 
     def _note(self, text: str, note: str, first: int) -> None:
         """A bracket: processing that belongs to the name, a dose, or a note on the herb before."""
-        dose = _DOSE_IN_NOTE.fullmatch(note.strip())
+        dose = _DOSE_IN_NOTE.fullmatch(note)
         if len(self.drafts) == 0 or (len(self.drafts) == first and not note.strip()):
             if not ignorable(text):
                 self.unread.append(text)
         elif dose and self._undosed():
-            if note.strip().startswith("各"):
-                self.drafts[-1].herb += "各"
-            self._set_dose(float(dose[1]), None, dose[2].lower(), text)
+            each, low, high, unit, more = dose.groups()
+            self.drafts[-1].herb += each
+            self.drafts[-1].notes += [text[1:-1][dose.start(5):]] if more else []
+            self._set_dose(float(low), float(high) if high else None, unit.lower(), text)
         elif _PROCESS.fullmatch(note) and self._undosed() and not self.drafts[-1].notes:
             self.drafts[-1].herb += f"（{note}）"
         elif text[1:-1].strip():
@@ -253,7 +258,7 @@ def _packets(text: str) -> int | None:
 
 def read_prescription(text: str) -> ReadPrescription:
     """Read herbs, doses, packets and usage from a prescription text; raises on no text."""
-    half = text.translate(HALF_WIDTH)
+    half = _BEFORE_TAIL.sub(",", text.translate(HALF_WIDTH))
     pieces = list(_PIECES.finditer(half))
     tail = _tail_start(pieces)
     reader, prose, end = _Reader(), False, 0
