@@ -1,10 +1,15 @@
 """Floors and attacks on invented cases: floors look at training cases alone, attacks never beat the gold answer."""
 
+from collections import Counter
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tcm_rlaif.answers import parse, write
 from tcm_rlaif.cases import Answer, Case, PrescriptionItem, Visit
 from tcm_rlaif.metrics import ATTACKS, FLOORS, PRIMARY, MissingFloors, metrics_table, score_case, summarise
+from tcm_rlaif.metrics.floors import leave_one_out
 
 
 def answer(disease, syndrome, **doses):
@@ -96,3 +101,13 @@ def test_a_table_with_floors_shows_mean_and_n_of_each_metric():
     assert list(table.index) == ["sft_dpo", *FLOORS, *ATTACKS]
     assert table.loc["sft_dpo", "herb_f1"] == 1.0 and table.loc["copy_previous", "n herb_f1"] == 2
     assert list(table.columns[:2]) == ["herb_f1", "n herb_f1"]
+
+
+@settings(deadline=None)  # the first example reads the tables
+@given(st.lists(st.frozensets(st.sampled_from("柴芩苓术归芎"), min_size=1), min_size=2, max_size=6))
+def test_the_leave_one_out_floor_is_the_popularity_of_the_others(herb_lists):
+    answers = [Answer(prescription=tuple(PrescriptionItem(herb=h) for h in sorted(herbs))) for herbs in herb_lists]
+    size = round(sum(map(len, herb_lists)) / len(herb_lists))
+    for index, floor in enumerate(leave_one_out(answers)):
+        counts = Counter(h for i, herbs in enumerate(herb_lists) if i != index for h in herbs)
+        assert list(floor.herbs) == sorted(counts, key=lambda h: (-counts[h], h))[:size]

@@ -10,7 +10,7 @@ floor does not apply to a case. Gold answers of the cases to answer are never re
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
@@ -36,14 +36,18 @@ class MissingFloors(ValueError):
 def popularity(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:
     """The same answer for everybody: the k most frequent herbs of `train`, k = mean number of herbs there.
 
-    Doses are medians in g, labels the most frequent ones; ties between herbs go by name, between labels to the first.
+    Doses are medians in g, labels the most frequent ones; ties go by name.
     """
     answers = _answers(train)
     items = tuple(_items(answers)[: _mean_size(answers)])
-    labels = {field: _most_frequent(getattr(a, field) for a in answers) for field in _LABELS}
+    labels = {field: "".join(_ranked(_labels(answers, field))[:1]) for field in _LABELS}
     packets = Counter(a.packets for a in answers if a.packets).most_common(1)
     answer = Answer(**labels, prescription=items, packets=packets[0][0] if packets else None)
     return [write(answer)] * len(cases)
+
+
+def _labels(answers: Iterable[Answer], field: str) -> Counter[str]:
+    return Counter(value for answer in answers if (value := getattr(answer, field)))
 
 
 _LABELS = ("disease", "syndrome", "treatment_principle", "formula", "usage")
@@ -58,23 +62,65 @@ def _answers(train: Sequence[Case]) -> list[Answer]:
 
 def _items(answers: Sequence[Answer]) -> list[PrescriptionItem]:
     """Every herb of some answers with its median dose in g, the most frequent herb first."""
+    counts, doses = _counts_and_doses(answers)
+    return [_median_item(herb, doses[herb].values()) for herb in _ranked(counts)]
+
+
+def _counts_and_doses(answers: Sequence[Answer]) -> tuple[Counter[str], dict[str, dict[int, float]]]:
+    """In how many answers each herb stands, and herb → index of the answer → dose in g."""
     counts: Counter[str] = Counter()
-    doses: dict[str, list[float]] = {}
-    for answer in answers:
-        counts.update(herb_set(answer.herbs, "canonical"))
+    doses: dict[str, dict[int, float]] = {}
+    for index, answer in enumerate(answers):
+        for herb in herb_set(answer.herbs, "canonical"):
+            counts[herb] += 1
+            doses.setdefault(herb, {})
         for herb, amount in grams(answer.prescription).items():
-            doses.setdefault(herb, []).append(amount)
-    ranked = sorted(counts, key=lambda herb: (-counts[herb], herb))
-    return [PrescriptionItem(herb=herb, dose=median(doses[herb]) if herb in doses else None) for herb in ranked]
+            doses[herb][index] = amount
+    return counts, doses
+
+
+def _ranked(counts: Counter[str]) -> list[str]:
+    """Names, the most frequent first, ties by name."""
+    return sorted(counts, key=lambda name: (-counts[name], name))
+
+
+def _ranked_without(ranked: Sequence[str], counts: Counter[str], own: Set[str], size: int) -> list[str]:
+    """The first `size` names of the ranking in which every name of `own` counts once less, and not at all at 0.
+
+    Names outside `own` keep their order, so the first ``size + len(own)`` names and `own` hold all that can be in it.
+    """
+    left = {name: counts[name] - (name in own) for name in (*ranked[: size + len(own)], *(own & counts.keys()))}
+    return sorted((name for name in left if left[name]), key=lambda name: (-left[name], name))[:size]
+
+
+def _median_item(herb: str, doses: Iterable[float]) -> PrescriptionItem:
+    amounts = list(doses)
+    return PrescriptionItem(herb=herb, dose=median(amounts) if amounts else None)
 
 
 def _mean_size(answers: Sequence[Answer]) -> int:
     return round(fmean(len(herb_set(answer.herbs, "canonical")) for answer in answers))
 
 
-def _most_frequent(values: Iterable[str]) -> str:
-    ranked = Counter(v for v in values if v).most_common(1)
-    return ranked[0][0] if ranked else ""
+def leave_one_out(answers: Sequence[Answer]) -> list[Answer]:
+    """For every gold answer the popularity answer built from all the others, where no training cases are at hand.
+
+    An optimistic floor: it knows the prescriptions of the other patients that are scored.
+
+    Args:
+        answers: two or more gold answers with prescriptions.
+    """
+    counts, doses = _counts_and_doses(answers)
+    labels = {field: _labels(answers, field) for field in _LABELS}
+    ranks = {field: _ranked(found) for field, found in labels.items()}
+    ranked, size = _ranked(counts), _mean_size(answers)
+    floors = []
+    for index, own in enumerate(answers):
+        herbs = _ranked_without(ranked, counts, herb_set(own.herbs, "canonical"), size)
+        items = tuple(_median_item(herb, [d for i, d in doses[herb].items() if i != index]) for herb in herbs)
+        popular = {f: _ranked_without(ranks[f], labels[f], {getattr(own, f)}, 1) for f in _LABELS}
+        floors.append(Answer(**{field: "".join(names) for field, names in popular.items()}, prescription=items))
+    return floors
 
 
 def nearest_case(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:

@@ -91,12 +91,8 @@ def tbosd_task1(gold: Sequence[Mapping], pred: Sequence[Mapping]) -> dict[str, f
     Holes: compares whole strings, so that ``A|B`` and ``B|A`` differ; divides by the number of *predictions*, so
     that leaving out hard cases raises the score. The README of the task describes `tbosd_task1_readme` instead.
     """
-    right = {"syndrome": 0, "disease": 0}
-    for row in pred:
-        for truth in gold:
-            if truth["id"] == row["id"]:
-                for field in right:
-                    right[field] += row[field] == truth[field]
+    pairs = _same_id(gold, pred)
+    right = {field: sum(row[field] == truth[field] for row, truth in pairs) for field in ("syndrome", "disease")}
     return _task1({field: count / len(pred) for field, count in right.items()})
 
 
@@ -108,15 +104,20 @@ def tbosd_task1_readme(gold: Sequence[Mapping], pred: Sequence[Mapping]) -> dict
 
     Hole: recall alone, so naming every label scores 1.
     """
+    pairs = _same_id(gold, pred)
     means = {}
     for field in ("syndrome", "disease"):
-        recalls = [
-            len(truth & set(row[field].split("|"))) / len(truth)
-            for row in pred
-            for truth in (set(g[field].split("|")) for g in gold if g["id"] == row["id"])
-        ]
-        means[field] = sum(recalls) / len(pred)
+        labels = [(set(row[field].split("|")), set(truth[field].split("|"))) for row, truth in pairs]
+        means[field] = sum(len(truth & answer) / len(truth) for answer, truth in labels) / len(pred)
     return _task1(means)
+
+
+def _same_id(gold: Sequence[Mapping], pred: Sequence[Mapping]) -> list[tuple[Mapping, Mapping]]:
+    """Every prediction with every gold row of its id."""
+    truths: dict[object, list[Mapping]] = {}
+    for row in gold:
+        truths.setdefault(row["id"], []).append(row)
+    return [(row, truth) for row in pred for truth in truths.get(row["id"], [])]
 
 
 def _task1(accuracy: Mapping[str, float]) -> dict[str, float]:

@@ -18,10 +18,14 @@ _SEPARATORS = re.compile(r"[,，、;；。|\s]+")
 
 
 def list_herbs(raw: object) -> list[str]:
-    """Herb names of a list, of a list literal, or of text with any usual separator; brackets and quotes dropped."""
-    if isinstance(raw, str) and not raw.strip().startswith("["):
-        return [name for name in (part.strip("[]'\"“”‘’") for part in _SEPARATORS.split(raw)) if name]
-    return [name for part in mtcmb_herbs(raw) for name in _SEPARATORS.split(part) if name]
+    """Herb names of a list or of text: what stands between the outer brackets, if any, at any usual separator."""
+    if isinstance(raw, str):
+        start, end = raw.find("["), raw.rfind("]")
+        parts = [raw[start + 1 : end] if 0 <= start < end else raw]
+    else:
+        parts = mtcmb_herbs(raw)
+    names = (name.strip("'\"“”‘’") for part in parts for name in _SEPARATORS.split(part))
+    return [name for name in names if name]
 
 
 def herb_scores(gold: Iterable[str], pred: Iterable[str], level: Level = "canonical") -> dict[str, float]:
