@@ -1,15 +1,16 @@
 """The text that the tiny base model is pre-trained on: statements written from the knowledge tables.
 
-A real base model has read textbooks; the tiny one reads these. They say what herbs, formulas and patterns are, in many
-wordings, and hold short notes in prose. They never show the task: no case prompt, no answer layout, no 加减 worked out
-on a patient. What SFT and DPO add can so be told from what the base brings along.
+A real base model has read textbooks and answered questions; the tiny one reads these statements, and one in three of
+them as a question and its answer in the chat layout. They say what herbs, formulas and patterns are, in many wordings.
+They never show the task: no case is posed, no answer has the study's layout, no 加减 is worked out on a patient. What
+SFT and DPO add can so be told from what the base brings along.
 """
 
 import random
 from collections.abc import Callable, Iterator
 
-from tcm_rlaif import knowledge
-from tcm_rlaif.knowledge import Formula, Herb, Pattern
+from tcm_rlaif import knowledge, textbook
+from tcm_rlaif.knowledge import Formula, Herb, Modification, Pattern
 
 
 def _join(items, rng: random.Random, share: float = 1.0) -> str:
@@ -80,12 +81,16 @@ def note_statement(pattern: Pattern, rng: random.Random) -> str:
     )
 
 
+def _change(rule: Modification) -> str:
+    added = f"加{_doses(rule.add)}" if rule.add else ""
+    removed = f"去{'、'.join(rule.remove)}" if rule.remove else ""
+    return "，".join(part for part in (added, removed) if part)
+
+
 def modification_statement(pattern: Pattern, rng: random.Random) -> str:
     """One rule 加减 of a pattern."""
     rule = rng.choice(pattern.modifications)
-    added = f"加{_doses(rule.add)}" if rule.add else ""
-    removed = f"去{'、'.join(rule.remove)}" if rule.remove else ""
-    return f"{pattern.disease}{pattern.syndrome}兼{rule.symptom}者，{'，'.join(p for p in (added, removed) if p)}。"
+    return f"{pattern.disease}{pattern.syndrome}兼{rule.symptom}者，{_change(rule)}。"
 
 
 def synonym_statement(symptom: str, synonyms: tuple[str, ...], rng: random.Random) -> str:
@@ -94,24 +99,61 @@ def synonym_statement(symptom: str, synonyms: tuple[str, ...], rng: random.Rando
     return rng.choice((f"{other}即{symptom}。", f"{symptom}，又称{other}。", f"{symptom}者，{other}也。"))
 
 
-def statements(seed: int) -> Iterator[str]:
-    """An endless stream of statements; the same seed gives the same stream.
+def chat(question: str, answer: str) -> str:
+    """A question and its answer in the ChatML layout."""
+    turns = (("system", "你是中医助手。"), ("user", question), ("assistant", answer))
+    return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns)
+
+
+def pattern_chat(pattern: Pattern, rng: random.Random) -> str:
+    """One question about a pattern: which it is, how it is treated, or what a further symptom changes."""
+    findings = _join(pattern.key_symptoms + pattern.other_symptoms, rng, 0.7)
+    signs = f"{'，'.join(pattern.tongue)}，脉{''.join(pattern.pulse)}"
+    asked = [
+        (f"{findings}，{signs}，是何病证？", f"{pattern.disease}，{pattern.syndrome}。"),
+        (
+            f"{pattern.disease}，{pattern.syndrome}，如何治疗？",
+            f"{pattern.treatment_principle}，用{pattern.formulas[0]}。",
+        ),
+    ]
+    if pattern.modifications:
+        rule = rng.choice(pattern.modifications)
+        asked.append((f"用{pattern.formulas[0]}，兼{rule.symptom}，如何加减？", _change(rule) + "。"))
+    return chat(*rng.choice(asked))
+
+
+def formula_chat(formula: Formula, rng: random.Random) -> str:
+    """One question about a formula: what it holds."""
+    ask = rng.choice(("{}由什么组成？", "{}的药物和剂量？", "写出{}。"))
+    return chat(ask.format(formula.name), f"{_doses(formula.composition)}。")
+
+
+def statements(seed: int, patterns: int = 0) -> Iterator[str]:
+    """An endless stream of statements; the same arguments give the same stream.
 
     The shares are our choice: most of the text ties findings to patterns and patterns to herbs with doses, since that
     is what the task needs and what a textbook spends most words on.
+
+    Args:
+        seed: of every random choice.
+        patterns: edition of the textbook, see `textbook.edition`.
     """
     rng = random.Random(f"corpus-{seed}")
-    formulas, patterns = list(knowledge.formulas().values()), list(knowledge.patterns())
-    herbs = [*knowledge.herbs().values(), *map(knowledge.herb_info, knowledge.forms())]
-    synonyms = list(knowledge.symptom_synonyms().items())
-    modified = [p for p in patterns if p.modifications]
+    book = textbook.edition(patterns)
+    known = {
+        s for p in book.patterns for s in (*p.key_symptoms, *p.other_symptoms, *(m.symptom for m in p.modifications))
+    }
+    synonyms = [(s, others) for s, others in knowledge.symptom_synonyms().items() if s in known]
+    modified = [p for p in book.patterns if p.modifications]
     writers: list[tuple[float, Callable[[], str]]] = [
-        (0.08, lambda: herb_statement(rng.choice(herbs), rng)),
-        (0.26, lambda: formula_statement(rng.choice(formulas), rng)),
-        (0.24, lambda: pattern_statement(rng.choice(patterns), rng)),
-        (0.26, lambda: note_statement(rng.choice(patterns), rng)),
-        (0.10, lambda: modification_statement(rng.choice(modified), rng)),
-        (0.06, lambda: synonym_statement(*rng.choice(synonyms), rng)),
+        (0.05, lambda: herb_statement(rng.choice(book.herbs), rng)),
+        (0.16, lambda: formula_statement(rng.choice(book.formulas), rng)),
+        (0.16, lambda: pattern_statement(rng.choice(book.patterns), rng)),
+        (0.20, lambda: note_statement(rng.choice(book.patterns), rng)),
+        (0.06, lambda: modification_statement(rng.choice(modified), rng)),
+        (0.05 if synonyms else 0.0, lambda: synonym_statement(*rng.choice(synonyms), rng)),
+        (0.20, lambda: pattern_chat(rng.choice(book.patterns), rng)),
+        (0.12, lambda: formula_chat(rng.choice(book.formulas), rng)),
     ]
     weights, makers = zip(*writers, strict=True)
     while True:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tcm_rlaif import corpus
+from tcm_rlaif import corpus, prompts
 from tcm_rlaif.params import ROOT
 from tcm_rlaif.schema import Params
 
@@ -47,7 +47,7 @@ def compute_dtype(P: Params):
 def tiny_hash(P: Params) -> str:
     """Hash of all that the tiny base depends on: its keys, the corpus as written now, and this recipe."""
     keys = {k: v for k, v in P.model_dump(mode="json").items() if k.startswith("base_")}
-    sample = "\n".join(islice(corpus.statements(P.base_seed), 3000))
+    sample = "\n".join(islice(corpus.statements(P.base_seed, P.base_patterns), 3000))
     return hashlib.sha256(json.dumps([keys, sample, CHATML], sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -76,10 +76,10 @@ def train_tokenizer(P: Params) -> "PreTrainedTokenizerBase":
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    from tcm_rlaif import prompts  # its fixed wording is part of what the tokenizer should know
-
-    fixed = [prompts.SYSTEM, "system user assistant", *prompts.ASK.values()] * 50
-    tokenizer.train_from_iterator([*islice(corpus.statements(P.base_seed), CORPUS_SAMPLE), *fixed], trainer)
+    fixed = [line for line in prompts.FIXED_WORDING for _ in range(500)]
+    tokenizer.train_from_iterator(
+        [*islice(corpus.statements(P.base_seed, P.base_patterns), CORPUS_SAMPLE), *fixed], trainer
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=CHATML
     )

@@ -9,6 +9,15 @@ from tcm_rlaif.cases import Answer, Case, Patient, Visit
 SYSTEM = "你是中医师。请按以下格式作答：中医诊断：…。证型：…。治法：…。方剂：…。处方：…。"
 ASK = {"first_visit": "请诊治。", "follow_up_visit": "请复诊调方。"}
 
+# What every case and answer says in the same words: the tiny tokenizer gives these whole tokens.
+FIXED_WORDING = (
+    *(f"{name}：" for name in ("患者", "主诉", "现病史", "舌", "脉", "中医诊断", "证型", "治法", "方剂", "处方", "复诊", "第1诊")),
+    *(f"（{note}）" for note in ("先煎", "后下", "包煎", "烊化", "另煎", "冲服")),
+    *(f"{number}岁" for number in range(1, 83)),
+    *(f"{number}剂，水煎服。" for number in (3, 5, 7)),
+    "system\n", "user\n", "assistant\n", "加减", SYSTEM, *ASK.values(),
+)  # fmt: skip
+
 
 def patient_text(patient: Patient) -> str:
     """Who is treated, e.g. `女，45岁，妊娠`; unknown parts are left out."""

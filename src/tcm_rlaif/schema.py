@@ -73,6 +73,9 @@ class Params(BaseModel):
     base_layers: Int = key(4, "tiny: number of layers", ge=1)
     base_heads: Int = key(4, "tiny: attention heads; key-value heads are half of them", ge=2, multiple_of=2)
     base_vocabulary: Int = key(4096, "tiny: tokenizer size", "tokens", ge=512)
+    base_patterns: Int = key(
+        100, "tiny: edition of the textbook it reads and invented cases are about (0 = all patterns)", "patterns", ge=0
+    )
     base_steps: Int = key(450, "tiny: pre-training steps", "steps", ge=1)
     base_batch_size: Int = key(32, "tiny: blocks per step", "blocks", ge=1)
     base_block: Int = key(128, "tiny: length of a pre-training block", "tokens", ge=32)
@@ -85,7 +88,7 @@ class Params(BaseModel):
     )
     data_path: str = key("", "file or folder of the records; a relative path starts at the project folder")
     data_columns: dict[str, str] = key({}, "own records: our field -> your column, e.g. chief_complaint: 主诉")
-    data_cases: Int = key(400, "invented: cases to write; else: at most so many records are read", "cases", ge=4)
+    data_cases: Int = key(240, "invented: cases to write; else: at most so many records are read", "cases", ge=4)
     data_follow_up_share: Share = key(0.4, "invented: share of follow-up visits", "share of cases")
     data_validation_share: Share = key(0.15, "share of groups held out to watch training", "share of groups")
     data_test_share: Share = key(0.3, "share of groups opened by 05_evaluate alone", "share of groups", gt=0)

@@ -8,7 +8,7 @@ for what this patient has besides. They measure the method, never clinical quali
 import random
 from collections.abc import Sequence
 
-from tcm_rlaif import knowledge
+from tcm_rlaif import knowledge, textbook
 from tcm_rlaif.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm_rlaif.knowledge import Modification, Pattern
 from tcm_rlaif.safety import child_fraction
@@ -17,29 +17,31 @@ DURATIONS = ("3天", "1周", "10天", "半月", "1月", "3月", "半年", "1年"
 AGES = {"小儿": (1, 13), "老年": (60, 82), "成人": (18, 65), "": (16, 75)}
 # our choice: half of the findings in the patient's own words, one in five left out, one rival finding in two cases
 SYNONYM_RATE, KEPT_KEY, KEPT_OTHER, RIVAL_RATE = 0.5, 0.8, 0.5, 0.5
+NEWBORN_DISEASES = ("胎黄", "硬肿症")
 PREGNANT_DISEASES = ("妊娠", "胎", "子肿", "子满", "滑胎")
 
 
-def invent_cases(number: int, follow_up_share: float, seed: int) -> list[Case]:
+def invent_cases(number: int, follow_up_share: float, seed: int, patterns: int = 0) -> list[Case]:
     """Invent cases; the same arguments give the same cases.
 
     Args:
         number: cases to write.
         follow_up_share: share of them that are follow-up visits (复诊).
         seed: of every random choice.
+        patterns: edition of the textbook that cases are drawn from, see `textbook.edition`.
 
     Returns:
         Cases with source ``invented``, each of its own patient.
     """
-    patterns = list(knowledge.patterns())
+    book = textbook.edition(patterns).patterns
     order = random.Random(f"patterns-{seed}")
     drawn: list[Pattern] = []
     while len(drawn) < number:  # every pattern once before any comes twice
-        drawn += order.sample(patterns, len(patterns))
+        drawn += order.sample(book, len(book))
     cases = []
     for i, pattern in enumerate(drawn[:number]):
         rng = random.Random(f"case-{seed}-{i}")
-        first = _first_visit(pattern, patterns, rng, f"invented-{i:05d}")
+        first = _first_visit(pattern, book, rng, f"invented-{i:05d}")
         cases.append(_follow_up(first, pattern, rng) if rng.random() < follow_up_share else first)
     return cases
 
@@ -49,8 +51,9 @@ def _patient(pattern: Pattern, rng: random.Random) -> Patient:
     if pattern.department == "妇科":
         low, high = (45, 56) if "绝经" in pattern.disease else (18, 42)
     sex = pattern.sex or rng.choice("男女")
-    pregnant = sex == "女" and any(word in pattern.disease for word in PREGNANT_DISEASES)
-    return Patient(sex=sex, age=rng.randint(low, high), pregnant=pregnant)
+    pregnant = pattern.department == "妇科" and any(word in pattern.disease for word in PREGNANT_DISEASES)
+    age = 0.04 if pattern.disease in NEWBORN_DISEASES else rng.randint(low, high)
+    return Patient(sex=sex, age=age, pregnant=pregnant)
 
 
 def _say(symptom: str, rng: random.Random) -> str:
@@ -86,9 +89,10 @@ def _first_visit(pattern: Pattern, patterns: Sequence[Pattern], rng: random.Rand
         pulse=_signs("脉", pattern.pulse, rng),
     )
     formula = pattern.formulas[0] if rng.random() < 0.75 else rng.choice(pattern.formulas)
-    herbs = knowledge.compose(formula)
+    fraction = child_fraction(patient.age)
+    herbs = {herb: dose * fraction for herb, dose in knowledge.compose(formula).items()}
     for modification in modifications:
-        herbs = _modify(herbs, modification)
+        herbs = _modify(herbs, modification, _rule_share(pattern, patient))
     answer = Answer(
         disease=pattern.disease,
         syndrome=pattern.syndrome,
@@ -101,24 +105,28 @@ def _first_visit(pattern: Pattern, patterns: Sequence[Pattern], rng: random.Rand
     return Case(id=name, source="invented", patient_id=name, patient=patient, visit=visit, answer=answer)
 
 
-def _modify(herbs: dict[str, float], modification: Modification) -> dict[str, float]:
+def _rule_share(pattern: Pattern, patient: Patient) -> float:
+    """Share of a 加减 rule's doses for this patient: paediatric patterns give children's doses already."""
+    return 1.0 if pattern.age_group == "小儿" else child_fraction(patient.age)
+
+
+def _modify(herbs: dict[str, float], modification: Modification, share: float) -> dict[str, float]:
     """Apply one 加减 rule: remove, then add (a herb that is there already keeps the larger dose)."""
     kept = {herb: dose for herb, dose in herbs.items() if herb not in modification.remove}
     for herb, dose in modification.add:
-        kept[herb] = max(dose, kept.get(herb, 0))
+        kept[herb] = max(dose * share, kept.get(herb, 0))
     return kept or herbs
 
 
 def _items(herbs: dict[str, float], patient: Patient) -> tuple[PrescriptionItem, ...]:
-    """Doses for this patient, in the steps in which herbs are weighed; forbidden herbs of pregnancy left out."""
+    """Doses in the steps in which herbs are weighed; for a pregnant patient the forbidden herbs are left out."""
     items = []
     for herb, dose in herbs.items():
         known = knowledge.herb_info(herb)
         if patient.pregnant and known.pregnancy in ("禁用", "忌用"):
             continue
-        scaled = dose * child_fraction(patient.age)
-        step = 1 if scaled >= 3 else 0.5
-        rounded = max(step, round(scaled / step) * step)
+        step = 1 if dose >= 3 else 0.5
+        rounded = max(step, round(dose / step) * step)
         items.append(PrescriptionItem(herb=herb, dose=rounded, note=known.handling))
     return tuple(items)
 
@@ -142,14 +150,13 @@ def _follow_up(first: Case, pattern: Pattern, rng: random.Random) -> Case:
     if fresh and (not changes or rng.random() < 0.5):
         new = rng.choice(fresh)
         text.append(f"现{_say(new.symptom, rng)}")
-        share = child_fraction(first.patient.age)
-        herbs = _modify(herbs, Modification(new.symptom, tuple((h, d * share) for h, d in new.add), new.remove))
+        herbs = _modify(herbs, new, _rule_share(pattern, first.patient))
         changes += 1
     staying = [s for s in pattern.key_symptoms if s not in better]
     if staying and (not changes or rng.random() < 0.4):
         text.append(f"{_say(rng.choice(staying), rng)}仍在")
         herbs = _strengthen(herbs, first.patient)
-    items = _items({h: d / child_fraction(first.patient.age) for h, d in herbs.items()}, first.patient)
+    items = _items(herbs, first.patient)
     visit = Visit(history="，".join(text), tongue=first.visit.tongue, pulse=_signs("脉", pattern.pulse, rng))
     answer = before.model_copy(update={"formula": before.formula.removesuffix("加减") + "加减", "prescription": items})
     earlier = (first.visit.model_copy(update={"answer": before}),)

@@ -69,7 +69,7 @@ def pretrain_trainer(
 
     needed = P.base_steps * P.base_batch_size
     ids: list[int] = []
-    stream = corpus.statements(P.base_seed + 1)
+    stream = corpus.statements(P.base_seed + 1, P.base_patterns)
     while len(ids) < needed * P.base_block:
         for one in tokenizer(list(islice(stream, 2000)), add_special_tokens=False)["input_ids"]:
             ids += [*one, tokenizer.pad_token_id]
@@ -142,6 +142,7 @@ def sft_trainer(
         learning_rate=P.sft_learning_rate if learning_rate is None else learning_rate,
         max_length=None,  # `check_lengths` refuses long rows; cutting them would hide the end of an answer
         completion_only_loss=True,
+        train_sampling_strategy="group_by_length",
         gradient_checkpointing=P.base_model != "tiny",
         metric_for_best_model="eval_loss" if validation else None,
         greater_is_better=False if validation else None,
