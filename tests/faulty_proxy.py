@@ -115,12 +115,14 @@ class FaultyProxy:
         fault_rate: share of requests that are spoiled.
         hang_s: how long a `timeout` fault keeps silent, in seconds; longer than the client waits.
         refuses: request parameters that are answered with 400, as some servers do.
+        wants_key: answer 401, quoting the key that came, unless this one comes.
         latency_s: added to every good reply, in seconds: what a far or larger model would take.
 
     Attributes:
         requests: requests by judgement (digest of the messages).
         good: valid judgements sent, by judgement.
         faults: faults made, by kind; `rejected_upstream` counts what the real server itself refused.
+        waits: seconds from each 429 to the next request for the same judgement.
     """
 
     def __init__(
@@ -131,12 +133,15 @@ class FaultyProxy:
         hang_s: float = 5,
         latency_s: float = 0,
         refuses: tuple[str, ...] = (),
+        wants_key: str = "",
     ) -> None:
+        self.wants_key = wants_key
         self.refuses = refuses
         self.upstream, self.fault_rate, self.seed = upstream, fault_rate, seed
         self.hang_s, self.latency_s = hang_s, latency_s
         self.requests, self.good, self.faults = Counter(), Counter(), Counter()
-        self.seen_headers: list[str] = []
+        self.waits: list[float] = []
+        self._limited: dict[str, float] = {}
         routes = [Route("/v1/chat/completions", self._chat, methods=["POST"])]
         self.port = free_port()
         config = uvicorn.Config(Starlette(routes=routes), port=self.port, log_level="critical")
@@ -160,17 +165,22 @@ class FaultyProxy:
 
     async def _chat(self, request) -> Response:
         body = await request.json()
-        self.seen_headers.append(request.headers.get("authorization", ""))
+        key_sent = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if self.wants_key and key_sent != self.wants_key:
+            return JSONResponse({"error": {"message": f"Incorrect API key provided: {key_sent}"}}, 401)
         key = hashlib.sha256(json.dumps(body["messages"]).encode()).hexdigest()
         fault = self._draw(key)
         self.requests[key] += 1
         self.faults[fault or "none"] += 1
         if refused := [name for name in self.refuses if name in body]:
             return JSONResponse({"error": {"message": f"Unsupported parameter: {refused[0]}"}}, 400)
+        if key in self._limited:
+            self.waits.append(time.monotonic() - self._limited.pop(key))
         if fault == "timeout":
             await asyncio.sleep(self.hang_s)
             return JSONResponse({"error": {"message": "gateway timeout"}}, 504)
         if fault == "rate_limit":
+            self._limited[key] = time.monotonic()
             return JSONResponse({"error": {"message": "slow down"}}, 429, {"Retry-After": "0.3"})
         if fault == "server_error":
             return JSONResponse({"error": {"message": "internal error"}}, 500)

@@ -10,7 +10,7 @@ import pytest
 from faulty_proxy import FAULTS, FaultyProxy, build_tiny_model, real_server
 
 from tcm_rlaif.cases import Case, Visit
-from tcm_rlaif.judges import Cache, Item, judge_items
+from tcm_rlaif.judges import Cache, Item, JudgeError, judge_items
 from tcm_rlaif.judges.openai_judge import OpenAIJudge
 from tcm_rlaif.prompts import case_text
 
@@ -76,6 +76,7 @@ def test_with_30_percent_faults_every_question_is_judged_once_or_ends_in_a_named
     assert spoiled == sum(report.cost["faults"].values()) and spoiled > 0.15 * report.cost["requests"]
     assert questions["judged"] >= 0.95 * asked  # seven attempts at 30 % faults: 0.3 ** 7 of them fail for good
     assert Cache(path).judged() == questions["judged"]
+    assert all(wait >= 0.3 for wait in proxy.waits)  # Retry-After was honoured
 
 
 def test_a_question_that_never_gets_a_good_reply_ends_in_the_category_of_its_last_fault(server, model):
@@ -94,6 +95,32 @@ def test_an_endpoint_that_refuses_optional_parameters_is_asked_without_them(serv
         report = judge_items([judge(proxy.url, model, concurrency=1)], items(2), mode="pointwise", progress=False)
     assert report.counts[0]["judged"] == 6 and sum(proxy.requests.values()) == 8
     assert report.cost["notes"] == ["endpoint does not take response_format", "endpoint does not take temperature"]
+
+
+def test_a_refused_key_stops_labelling_and_shows_nowhere(server, model, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("JUDGE_KEY", "sk-secret-1")
+    path = tmp_path / "judgements.jsonl"
+    with FaultyProxy(server, wants_key="sk-secret-2") as proxy:
+        refused = judge(proxy.url, model, key_variable="JUDGE_KEY")
+        with pytest.raises(JudgeError, match="JUDGE_KEY") as error:
+            judge_items([refused], items(2), mode="pairwise", cache=path, progress=False)
+        monkeypatch.setenv("JUDGE_KEY", "sk-secret-2")
+        with caplog.at_level("DEBUG", "tcm_rlaif"):
+            report = judge_items([refused], items(1), mode="pairwise", cache=path, progress=False)
+    assert report.counts[0]["judged"] == 6
+    shown = str(error.value) + repr(vars(refused)) + path.read_text("utf-8") + caplog.text + str(report)
+    assert "sk-secret" not in shown
+
+
+def test_a_budget_of_requests_is_never_overrun_and_holds_over_two_runs(server, model, tmp_path):
+    path = tmp_path / "judgements.jsonl"
+    with FaultyProxy(server, fault_rate=0.3, hang_s=5) as proxy:
+        for _ in range(2):
+            limited = judge(proxy.url, model, max_requests=20)
+            report = judge_items([limited], items(5), mode="pairwise", cache=path, progress=False)
+    row = report.counts[0]
+    assert sum(proxy.requests.values()) == 20 and row["budget"] > 0
+    assert row["judged"] == sum(proxy.good.values()) and row["judged"] + row["budget"] == row["total"] == 30
 
 
 KILLED = """

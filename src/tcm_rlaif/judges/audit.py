@@ -153,8 +153,8 @@ def self_consistency(run: JudgeRun) -> dict[str, Any]:
 def _centred(rows: Sequence[tuple[list[float], list[float]]]) -> tuple[list[float], list[float]]:
     xs, ys = [], []
     for x, y in rows:
-        xs += [v - fmean(x) for v in x]
-        ys += [v - fmean(y) for v in y]
+        xs += [round(v - fmean(x), 9) for v in x]  # rounded, lest noise of the subtraction breaks ties
+        ys += [round(v - fmean(y), 9) for v in y]
     return xs, ys
 
 
