@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tcm_rlaif.report import ReportError, to_html
-from tcm_rlaif.safe_html import POLICY, audit_html, clean, problems
-from tcm_rlaif.show import show_figure, show_text, table_html
+from tcm_rlaif.report import ReportError, audit_html, publish, show_figure, show_text, states, to_html
+from tcm_rlaif.safe_html import POLICY, clean, problems
+from tcm_rlaif.show import table_html
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 IMAGE = f'<img src="data:image/png;base64,{PIXEL}">'
@@ -293,3 +293,47 @@ def test_a_figure_carries_its_description_and_is_closed(monkeypatch) -> None:
     data, metadata = shown_images[0]._repr_mimebundle_()
     assert list(data) == ["image/png"] and metadata["image/png"]["alt"] == "A line that rises."
     assert not pyplot.fignum_exists(figure.number)
+
+
+def run_folder(study: Path, run: str, status: str, minute: int, *cells: nbformat.NotebookNode) -> None:
+    """What the notebook runner leaves of one run."""
+    folder = study / run
+    folder.mkdir(parents=True)
+    nbformat.write(notebook(*(cells or [new_markdown_cell(f"# {run}")])), folder / "notebook.ipynb")
+    timing = {"status": status, "end": f"2026-01-02T03:{minute:02}:00+00:00", "seconds": 9.0, "peak_mib": 400}
+    if status != "killed or running":
+        (folder / "timing.json").write_text(json.dumps(timing))
+
+
+def test_a_finished_study_is_published_with_its_results(tmp_path: Path) -> None:
+    study, reports = tmp_path / "default", tmp_path / "reports"
+    run_folder(study, "02_sft/sft/seed0", "done", 1)
+    run_folder(study, "06_ablation", "done", 2, new_markdown_cell("# 消融实验"))
+    (study / "06_ablation" / "results.json").write_text('{"herb_f1": 0.5}')
+    assert publish(study, reports) == reports / "report.html"
+    assert "<h1>消融实验</h1>" in (reports / "report.html").read_text(encoding="utf-8")
+    assert json.loads((reports / "results.json").read_text()) == {"herb_f1": 0.5}
+    assert [row["run"] for row in states(study)] == ["02_sft/sft/seed0", "06_ablation"]
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted", "killed or running"])
+def test_a_study_that_stopped_after_its_last_report_is_not_published_as_finished(tmp_path: Path, status: str) -> None:
+    study, reports = tmp_path / "default", tmp_path / "reports"
+    run_folder(study, "06_ablation", "done", 2)
+    error = new_output("error", ename="ValueError", evalue="<b>剂量</b>", traceback=["the cause"])
+    run_folder(study, "04_dpo/sft_dpo/seed0", status, 3, new_code_cell("x", outputs=[error], execution_count=7))
+    page = publish(study, reports).read_text(encoding="utf-8")
+    assert "Study default is not finished" in page and "1 of the 2 notebooks" in page and status in page
+    assert ("the cause" in page) == (status == "failed")
+    stopped = (reports / "stopped-04_dpo-sft_dpo-seed0.html").read_text(encoding="utf-8")
+    assert "stopped in cell 7: ValueError: &lt;b&gt;剂量&lt;/b&gt;" in stopped
+
+    (study / "04_dpo" / "sft_dpo" / "seed0" / "timing.json").write_text('{"status": "done", "end": "2026-01-03"}')
+    publish(study, reports)
+    assert [path.name for path in reports.iterdir()] == ["report.html"], "pages of what stopped once are gone"
+
+
+def test_a_study_that_never_ran_has_no_report(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="no notebook was run there"):
+        publish(tmp_path / "absent", tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()

@@ -5,6 +5,7 @@ was called. So nothing is installed, and every rule about *when* pip runs is tes
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -94,9 +95,28 @@ def test_alone_it_prints_its_commands_one_line_each_and_installs_nothing(tmp_pat
     checkout = Checkout(tmp_path / "checkout")
     done = checkout.run(*arguments)
     assert done.returncode == 0 and not (checkout.folder / ".venv").exists()
-    for command in ("run [PARAMS]", "test", "lab", "notebook NAME [PARAMS]", "score", "audit", "report STUDY", "clean"):
+    for command in (
+        "run [PARAMS]",
+        "test",
+        "lab",
+        "notebook NAME [PARAMS]",
+        "score",
+        "audit",
+        "report STUDY",
+        "params",
+    ):
         assert [line for line in done.stdout.splitlines() if line.startswith(f"  ./study {command}")], command
     assert all(len(line) <= 120 for line in done.stdout.splitlines())
+
+
+def test_each_command_that_is_passed_on_is_one_of_the_package(tmp_path: Path) -> None:
+    from tcm_rlaif.cli import parser
+
+    lines = Checkout(tmp_path / "checkout").run().stdout.splitlines()
+    offered = {line.split()[1] for line in lines if line.startswith("  ./study ")}
+    assert len(offered) > 5
+    for command in offered - {"test", "lab", "setup"}:
+        assert re.search(rf"^    {command} ", parser().format_help(), re.MULTILINE), command
 
 
 def test_an_unknown_command_gets_the_nearest_one_and_installs_nothing(tmp_path: Path) -> None:

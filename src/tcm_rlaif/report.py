@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tcm_rlaif.cases import write_text
-from tcm_rlaif.safe_html import POLICY, clean, problems
+from tcm_rlaif.safe_html import POLICY, audit_html, clean, problems
+from tcm_rlaif.show import show_figure, show_table, show_text, table_html
+
+__all__ = ["ReportError", "audit_html", "publish", "show_figure", "show_table", "show_text", "states", "to_html"]
 
 HIDDEN_CELLS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
 SHOWN_TYPES = ("text/html", "text/markdown", "image/png", "image/jpeg", "text/plain")  # the first that an output has
@@ -37,49 +40,108 @@ def to_html(notebook_path: str | Path, html_path: str | Path, title: str) -> Pat
     """
     import nbformat
 
-    notebook = nbformat.read(notebook_path, as_version=4)
-    frame = {"page": _facts(notebook, Path(notebook_path), title)}
-    page, _ = _exporter().from_notebook_node(_prepared(notebook), frame)
-    found = problems(page)
-    if found:
-        raise ReportError(f"{notebook_path}: the page would have {len(found)} problems:\n  " + "\n  ".join(found[:20]))
-    write_text(Path(html_path), page)
+    write_text(Path(html_path), page_of(nbformat.read(notebook_path, as_version=4), str(notebook_path), title))
     return Path(html_path)
 
 
-def _exporter():
+def page_of(notebook: Any, name: str, title: str) -> str:
+    """The page of a notebook in memory; `name` says where it came from. See `to_html`."""
     from nbconvert import HTMLExporter
-    from traitlets.config import Config
 
-    config = Config()
-    config.NbConvertBase.display_data_priority = list(SHOWN_TYPES)
-    exporter = HTMLExporter(
-        config=config,
-        template_name="study",
-        extra_template_basedirs=[str(Path(__file__).parent / "templates")],
-        exclude_anchor_links=True,
-    )
-    exporter.register_preprocessor("nbconvert.preprocessors.CSSHTMLHeaderPreprocessor", enabled=False)
+    templates = str(Path(__file__).parent / "templates")
+    exporter = HTMLExporter(template_name="study", extra_template_basedirs=[templates], exclude_anchor_links=True)
     exporter.register_filter("clean_html", clean)
-    return exporter
+    page, _ = exporter.from_notebook_node(_prepared(notebook), {"page": _facts(notebook, Path(name).name, title)})
+    found = problems(page)
+    if found:
+        raise ReportError(f"{name}: the page would have {len(found)} problems:\n  " + "\n  ".join(found[:20]))
+    return page
+
+
+def publish(study: Path, reports: Path) -> Path:
+    """Write what a reader gets of a study: `report.html` and `results.json`, and a page of each run that stopped.
+
+    Args:
+        study: folder of the study's runs; `06_ablation/notebook.ipynb` in it becomes the report.
+        reports: folder of the pages. Where the study is not finished, `report.html` says which runs are missing.
+
+    Returns:
+        The report.
+
+    Raises:
+        ReportError: if nothing was run yet, or a page has problems.
+    """
+    runs = states(study)
+    if not runs:
+        raise ReportError(f"{study}: no notebook was run there; ./study run makes it")
+    for old in reports.glob("stopped-*.html"):
+        old.unlink()
+    stopped = [run for run in runs if run["status"] != "done"]
+    for run in stopped:
+        page = reports / f"stopped-{run['run'].replace('/', '-')}.html"
+        to_html(study / run["run"] / "notebook.ipynb", page, f"{study.name}: {run['run']} ({run['status']})")
+    report, last = reports / "report.html", next((run for run in runs if run["run"] == "06_ablation"), None)
+    if last is None or last["status"] != "done" or any(run["end"] > last["end"] for run in stopped):
+        write_text(report, page_of(_unfinished(study, runs), str(study), f"{study.name}: not finished"))
+        return report
+    to_html(study / "06_ablation" / "notebook.ipynb", report, f"{study.name}: SFT and RLAIF on a few TCM cases")
+    results = study / "06_ablation" / "results.json"
+    if results.exists():
+        write_text(reports / "results.json", results.read_text("utf-8"))
+    return report
+
+
+def states(study: Path) -> list[dict[str, Any]]:
+    """One row for each notebook of a study that was started, in order: `run`, `status`, and its `timing.json`.
+
+    The status is done, failed, interrupted, or `killed or running` for a run that could not say how it ended.
+    """
+    rows = []
+    for notebook in sorted(study.rglob("notebook.ipynb")):
+        timing, run = notebook.with_name("timing.json"), notebook.parent.relative_to(study).as_posix()
+        unknown = {"status": "killed or running", "end": "9"}  # later than any other
+        rows.append({"run": run, **(json.loads(timing.read_text("utf-8")) if timing.exists() else unknown)})
+    return rows
+
+
+def _unfinished(study: Path, runs: list[dict[str, Any]]) -> Any:
+    """A notebook that says how far a study came, with the error of each run that failed."""
+    import nbformat
+    import pandas as pd
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+    table = pd.DataFrame(runs).reindex(columns=["run", "status", "seconds", "overhead_seconds", "peak_mib", "end"])
+    done = sum(run["status"] == "done" for run in runs)
+    title = f"# Study {study.name} is not finished\n\n{done} of the {len(runs)} notebooks that were started are done. "
+    title += "The same command that started the study goes on where it stopped."
+    html = table_html(table.replace({"end": {"9": None}}), "Runs that were started", digits=1)
+    cells = [new_markdown_cell(title), new_code_cell("", outputs=[new_output("display_data", {"text/html": html})])]
+    for run in runs:
+        if run["status"] == "failed":
+            executed = nbformat.read(study / run["run"] / "notebook.ipynb", as_version=4)
+            outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+            errors = [output for output in outputs if output.output_type == "error"]
+            cells += [new_markdown_cell(f"## {run['run']}"), new_code_cell("", outputs=errors)]
+    return new_notebook(cells=cells)
 
 
 def _prepared(notebook: Any) -> Any:
-    """A copy without the cells that only the machine needs; each prose cell gets an anchor."""
+    """A copy without the cells that only the machine needs; cells get anchors, and outputs keep one admitted type."""
     shown = copy.deepcopy(notebook)
     shown.cells = [c for c in shown.cells if not HIDDEN_CELLS & set(c.metadata.get("tags", []))]
     for number, cell in enumerate(shown.cells):
         cell.metadata["anchor"] = f"s{number}"
         for output in cell.get("outputs", []):
-            if "data" in output and not set(SHOWN_TYPES) & set(output.data):
-                output.data = {"text/plain": f"[an output of type {', '.join(output.data)} is not shown]"}
+            if "data" in output:
+                unknown = {"text/plain": f"[an output of type {', '.join(output.data)} is not shown]"}
+                output.data = next(({t: output.data[t]} for t in SHOWN_TYPES if t in output.data), unknown)
     return shown
 
 
-def _facts(notebook: Any, path: Path, title: str) -> dict[str, Any]:
+def _facts(notebook: Any, name: str, title: str) -> dict[str, Any]:
     """What the template shows around the cells."""
     run = notebook.metadata.get("papermill", {})
-    facts = [path.name]
+    facts = [name]
     if run.get("end_time"):
         facts += [f"executed {run['end_time'][:16].replace('T', ' ')} UTC", f"took {run.get('duration') or 0:.0f} s"]
     parameters = [
