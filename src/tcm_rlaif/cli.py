@@ -70,12 +70,10 @@ def run_study(arguments: argparse.Namespace) -> int:
         ]
         code = subprocess.run([*command, *arguments.snakemake], env=environment(), check=False).returncode
     if code == 0:
-        print(
-            f"\nreport: {ROOT / 'reports' / P.study / 'report.html'}\nresults: {ROOT / 'reports' / P.study / 'results.json'}"
-        )
+        print(f"\nreport and results: {ROOT / 'reports' / P.study}")
     else:
         print(
-            f"\nthe study stopped; executed notebooks and logs are under {stages.study_folder(P)}. The same command goes on.",
+            f"\nthe study stopped; notebooks and logs: {stages.study_folder(P)}. The same command goes on.",
             file=sys.stderr,
         )
     return code

@@ -81,11 +81,12 @@ class HealthPanel:
         self.model, self.tokenizer, self.cases, self.judge, self.P, self.seed = model, tokenizer, cases, judge, P, seed
         self.pairs = [(r["prompt"], r["chosen"]) for r in pairs] + [(r["prompt"], r["rejected"]) for r in pairs]
         self.rows: list[dict[str, Any]] = []
-        self.reference = self._with_reference(self.pairs)
+        self.reference = self.reference_logps(self.pairs)
         self.healthy_weights: dict = {}
         self.kept_step = 0
 
-    def _with_reference(self, messages) -> list[float]:
+    def reference_logps(self, messages) -> list[float]:
+        """Summed log-probabilities under the reference: the frozen SFT adapter, or the base without an adapter."""
         if "ref" not in self.model.peft_config:
             with self.model.disable_adapter():
                 return answer_logps(self.model, self.tokenizer, messages)[0]
@@ -129,19 +130,19 @@ class HealthPanel:
     def _answer_readings(self) -> dict[str, float]:
         P = self.P
         samples = sample(
-            self.model, self.tokenizer, self.cases, number=1, temperature=1.0, seed=self.seed, batch_size=len(self.cases),
-            max_new_tokens=P.candidate_max_new_tokens,
+            self.model, self.tokenizer, self.cases, number=1, temperature=1.0, seed=self.seed,
+            batch_size=len(self.cases), max_new_tokens=P.candidate_max_new_tokens,
         )  # fmt: skip
         scores = [score_case(c, s.text, s.finished) for c, s in zip(self.cases, samples, strict=True)]
         said = [(prompts.prompt(c), prompts.completion(s.text)) for c, s in zip(self.cases, samples, strict=True)]
         policy, tokens = answer_logps(self.model, self.tokenizer, said)
-        reference = self._with_reference(said)
+        reference = self.reference_logps(said)
         mean = {
             name: fmean(s[name] for s in scores) for name in ("format_valid", "finished", "herb_repetition", "length")
         }
         return mean | {
             "judge_score": fmean(self.judge(c, s.text) for c, s in zip(self.cases, samples, strict=True)),
-            # samples of the policy at temperature 1: the mean log-ratio is an unbiased estimate of KL(policy || reference)
+            # over samples of the policy the mean log-ratio is an unbiased estimate of KL(policy || reference)
             "kl_per_token": (sum(policy) - sum(reference)) / max(1, sum(tokens)),
         }
 
@@ -159,7 +160,7 @@ class HealthPanel:
         return True
 
     def callback(self, steps: int) -> "TrainerCallback":
-        """The panel as a trainer callback: `dpo_health_evaluations` readings spread over `steps`, first one at step 0."""
+        """The panel as a trainer callback: a reading at step 0, then `dpo_health_evaluations` spread over `steps`."""
         from transformers import TrainerCallback
 
         panel, every = self, max(1, steps // self.P.dpo_health_evaluations)

@@ -60,7 +60,7 @@ def train_tokenizer(P: Params) -> "PreTrainedTokenizerBase":
     """Byte-level BPE on the corpus, with the ChatML template; ends of turns are `<|im_end|>`, padding is another token.
 
     Source:
-        Layout of the Qwen tokenizers. Our choice: a dose such as 12g is one word, since doses are few and texts get short.
+        Layout of the Qwen tokenizers; a dose such as 12g is one word (our choice: doses are few, texts get short).
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

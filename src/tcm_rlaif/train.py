@@ -246,20 +246,63 @@ def supervised(trainer: "SFTTrainer", number: int = 0) -> list[tuple[str, bool]]
 
 
 def first_loss(trainer: "DPOTrainer") -> dict[str, float]:
-    """DPO's loss, margin and log-probabilities on the first batch before any step.
+    """DPO's loss and margin on the first batch before any step.
 
     With policy = reference the sigmoid loss is ln 2 = 0.6931 and the margin 0 (arXiv 2305.18290, eq. 7 at pi = pi_ref).
+    """
+    return batch_loss(trainer, trainer.args.per_device_train_batch_size)
+
+
+def batch_loss(trainer: "DPOTrainer", number: int) -> dict[str, float]:
+    """The trainer's own loss and margin on the first rows of its data, without a step.
+
+    Args:
+        number: of pairs.
     """
     import torch
 
     trainer.model.eval()
-    batch = next(iter(trainer.get_train_dataloader()))
+    rows = [trainer.train_dataset[i] for i in range(min(number, len(trainer.train_dataset)))]
     with torch.no_grad(), trainer.compute_loss_context_manager():
-        loss = trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch))
+        loss = trainer.compute_loss(trainer.model, trainer._prepare_inputs(trainer.data_collator(rows)))
     logged = {name: values[-1] for name, values in trainer._metrics["eval"].items()}
     trainer._metrics["eval"].clear()
     trainer.model.train()
-    return {"loss": float(loss), "margin": logged["rewards/margins"], "logps_chosen": logged["logps/chosen"]}
+    return {"loss": float(loss), "margin": logged["rewards/margins"]}
+
+
+def sft_chosen_trainer(
+    model: "PreTrainedModel | PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    pairs: Sequence[dict],
+    P: Params,
+    *,
+    seed: int,
+    folder: Path,
+) -> "SFTTrainer":
+    """The control of DPO: SFT on the chosen answers alone, with as many answer passes as DPO makes on its pairs.
+
+    A frozen copy of an SFT adapter is kept as `ref`, as DPO keeps it, so that both are watched alike.
+    """
+    from datasets import Dataset
+    from peft import PeftModel
+
+    if isinstance(model, PeftModel):
+        copy_adapter(model, "ref")
+    rows = Dataset.from_list([{"prompt": row["prompt"], "completion": row["chosen"]} for row in pairs])
+    P = P.model_copy(update={"sft_batch_size": P.dpo_batch_size, "sft_accumulation": P.dpo_accumulation})
+    passes = {"epochs": 2 * P.dpo_epochs, "learning_rate": P.dpo_learning_rate}
+    return sft_trainer(model, tokenizer, rows, None, P, seed=seed, folder=folder, **passes)
+
+
+def copy_adapter(model: "PeftModel", name: str) -> None:
+    """Keep a frozen copy of the adapter `default` under another name; `default` stays the one that is trained."""
+    model.add_adapter(name, model.peft_config["default"])
+    for parameter_name, value in list(model.named_parameters()):
+        if ".default." in parameter_name:
+            copied = model.get_parameter(parameter_name.replace(".default.", f".{name}."))
+            copied.data.copy_(value.data)
+            copied.requires_grad_(False)
 
 
 def largest_difference(model, other, tokenizer: "PreTrainedTokenizerBase", text: str) -> float:

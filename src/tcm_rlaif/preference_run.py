@@ -1,0 +1,116 @@
+"""Preference training under watch: DPO or its control, in one round or several, with the health panel."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tcm_rlaif import feedback, splits, train
+from tcm_rlaif.cases import Case
+from tcm_rlaif.health import HealthPanel, answer_logps
+from tcm_rlaif.judges import make_judges, rubric
+from tcm_rlaif.stages import Stage
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedTokenizerBase
+
+WATCHED_PAIRS = 24  # pairs whose log-probabilities the panel follows; our choice: enough for a mean, cheap to read
+
+
+class PreferenceRun:
+    """One preference training, from the pairs to the saved adapter.
+
+    Args:
+        model: base model, or base with a trainable SFT adapter; it becomes the policy and, frozen, the reference.
+        pairs: rows in TRL's conversational preference format.
+        watched: cases that the health panel answers, never test cases.
+    """
+
+    def __init__(
+        self, model, tokenizer: "PreTrainedTokenizerBase", pairs: Sequence[dict], watched: Sequence[Case], stage: Stage
+    ):
+        self.tokenizer, self.pairs, self.watched, self.stage, self.P = tokenizer, list(pairs), watched, stage, stage.P
+        self.rounds: list[dict[str, Any]] = []
+        self._prepare(model, round_number=1)
+
+    def _prepare(self, model, round_number: int) -> None:
+        folder = self.stage.folder / f"round{round_number}"
+        settings = {"seed": self.stage.seed, "folder": folder}
+        if self.P.preference_training == "dpo":
+            self.trainer = train.dpo_trainer(model, self.tokenizer, self.pairs, self.P, **settings)
+            self.steps = train.dpo_steps(self.P, len(self.pairs))
+        else:
+            self.trainer = train.sft_chosen_trainer(model, self.tokenizer, self.pairs, self.P, **settings)
+            self.steps = train.dpo_steps(self.P, 2 * len(self.pairs))
+        self.model: PeftModel = self.trainer.model
+        self.panel = HealthPanel(
+            self.model, self.tokenizer, self.watched, self.pairs[:WATCHED_PAIRS], _rubric_score, self.P, self.stage.seed
+        )
+        self.trainer.add_callback(self.panel.callback(self.steps))
+
+    def first_loss(self) -> dict[str, float]:
+        """Loss and margin before the first step; of the control only its loss."""
+        if self.P.preference_training == "dpo":
+            return train.first_loss(self.trainer)
+        return {"loss": float("nan"), "margin": 0.0}
+
+    def both_losses(self) -> tuple[float, float]:
+        """The sigmoid DPO loss of the first pairs twice: by `answer_logps` in a few lines of ours, and by the trainer.
+
+        Returns:
+            Ours and the trainer's; they differ by the rounding of the compute type.
+        """
+        batch = self.panel.pairs[:4] + self.panel.pairs[len(self.panel.pairs) // 2 :][:4]
+        policy, reference = answer_logps(self.model, self.tokenizer, batch)[0], self.panel.reference_logps(batch)
+        ratio = [p - r for p, r in zip(policy, reference, strict=True)]
+        half = len(batch) // 2
+        ours = [
+            math.log1p(math.exp(-self.P.dpo_beta * (c - r))) for c, r in zip(ratio[:half], ratio[half:], strict=True)
+        ]
+        return sum(ours) / half, train.batch_loss(self.trainer, half)["loss"]
+
+    def train(self) -> list[dict[str, float]]:
+        """Train all rounds; from the second on the current policy samples, its answers are judged and trained on.
+
+        Returns:
+            The log of all rounds, with `round`.
+        """
+        log = []
+        for number in range(1, self.P.dpo_rounds + 1):
+            if number > 1:
+                self._next_round(number)
+            log += [{**row, "round": number} for row in train.run(self.trainer)]
+            self.rounds.append({"round": number, "pairs": len(self.pairs), "steps": self.trainer.state.global_step})
+        return log
+
+    def _next_round(self, number: int) -> None:
+        self.panel.restore()
+        cases = splits.read_split(self.stage.inputs["data"], "train")[: self.P.candidate_prompts or None]
+        folder = self.stage.folder / f"round{number}"
+        folder.mkdir(exist_ok=True)
+        seed = self.stage.seed + 1000 * number  # fresh draws: the same seed would repeat the answers of round one
+        items, _ = feedback.candidates(
+            self.model.eval(), self.tokenizer, cases, self.P, seed, folder / "candidates.jsonl"
+        )
+        report = feedback.judge(make_judges(self.P), items, self.P, folder)
+        found = feedback.pairs(items, report.verdicts, self.P, seed)
+        if not found.rows:
+            raise ValueError(f"round {number} has no pair left: lower pair_margin or set dpo_rounds to {number - 1}")
+        self.pairs = found.rows
+        if "ref" in self.model.peft_config:
+            self.model.delete_adapter("ref")  # the reference of this round is the policy as it is now
+        self._prepare(self.model, number)
+
+    def save(self, folder: Path) -> "PeftModel":
+        """Save the adapter (without the reference copy).
+
+        Returns:
+            The policy in evaluation mode.
+        """
+        self.model.save_pretrained(folder, selected_adapters=["default"])
+        return self.model.eval()
+
+
+def _rubric_score(case: Case, text: str) -> float:
+    return rubric.total(rubric.criteria(case, text))
