@@ -129,7 +129,7 @@ def test_an_unknown_command_gets_the_nearest_one_and_installs_nothing(tmp_path: 
 def test_the_first_call_installs_torch_first_and_alone_then_the_rest_then_runs(checkout: Checkout, no_nvidia) -> None:
     done = checkout.run("run", "params/smoke.yaml", **no_nvidia)
     assert done.returncode == 0, done.stderr
-    pip = "-m pip install --quiet --disable-pip-version-check"
+    pip = "-m pip install -qq --disable-pip-version-check"
     assert checkout.calls() == [
         "-m pip --version",
         f"{pip} --dry-run --no-deps torch==9.9.9+cpu",
@@ -191,7 +191,7 @@ def test_a_failed_step_is_named_and_the_next_call_installs_again(checkout: Check
 @pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
 def test_an_interrupted_install_is_not_taken_for_done(checkout: Checkout, name: str) -> None:
     process = checkout.start("run", PIP_SECONDS="30")
-    wait_for(lambda: checkout.log.exists() and "pip install --quiet" in checkout.log.read_text())
+    wait_for(lambda: checkout.log.exists() and "pip install -qq" in checkout.log.read_text())
     os.killpg(process.pid, getattr(signal, name))
     process.communicate(timeout=10)
     assert process.returncode not in (0, None) and not (checkout.folder / ".venv" / ".stamp").exists()
@@ -228,7 +228,7 @@ def test_torch_comes_in_the_build_that_suits_the_machine(
     checkout: Checkout, tmp_path: Path, nvidia_status: int, environment: dict, expected: str
 ) -> None:
     done = checkout.run("setup", PATH=fake_nvidia_smi(tmp_path, nvidia_status), **environment)
-    assert checkout.installs()[0] == f"-m pip install --quiet --disable-pip-version-check {expected}"
+    assert checkout.installs()[0] == f"-m pip install -qq --disable-pip-version-check {expected}"
     assert ("TORCH_INDEX_URL" in done.stderr) == (environment == {"NO_CPU_BUILD": "1"})
 
 
