@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tcm_rlaif.notebook import NotebookError, check_parameters, declared_parameters, main, run_notebook
+from tcm_rlaif.timings import timing
 
 PARAMETERS = 'seed = 0  # our choice\nlearning_rate: float = 1.0e-4\nsymptom = "失眠"\nout_dir = ""'
 IMPORTS = "import json, os, pathlib, subprocess, sys, time\nout = pathlib.Path(out_dir)"
@@ -193,3 +194,16 @@ def test_plain_papermill_repeats_a_run_from_its_params_file(tmp_path: Path) -> N
     done = subprocess.run(papermill, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert json.loads((out / "stage.json").read_text())["rate"] == 1e-5
+
+
+def test_overhead_is_start_imports_and_shutdown(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook()
+    started, second = 1_700_000_000.0, "2023-11-14T22:13:{:02}.000000+00:00"  # 22:13:20 is `started`
+    for tags, start, end in ((["parameters"], 22, 22), ([], 22, 25), ([], 25, 40)):
+        cell = nbformat.v4.new_code_cell("x", metadata={"tags": tags})
+        cell.metadata["papermill"] = {"start_time": second.format(start), "end_time": second.format(end)}
+        notebook.cells.append(cell)
+    nbformat.write(notebook, tmp_path / "notebook.ipynb")
+    found = timing(tmp_path / "notebook.ipynb", started, ended=started + 21)
+    assert found["seconds"] == 21 and found["overhead_seconds"] == 5 + 1
+    assert timing(tmp_path / "absent.ipynb", started, ended=started + 3)["overhead_seconds"] == 3

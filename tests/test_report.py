@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tcm_rlaif.report import ReportError, audit_html, publish, show_figure, show_text, states, to_html
+from tcm_rlaif.report import ReportError, audit_html, publish, show_figure, show_text, to_html
 from tcm_rlaif.safe_html import POLICY, clean, problems
 from tcm_rlaif.show import table_html
+from tcm_rlaif.timings import states
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 IMAGE = f'<img src="data:image/png;base64,{PIXEL}">'

@@ -17,20 +17,19 @@ import json
 import logging
 import math
 import re
-import resource
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tcm_rlaif.cases import write_json, write_text
+from tcm_rlaif.timings import timing
 
 DONE = "stage.json"
 SECRET = re.compile(r"(^|_)(token|secret|password|passwd|api_?key|credentials?)$", re.IGNORECASE)
@@ -236,43 +235,6 @@ def stamp_interrupted(executed: Path, interruption: Interrupted) -> None:
     banner.metadata["tags"] = ["papermill-error-cell-tag"]  # papermill removes such cells when the copy runs again
     notebook.cells.insert(0, banner)
     write_text(executed, nbformat.writes(notebook))
-
-
-def timing(executed: Path, started: float) -> dict[str, Any]:
-    """Where the time of a run went, from the times that papermill notes at each cell.
-
-    Args:
-        executed: the executed notebook; may be missing.
-        started: `time.time()` at which the run began.
-
-    Returns:
-        `seconds` in all; of these `overhead_seconds` = start of papermill and kernel, the cell of imports (the first
-        code cell after the parameters) and shutdown; `peak_mib` = largest memory of the kernel or a process of it
-        (of all kernels that this process ran).
-    """
-    ended = time.time()
-    cells = json.loads(executed.read_text(encoding="utf-8"))["cells"] if executed.exists() else []
-    ends = [(cell, _end_of(cell)) for cell in cells if cell["cell_type"] == "code" and _end_of(cell)]
-    given = {"parameters", "injected-parameters"}
-    after = [end for cell, end in ends if not given & set(cell["metadata"].get("tags", []))]
-    ready = min(after, default=ended)
-    finished = max(after, default=ended)
-    unit = 1024 if sys.platform == "linux" else 1024**2  # ru_maxrss is in KiB on Linux, in bytes on macOS
-    return {
-        "start": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-        "end": datetime.fromtimestamp(ended, UTC).isoformat(timespec="seconds"),
-        "seconds": round(ended - started, 2),
-        "overhead_seconds": round((ready - started) + (ended - finished), 2),
-        "peak_mib": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit),
-    }
-
-
-def _end_of(cell: Mapping[str, Any]) -> float | None:
-    noted = cell["metadata"].get("papermill", {}).get("end_time")
-    if not noted:
-        return None
-    moment = datetime.fromisoformat(noted)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _study_parameters(values: dict[str, Any]) -> None:

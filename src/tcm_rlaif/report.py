@@ -13,8 +13,9 @@ from typing import Any
 from tcm_rlaif.cases import write_text
 from tcm_rlaif.safe_html import POLICY, audit_html, clean, problems
 from tcm_rlaif.show import show_figure, show_table, show_text, table_html
+from tcm_rlaif.timings import states
 
-__all__ = ["ReportError", "audit_html", "publish", "show_figure", "show_table", "show_text", "states", "to_html"]
+__all__ = ["ReportError", "audit_html", "publish", "show_figure", "show_table", "show_text", "to_html"]
 
 HIDDEN_CELLS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
 SHOWN_TYPES = ("text/html", "text/markdown", "image/png", "image/jpeg", "text/plain")  # the first that an output has
@@ -89,19 +90,6 @@ def publish(study: Path, reports: Path) -> Path:
     if results.exists():
         write_text(reports / "results.json", results.read_text("utf-8"))
     return report
-
-
-def states(study: Path) -> list[dict[str, Any]]:
-    """One row for each notebook of a study that was started, in order: `run`, `status`, and its `timing.json`.
-
-    The status is done, failed, interrupted, or `killed or running` for a run that could not say how it ended.
-    """
-    rows = []
-    for notebook in sorted(study.rglob("notebook.ipynb")):
-        timing, run = notebook.with_name("timing.json"), notebook.parent.relative_to(study).as_posix()
-        unknown = {"status": "killed or running", "end": "9"}  # later than any other
-        rows.append({"run": run, **(json.loads(timing.read_text("utf-8")) if timing.exists() else unknown)})
-    return rows
 
 
 def _unfinished(study: Path, runs: list[dict[str, Any]]) -> Any:
