@@ -51,11 +51,11 @@ def build_tiny_model(folder: Path, texts: list[str]) -> None:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    special = ["<|im_end|>", "<|im_start|>"]
+    special = ["<|im_end|>", "<|im_start|>", "<|endoftext|>"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=1000, special_tokens=special, initial_alphabet=alphabet)
     tokenizer.train_from_iterator(texts, trainer)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=special[0], pad_token=special[0])
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=special[0], pad_token=special[2])
     fast.chat_template = CHATML
     torch.manual_seed(0)
     config = Qwen3Config(
@@ -68,13 +68,14 @@ def build_tiny_model(folder: Path, texts: list[str]) -> None:
 
 
 @contextmanager
-def real_server(model: Path, wait_s: float = 90):
-    """Run `transformers serve` for a model folder; gives the address of its API."""
+def real_server(model: Path, *arguments: str, wait_s: float = 90):
+    """Run `transformers serve` for a model folder, with more arguments of its own; gives the address of its API."""
     port = free_port()
     command = [Path(sys.executable).with_name("transformers"), "serve", model, "--host", "127.0.0.1", "--port", port]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     with open(model / "server.log", "w") as log:
-        process = subprocess.Popen([*map(str, command), "--device", "cpu"], env=environment, stdout=log, stderr=log)
+        command = [*map(str, command), "--device", "cpu", *arguments]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
             deadline = time.monotonic() + wait_s
             while not _healthy(port):

@@ -367,3 +367,30 @@ def test_local_judge_rejects_what_does_not_fit_and_refuses_to_rank_lists(local):
     assert report.verdicts[0].scores[1] is None and report.counts[0]["rejected"] == 1
     with pytest.raises(JudgeError, match="listwise"):
         local.ask([LIST], lambda q, r: None)
+
+
+# --- from parameters
+
+
+def test_judges_come_from_the_parameters_in_their_order_and_hold_no_key(monkeypatch):
+    from tcm_rlaif.judges import make_judges
+    from tcm_rlaif.schema import Params
+
+    monkeypatch.setenv("MY_KEY", "sk-secret")
+    P = Params(judge=["openai", "rubric"], judge_model="m", judge_key_variable="MY_KEY", judge_concurrency=3)
+    endpoint, rules = make_judges(P)
+    assert (endpoint.name, rules.name) == ("openai", "rubric")
+    assert endpoint.concurrency == 3 and endpoint.key_variable == "MY_KEY" and not endpoint.sees_gold
+    assert "sk-secret" not in repr(vars(endpoint))
+
+
+def test_a_local_model_folder_becomes_a_judge(tmp_path):
+    from faulty_proxy import build_tiny_model
+
+    from tcm_rlaif.judges import make_judges
+    from tcm_rlaif.schema import Params
+
+    build_tiny_model(tmp_path, ["失眠", "柴胡10g"])
+    (judge,) = make_judges(Params(judge=["transformers"], judge_model=str(tmp_path)))
+    report = judge_items([judge], [Item(case(), ("甲", "乙方"))], mode="pairwise", progress=False)
+    assert report.verdicts[0].status == "judged" and sum(report.verdicts[0].scores) == pytest.approx(1)

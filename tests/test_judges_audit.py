@@ -72,7 +72,7 @@ def test_a_tie_a_preference_for_the_defect_and_no_judgement_are_no_detection():
     scores = [(0.9, 0.1), (0.5, 0.5), (0.1, 0.9), (0.5, None)]
     table = a.detection(planted, [Verdict("病例1", s, ({}, {}), "judged") for s in scores])
     row = next(r for r in table if r["defect"] == "dose_times_5")
-    assert row.pop("defect") and set(row.values()) == {4, 1, 0.25} and row["rate"] == 0.25
+    assert row["n"] == 4 and row["rate"] == 0.25
     assert row["detected"] == row["tied"] == row["preferred"] == row["unjudged"] == 1
     assert next(r for r in table if r["defect"] == "field_dropped")["rate"] is None
 
