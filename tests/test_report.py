@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tcm_rlaif.report import ReportError, audit_html, publish, show_figure, show_text, to_html
-from tcm_rlaif.safe_html import POLICY, clean, problems
-from tcm_rlaif.show import table_html
+from tcm_rlaif.report import ReportError, publish, to_html
+from tcm_rlaif.safe_html import POLICY, audit_html, clean, problems
+from tcm_rlaif.show import show_figure, show_text, table_html
 from tcm_rlaif.timings import states
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

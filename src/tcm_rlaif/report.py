@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tcm_rlaif.cases import write_text
-from tcm_rlaif.safe_html import POLICY, audit_html, clean, problems
-from tcm_rlaif.show import show_figure, show_table, show_text, table_html
+from tcm_rlaif.safe_html import POLICY, clean, problems
+from tcm_rlaif.show import table_html
 from tcm_rlaif.timings import states
 
-__all__ = ["ReportError", "audit_html", "publish", "show_figure", "show_table", "show_text", "to_html"]
 
 HIDDEN_CELLS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
 SHOWN_TYPES = ("text/html", "text/markdown", "image/png", "image/jpeg", "text/plain")  # the first that an output has
