@@ -15,7 +15,6 @@ from tcm_rlaif.safe_html import POLICY, clean, problems
 from tcm_rlaif.show import table_html
 from tcm_rlaif.timings import states
 
-
 HIDDEN_CELLS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
 SHOWN_TYPES = ("text/html", "text/markdown", "image/png", "image/jpeg", "text/plain")  # the first that an output has
 
