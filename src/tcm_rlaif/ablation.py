@@ -179,8 +179,9 @@ def in_short(evidence: Evidence, study: Params) -> str:
     overridden = [name for name, dpo in evidence.dpo.items() if dpo["gate_overridden"]]
     warning = f"\n\n**The judge's audit failed and was overridden** for {', '.join(overridden)}." if overridden else ""
     return (
-        f"**In short.** {split['train']} training, {split['validation']} validation and {split['test']} test {invented}; "
-        f"base model `{base['model']}` with {base['parameters'] / 1e6:.1f} million parameters; seeds {list(study.seeds)}.\n\n"
+        f"**In short.** {split['train']} training, {split['validation']} validation and {split['test']} test "
+        f"{invented}; base model `{base['model']}`, {base['parameters'] / 1e6:.1f} million parameters; "
+        f"seeds {list(study.seeds)}.\n\n"
         f"Mean {key} on the test cases: {means}. Floors that need no model: {floors}.{warning}"
     )
 

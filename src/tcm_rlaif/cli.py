@@ -1,35 +1,29 @@
-"""`./study …`, or `python -m tcm_rlaif …`: run a study, run one notebook, score, audit, report, clean up."""
+"""`./study …`, or `python -m tcm_rlaif …`: run a study, run one notebook, score, audit, report, clean up.
+
+(`./study lab` and `./study test` are the launcher's own: they only start JupyterLab and pytest.)
+"""
 
 import argparse
 import fcntl
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from tcm_rlaif import params, score, stages
+from tcm_rlaif import notebook, params, report, score, stages
 from tcm_rlaif.cases import CaseError
 from tcm_rlaif.params import ROOT, ParamsError
+from tcm_rlaif.report import ReportError
 from tcm_rlaif.schema import Params
 from tcm_rlaif.stages import StageError
 
-# Quiet libraries: no progress flood in executed notebooks, no telemetry, no tokenizer warnings after a fork.
-ENVIRONMENT = {
-    "TQDM_MININTERVAL": "20",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-}
-
 
 def environment() -> dict[str, str]:
-    """The environment of every notebook run: quiet, this interpreter's folder first, matplotlib's cache writable."""
+    """The environment of a study's runs: this interpreter's folder first, so that the DAG's `python` is this one."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    return {"MPLCONFIGDIR": str(ROOT / "runs" / "cache" / "matplotlib"), **ENVIRONMENT, **os.environ, "PATH": path}
+    return {**os.environ, "PATH": path}
 
 
 def run_study(arguments: argparse.Namespace) -> int:
@@ -106,21 +100,16 @@ def _has_gpu() -> bool:
 
 def run_one(arguments: argparse.Namespace) -> int:
     """Run one notebook headless, with its output where the study keeps it."""
-    import json
-
     P = params.load(arguments.params)
     stage = stages.stage_name(arguments.name)
     run = stages.find_run(P, stage, arguments.arm or next(reversed(P.arms)), arguments.seed)
     given = {"params_file": arguments.params, "arm": run.arm} | ({} if run.seed is None else {"seed": run.seed})
     source, folder = ROOT / "notebooks" / f"{stage}.ipynb", stages.study_folder(P) / run.folder
-    command = [sys.executable, "-m", "tcm_rlaif.notebook", str(source), str(folder), "-y", json.dumps(given)]
-    return subprocess.run(command, env=environment(), check=False).returncode
+    return notebook.main([str(source), str(folder), "-y", json.dumps(given)])
 
 
 def write_report(arguments: argparse.Namespace) -> int:
     """The HTML report of a study; of one that stopped, the pages of what there is."""
-    from tcm_rlaif import report
-
     page = report.publish(ROOT / "runs" / arguments.study, ROOT / "reports" / arguments.study)
     print(page)
     return 0
@@ -134,19 +123,6 @@ def print_params(arguments: argparse.Namespace) -> int:
         unit = f" {row['unit']}" if row["unit"] else ""
         print(f"{row['key']}: {row['default']}{unit}{mark}\n    {row['meaning']} [{row['source']}]")
     return 0
-
-
-def lab(arguments: argparse.Namespace) -> int:
-    """JupyterLab in the notebooks' folder."""
-    command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(ROOT), *arguments.rest]
-    return subprocess.run(command, env=environment(), check=False).returncode
-
-
-def test(arguments: argparse.Namespace) -> int:
-    """The tests."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments.rest], cwd=ROOT, env=environment(), check=False
-    ).returncode
 
 
 def clean(arguments: argparse.Namespace) -> int:
@@ -183,8 +159,6 @@ def parser() -> argparse.ArgumentParser:
     add("report", write_report, "write the HTML report of a study again").add_argument("study")
     add("params", print_params, "print every parameter").add_argument("params", nargs="?")
     add("clean", clean, "delete what a study generated").add_argument("study")
-    for name, function, text in (("lab", lab, "open JupyterLab"), ("test", test, "run the tests")):
-        add(name, function, text).add_argument("rest", nargs=argparse.REMAINDER)
     score.add_arguments(commands)
     return top
 
@@ -194,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         return given.function(given)
-    except (ParamsError, CaseError, StageError) as error:
+    except (ParamsError, CaseError, StageError, ReportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -19,6 +19,9 @@ from jupyter_client.manager import AsyncKernelManager
 QUIET = {
     "TQDM_MININTERVAL": "30",  # seconds between refreshes of a bar
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "TOKENIZERS_PARALLELISM": "false",  # otherwise it warns at every fork
 }
 
@@ -37,7 +40,7 @@ class PrivateKernelManager(AsyncKernelManager):
         super().__init__(transport="ipc", connection_file=str(self.sockets / "kernel.json"), **traits)
 
     async def start_kernel(self, **options: Any) -> None:
-        """Start the kernel with quiet progress bars; what the user set in the environment wins."""
+        """Start the kernel quiet; what the user set in the environment wins."""
         await super().start_kernel(**{**options, "env": {**QUIET, **os.environ, **options.get("env", {})}})
         self.group = self.provisioner.pgid
 

@@ -1,6 +1,6 @@
 """Figures of the notebooks, in one style: readable without colour, arms by marker and label, Han glyphs shipped along.
 
-Every function draws into axes of its own and returns the figure; `report.show_figure` displays it with its alt text.
+Every function draws into axes of its own and returns the figure; `show.show_figure` displays it with its alt text.
 """
 
 from collections.abc import Mapping, Sequence

@@ -11,11 +11,9 @@ ASK = {"first_visit": "请诊治。", "follow_up_visit": "请复诊调方。"}
 
 # What every case and answer says in the same words: the tiny tokenizer gives these whole tokens.
 FIXED_WORDING = (
-    *(f"{name}：" for name in ("患者", "主诉", "现病史", "舌", "脉", "中医诊断", "证型", "治法", "方剂", "处方", "复诊", "第1诊")),
-    *(f"（{note}）" for note in ("先煎", "后下", "包煎", "烊化", "另煎", "冲服")),
-    *(f"{number}岁" for number in range(1, 83)),
-    *(f"{number}剂，水煎服。" for number in (3, 5, 7)),
-    "system\n", "user\n", "assistant\n", "加减", SYSTEM, *ASK.values(),
+    *("患者", "主诉", "现病史", "舌", "脉", "中医诊断", "证型", "治法", "方剂", "处方", "复诊", "岁"),
+    *("诊", "剂", "水煎服"),
+    *("先煎", "后下", "包煎", "烊化", "另煎", "冲服", "system", "user", "assistant", "加减", SYSTEM, *ASK.values()),
 )  # fmt: skip
 
 

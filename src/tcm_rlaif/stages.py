@@ -159,7 +159,7 @@ class Stage:
 
 def _next(stage: Stage) -> str:
     users = [r for r in plan(stage.study) if stage.run.folder in dict(r.inputs).values()]
-    return f"notebooks/{users[0].stage}.ipynb" if users else f"./study report {stage.study.study}"
+    return f"notebooks/{min(r.stage for r in users)}.ipynb" if users else f"./study report {stage.study.study}"
 
 
 def open_stage(stage: str, notebook_globals: Mapping[str, Any]) -> Stage:

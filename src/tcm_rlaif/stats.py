@@ -44,7 +44,7 @@ def paired(a: Sequence[float], b: Sequence[float], confidence: float, resamples:
         a, b: one number per case, in the same order; b is the arm that a is compared with.
 
     Returns:
-        `difference` (mean of a - b), its interval `low`, `high`, the two-sided `p` of a sign-flip permutation test, `n`.
+        `difference` (mean of a - b), its interval `low`, `high`, two-sided `p` of a sign-flip permutation test, `n`.
 
     Source:
         `scipy.stats.permutation_test` with permutation_type="samples" (exchangeability within a case).
