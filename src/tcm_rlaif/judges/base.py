@@ -118,11 +118,13 @@ class Judge(Protocol):
         name: ``rubric``, ``openai`` or ``transformers``.
         soft: its pairwise replies are probabilities (averaged over orders) rather than choices (must agree).
         stored: replies are worth storing; False where computing again is cheaper than reading.
+        spent: requests and tokens that the cache records; set before asking, for judges with a budget.
     """
 
     name: str
     soft: bool
     stored: bool
+    spent: tuple[int, int]
 
     def identity(self, mode: Mode) -> dict[str, str]:
         """Everything that could change a reply: model, prompt version, settings. Part of the cache key."""

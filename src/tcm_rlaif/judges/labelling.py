@@ -81,7 +81,7 @@ def judge_items(
     Args:
         judges: more than one is a jury.
         mode: how to ask; a judge that computes (`rubric`) is asked the same way, so that its replies compare.
-        cache: where judgements are kept; None keeps nothing.
+        cache: where judgements are kept; None keeps nothing, and a budget then covers this call alone.
         repeats: how often each question is asked.
         progress: show a bar.
     """

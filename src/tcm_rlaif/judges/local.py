@@ -72,6 +72,11 @@ class LocalJudge:
             for start in range(0, len(chosen), self.batch_size):
                 self._batch(chosen[start : start + self.batch_size], mode, record)
 
+    def prompt(self, question: Question) -> list[dict[str, str]]:
+        """The messages that put a question, for showing; the last one is the lead of the reply."""
+        text, lead = prompt_text.choice_prompt(question, self.case_text, self.sees_gold)
+        return [{"role": "user", "content": text}, {"role": "assistant", "content": lead}]
+
     def _ids(self, question: Question) -> list[int]:
         text, lead = prompt_text.choice_prompt(question, self.case_text, self.sees_gold)
         if self.tokenizer.chat_template:

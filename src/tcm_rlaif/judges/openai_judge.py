@@ -20,12 +20,11 @@ from typing import Any
 from tcm_rlaif.judges import prompt_text
 from tcm_rlaif.judges.base import JUDGED, JudgeError, Mode, Question, Record, Reply
 from tcm_rlaif.judges.pacing import LONGEST_WAIT_S, Budget, Pacer, backoff, most_tokens, server_wait
-from tcm_rlaif.judges.replies import BadReply, read_reply, response_format
+from tcm_rlaif.judges.replies import BadReply, completion_text, read_reply, response_format
 
 log = logging.getLogger(__name__)
 
 FINAL = {"rejected", "budget"}  # asking again cannot help
-UNKNOWN_USE = {"timeout", "connection"}  # the server may have done, and charged for, the work
 OPTIONAL = ("response_format", "max_tokens", "temperature")  # parameters that some servers do not take
 REPEAT_TEMPERATURE = 0.7  # repeats measure how stable a judge is: at temperature 0 they would only repeat
 
@@ -72,7 +71,7 @@ class OpenAIJudge:
         max_retries: int = 4,
         max_requests: int = 5000,
         max_tokens: int = 5_000_000,
-        max_reply_tokens: int = 512,
+        max_reply_tokens: int = 1024,
         sees_gold: bool = False,
         first_backoff_s: float = 0.5,
     ) -> None:
@@ -86,6 +85,10 @@ class OpenAIJudge:
     def identity(self, mode: Mode) -> dict[str, str]:
         """What could change a reply. The address is no part: the same model may move."""
         return {"model": self.model, "prompt": prompt_text.VERSION, "sees_gold": "yes" if self.sees_gold else "no"}
+
+    def prompt(self, question: Question) -> list[dict[str, str]]:
+        """The messages that put a question, for showing."""
+        return prompt_text.messages(question, self.case_text, self.sees_gold)
 
     def ask(self, questions: Sequence[Question], record: Record) -> None:
         """Ask all questions, `concurrency` at a time.
@@ -135,17 +138,18 @@ class OpenAIJudge:
         """Ask until judged, out of retries, or out of budget."""
         started, faults, tokens, requests = time.monotonic(), Counter(), 0, 0
         rng = random.Random(f"{question.case.id}{question.texts}{question.repeat}")
-        status, note, content, attempt = "budget", "the budget was spent", None, 0
+        status, note, attempt = "", "", 0
         while attempt <= self.max_retries:
             request = self._request(question, faults)
             most = most_tokens(request)
             await self._pacer.wait()
             if not await self._budget.take(most):
+                status, note = "budget", f"the budget was spent; last failure: {status or 'none'}"
                 break
             requests, used = requests + 1, most
             try:
-                content, used = await self._send(client, request)
-                values, criteria, note = read_reply(content, question)
+                completion, used = await self._send(client, request)
+                values, criteria, note = read_reply(completion_text(completion), question)
                 spent = requests, tokens + used, _since(started), dict(faults)
                 return Reply(JUDGED, values, criteria, *spent, note[:300])
             except BadReply as bad:
@@ -177,7 +181,7 @@ class OpenAIJudge:
         unreadable = sum(faults[c] for c in ("malformed", "wrong_schema", "out_of_range", "refused"))
         request = {
             "model": self.model,
-            "messages": prompt_text.messages(question, self.case_text, self.sees_gold),
+            "messages": self.prompt(question),
             "temperature": REPEAT_TEMPERATURE if question.repeat or unreadable else 0.0,
             "max_tokens": self.max_reply_tokens * (2 if faults["truncated"] else 1),
             "response_format": response_format(question),
@@ -196,8 +200,8 @@ class OpenAIJudge:
                 return True
         return False
 
-    async def _send(self, client: Any, request: dict[str, Any]) -> tuple[str, int]:
-        """One request. Returns the text and the tokens used.
+    async def _send(self, client: Any, request: dict[str, Any]) -> tuple[Any, int]:
+        """One request. Returns the completion and the tokens used (their upper bound where the server does not tell).
 
         Raises:
             _Failure: whatever went wrong, by category.
@@ -208,7 +212,9 @@ class OpenAIJudge:
         try:
             raw = await client.chat.completions.with_raw_response.create(**request)
             self._pacer.pause(min(server_wait(raw.headers) or 0.0, LONGEST_WAIT_S))
-            return _content(raw.parse(), most_tokens(request))
+            completion = raw.parse()
+            usage = getattr(completion, "usage", None)
+            return completion, getattr(usage, "total_tokens", None) or most_tokens(request)
         except openai.APITimeoutError:
             raise _Failure("timeout", f"no reply within {self.timeout_s:g} s", tokens=None) from None
         except openai.APIStatusError as error:
@@ -238,17 +244,3 @@ class OpenAIJudge:
 
 def _since(started: float) -> float:
     return round(time.monotonic() - started, 4)
-
-
-def _content(completion: Any, most: int) -> tuple[str, int]:
-    """Text and tokens of a chat completion, if it is whole."""
-    usage = getattr(completion, "usage", None)
-    tokens = usage.total_tokens if usage is not None and usage.total_tokens else most
-    if not getattr(completion, "choices", None) or completion.choices[0].message is None:
-        raise _Failure("malformed", "a completion without choices", tokens=tokens)
-    choice = completion.choices[0]
-    if choice.finish_reason == "content_filter" or getattr(choice.message, "refusal", None):
-        raise _Failure("refused", f"{choice.finish_reason}: {choice.message.refusal or ''}", tokens=tokens)
-    if choice.finish_reason == "length":
-        raise _Failure("truncated", f"{tokens} tokens", tokens=tokens)
-    return choice.message.content or "", tokens

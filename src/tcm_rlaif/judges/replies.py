@@ -51,6 +51,22 @@ def response_format(question: Question) -> dict:
     return {"type": "json_schema", "json_schema": schema}
 
 
+def completion_text(completion: Any) -> str:
+    """The text of a chat completion, if it is a whole one.
+
+    Raises:
+        BadReply: ``malformed`` without choices, ``refused``, or ``truncated`` at the limit of new tokens.
+    """
+    if not getattr(completion, "choices", None) or completion.choices[0].message is None:
+        raise BadReply("malformed", "a completion without choices")
+    choice = completion.choices[0]
+    if choice.finish_reason == "content_filter" or getattr(choice.message, "refusal", None):
+        raise BadReply("refused", f"{choice.finish_reason}: {choice.message.refusal or ''}")
+    if choice.finish_reason == "length":
+        raise BadReply("truncated", "the reply hit the limit of new tokens")
+    return choice.message.content or ""
+
+
 def json_object(text: str) -> dict:
     """The JSON object in a reply; thoughts before it, code fences and text around it are passed over.
 
