@@ -72,9 +72,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict]]:
         found = False
         for row in reader:
             if None in row or None in row.values():
-                raise CaseError(
-                    f"{path}:{reader.line_num}: has other fields than the header; quote cells with commas"
-                )
+                raise CaseError(f"{path}:{reader.line_num}: has other fields than the header; quote cells with commas")
             found = True
             yield reader.line_num, row
     if not found:

@@ -25,7 +25,7 @@ LABELS = {
     "prescription": "处方 药物 药物组成 用药 组成 中药处方 处方用药 方药组成 方剂组成 药味 具体用药 处方组成",
     "usage": "用法 服法 用法用量 煎服法 服用方法 煎服方法 煎煮法 剂数",
     "": "西医诊断 鉴别诊断 病机 病因病机 病机分析 辨证分析 证候分析 辨证要点 分析 方解 方义 医嘱 按语 注意事项 禁忌 "
-        "调护 加减 随症加减 随证加减 解释 理由 说明 备注 参考 患者 主诉 现病史 既往史 舌 脉 舌象 脉象 舌脉",
+    "调护 加减 随症加减 随证加减 解释 理由 说明 备注 参考 患者 主诉 现病史 既往史 舌 脉 舌象 脉象 舌脉",
 }
 """Labels that open a field; the first is the one we write. Labels under "" open text that belongs to no field."""
 
@@ -36,12 +36,14 @@ _OWN = {labels.split()[0] for name, labels in LABELS.items() if name}
 _ANY_LABEL = "|".join(sorted(_FIELD_OF, key=len, reverse=True))
 _LABEL = re.compile(
     rf"(?m:^[#*\d.、 \t]{{0,8}}(?P<alone>{_ANY_LABEL})[* \t]{{0,4}}$)"
-    rf"|(?:【\s{{0,3}}(?P<boxed>{_ANY_LABEL})\s{{0,3}}】|(?P<plain>{_ANY_LABEL})[】\]*\"'”’\s]{{0,6}}(?=[:：]))[\s*]{{0,3}}[:：]?")
+    rf"|(?:【\s{{0,3}}(?P<boxed>{_ANY_LABEL})\s{{0,3}}】|(?P<plain>{_ANY_LABEL})[】\]*\"'”’\s]{{0,6}}(?=[:：]))[\s*]{{0,3}}[:：]?"
+)
 _WORD_BEFORE = re.compile(rf"[{HAN}A-Za-z0-9]")
 _EDGE = " \t\r\n。；;，,、.：:*#_`【】[](（\"“”'{}|-—~>"
 _LIST_NUMBER = re.compile(r"[；;，,。\s][（(]?[0-9]{1,2}[)）]?$")
 _LEADING_FORMULA = re.compile(
-    r"\s{0,9}([^0-9，,、；;。：:\n(（]{1,24}(?:[汤散丸饮煎丹膏方剂]|加减|加味|化裁))[\s*]{0,3}[：:。\n]")
+    r"\s{0,9}([^0-9，,、；;。：:\n(（]{1,24}(?:[汤散丸饮煎丹膏方剂]|加减|加味|化裁))[\s*]{0,3}[：:。\n]"
+)
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,9 @@ def _sections(text: str) -> list[tuple[str, str, str]]:
     sections, field, label, start = [], "", "", 0
     for match in _LABEL.finditer(text):
         name = match["alone"] or match["boxed"] or match["plain"]
-        if match["plain"] and name not in _OWN and _WORD_BEFORE.match(text[max(match.start() - 1, 0):match.start()]):
+        if match["plain"] and name not in _OWN and _WORD_BEFORE.match(text[max(match.start() - 1, 0) : match.start()]):
             continue
-        sections.append((field, label, text[start:match.start()]))
+        sections.append((field, label, text[start : match.start()]))
         field, label, start = _FIELD_OF[name], name, match.end()
     return [*sections, (field, label, text[start:])]
 
@@ -71,15 +73,15 @@ def _value(content: str) -> tuple[str, str]:
     """The value of a text field and what follows it: a value ends at the first 。 or line break."""
     content = content.strip(_EDGE)
     end = re.search("[。\n]", content)
-    value, rest = (content[:end.start()], content[end.end():]) if end else (content, "")
+    value, rest = (content[: end.start()], content[end.end() :]) if end else (content, "")
     return _LIST_NUMBER.sub("", value).rstrip(_EDGE), rest.strip(_EDGE)
 
 
 def _split_formula(content: str) -> tuple[str, str]:
     """A field that opens with a formula and goes on with its herbs → (formula, herbs); else nothing and the content."""
     match = _LEADING_FORMULA.match(content)
-    if match and any(item.dose for item in read_prescription(content[match.end():]).items):
-        return match[1].strip(_EDGE), content[match.end():]
+    if match and any(item.dose for item in read_prescription(content[match.end() :]).items):
+        return match[1].strip(_EDGE), content[match.end() :]
     return "", content
 
 
@@ -114,7 +116,7 @@ class _Fields:
             self.prescription(label, content)
         else:
             self.put("formula", head.strip(_EDGE), f"{label}：{head}")
-            self.prescription(label, content.strip(_EDGE)[len(head):].lstrip("（(").rstrip("。）) \n"))
+            self.prescription(label, content.strip(_EDGE)[len(head) :].lstrip("（(").rstrip("。）) \n"))
 
     def prescription(self, label: str, content: str) -> None:
         """Herbs, packets and usage, perhaps with the formula before them."""
@@ -186,5 +188,8 @@ def missing_fields(answer: Answer) -> tuple[str, ...]:
 def format_valid(text: str) -> bool:
     """Whether a text keeps the layout: all five fields, each herb with a dose, and nothing that could not be read."""
     parsed = parse(text)
-    return not missing_fields(parsed.answer) and not parsed.unread and all(
-        item.dose is not None for item in parsed.answer.prescription)
+    return (
+        not missing_fields(parsed.answer)
+        and not parsed.unread
+        and all(item.dose is not None for item in parsed.answer.prescription)
+    )

@@ -1,9 +1,9 @@
 """The text that the tiny base model is pre-trained on: statements written from the knowledge tables.
 
-A real base model has read textbooks and answered questions; the tiny one reads these statements, and one in three of
-them as a question and its answer in the chat layout. They say what herbs, formulas and patterns are, in many wordings.
-They never show the task: no case is posed, no answer has the study's layout, no 加减 is worked out on a patient. What
-SFT and DPO add can so be told from what the base brings along.
+A real base model has read textbooks and case books and has answered questions; the tiny one reads these statements, one
+in four of them as a question and its answer in the chat layout. They say what herbs, formulas and patterns are, in many
+wordings, and tell short cases in prose. They never show the task: no case is posed as the study poses it, no answer has
+its layout, no dose is fitted to a patient. What SFT and DPO add can so be told from what the base brings along.
 """
 
 import random
@@ -59,25 +59,45 @@ def formula_statement(formula: Formula, rng: random.Random) -> str:
 def pattern_statement(pattern: Pattern, rng: random.Random) -> str:
     """One disease-syndrome pattern: findings, pathogenesis, treatment."""
     findings = _join(pattern.key_symptoms + pattern.other_symptoms, rng, 0.8)
-    signs = f"{'，'.join(pattern.tongue)}，脉{''.join(pattern.pulse)}"
-    formula = rng.choice(pattern.formulas)
+    signs, formula = _signs(pattern), rng.choice(pattern.formulas)
     return rng.choice(
         (
-            f"{pattern.disease}之{pattern.syndrome}，症见{findings}，{signs}。治宜{pattern.treatment_principle}，方用{formula}。",
+            f"{pattern.disease}之{pattern.syndrome}，症见{findings}，{signs}。宜{pattern.treatment_principle}，方用{formula}。",
             f"{findings}，{signs}，属{pattern.disease}{pattern.syndrome}，{pattern.treatment_principle}，{formula}主之。",
-            f"{pattern.disease}见{findings}，{signs}者，为{pattern.syndrome}，病机为{pattern.pathogenesis}，选{formula}。",
+            f"{pattern.disease}见{findings}，{signs}者，为{pattern.syndrome}，{pattern.pathogenesis}，选{formula}。",
             f"{pattern.syndrome}之{pattern.disease}，治以{pattern.treatment_principle}，用{formula}加减。",
         )
     )
 
 
+def _signs(pattern: Pattern) -> str:
+    return f"{'，'.join(pattern.tongue)}，脉{''.join(pattern.pulse)}"
+
+
+def _say(symptom: str, rng: random.Random) -> str:
+    """A symptom, one time in three in other words."""
+    others = knowledge.symptom_synonyms().get(symptom, ())
+    return rng.choice(others) if others and rng.random() < 1 / 3 else symptom
+
+
 def note_statement(pattern: Pattern, rng: random.Random) -> str:
-    """A short note in prose that goes from findings to doses, as books of cases have them; not the answer layout."""
-    formula = pattern.formulas[0]
-    findings = _join(pattern.key_symptoms, rng, 0.8)
+    """A short note in prose that goes from findings to doses, half of them on to a second visit, as case books have them.
+
+    The second visit names the whole prescription again: this is where the model learns to look back and repeat.
+    """
+    formula = rng.choice(pattern.formulas)
+    herbs = knowledge.compose(formula)
+    said = _join([_say(s, rng) for s in (*pattern.key_symptoms, *pattern.other_symptoms)], rng, 0.7)
+    note = (
+        f"某患，{said}，{_signs(pattern)}。断为{pattern.disease}，证属{pattern.syndrome}，"
+        f"治以{pattern.treatment_principle}，予{formula}：{_doses(herbs.items())}。"
+    )
+    if not pattern.modifications or rng.random() < 0.5:
+        return note
+    rule = rng.choice(pattern.modifications)
+    kept = {herb: dose for herb, dose in herbs.items() if herb not in rule.remove} | dict(rule.add)
     return (
-        f"某患，{findings}，{'，'.join(pattern.tongue)}，脉{''.join(pattern.pulse)}。断为{pattern.disease}，证属{pattern.syndrome}，"
-        f"治以{pattern.treatment_principle}，予{formula}：{_doses(knowledge.compose(formula).items())}。"
+        f"{note}药后{_say(pattern.key_symptoms[0], rng)}减，见{_say(rule.symptom, rng)}，改用{_doses(kept.items())}。"
     )
 
 
@@ -107,10 +127,9 @@ def chat(question: str, answer: str) -> str:
 
 def pattern_chat(pattern: Pattern, rng: random.Random) -> str:
     """One question about a pattern: which it is, how it is treated, or what a further symptom changes."""
-    findings = _join(pattern.key_symptoms + pattern.other_symptoms, rng, 0.7)
-    signs = f"{'，'.join(pattern.tongue)}，脉{''.join(pattern.pulse)}"
+    findings = _join([_say(s, rng) for s in (*pattern.key_symptoms, *pattern.other_symptoms)], rng, 0.7)
     asked = [
-        (f"{findings}，{signs}，是何病证？", f"{pattern.disease}，{pattern.syndrome}。"),
+        (f"{findings}，{_signs(pattern)}，是何病证？", f"{pattern.disease}，{pattern.syndrome}。"),
         (
             f"{pattern.disease}，{pattern.syndrome}，如何治疗？",
             f"{pattern.treatment_principle}，用{pattern.formulas[0]}。",
@@ -147,13 +166,13 @@ def statements(seed: int, patterns: int = 0) -> Iterator[str]:
     modified = [p for p in book.patterns if p.modifications]
     writers: list[tuple[float, Callable[[], str]]] = [
         (0.05, lambda: herb_statement(rng.choice(book.herbs), rng)),
-        (0.16, lambda: formula_statement(rng.choice(book.formulas), rng)),
-        (0.16, lambda: pattern_statement(rng.choice(book.patterns), rng)),
-        (0.20, lambda: note_statement(rng.choice(book.patterns), rng)),
-        (0.06, lambda: modification_statement(rng.choice(modified), rng)),
+        (0.10, lambda: formula_statement(rng.choice(book.formulas), rng)),
+        (0.10, lambda: pattern_statement(rng.choice(book.patterns), rng)),
+        (0.40, lambda: note_statement(rng.choice(book.patterns), rng)),
+        (0.05, lambda: modification_statement(rng.choice(modified), rng)),
         (0.05 if synonyms else 0.0, lambda: synonym_statement(*rng.choice(synonyms), rng)),
-        (0.20, lambda: pattern_chat(rng.choice(book.patterns), rng)),
-        (0.12, lambda: formula_chat(rng.choice(book.formulas), rng)),
+        (0.17, lambda: pattern_chat(rng.choice(book.patterns), rng)),
+        (0.08, lambda: formula_chat(rng.choice(book.formulas), rng)),
     ]
     weights, makers = zip(*writers, strict=True)
     while True:

@@ -55,15 +55,14 @@ def cache(folder: Path, replay_only: bool = False) -> Cache:
 
 def judge_description(judges: Sequence[Judge], item: Item, P: Params) -> list[str]:
     """What each judge goes by, in full: the rubric's criteria and weights, a model judge's prompt on one case."""
-    from tcm_rlaif.judges import prompt_text, rubric
+    from tcm_rlaif.judges import rubric
 
     said = []
     for judge in judges:
         if judge.name == "rubric":
             said.append("rubric, weights: " + ", ".join(f"{k} {v:g}" for k, v in rubric.WEIGHTS.items()))
         else:
-            question = questions_of(item, P.judge_mode)[0]
-            messages = prompt_text.messages(question, prompts.case_text, P.judge_sees_gold)
+            messages = judge.prompt(questions_of(item, P.judge_mode)[0])
             said += [f"{judge.name}, {m['role']}:\n{m['content']}" for m in messages]
     return said
 

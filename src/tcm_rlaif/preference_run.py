@@ -109,7 +109,7 @@ class PreferenceRun:
             The policy in evaluation mode.
         """
         self.model.save_pretrained(folder, selected_adapters=["default"])
-        return self.model.eval()
+        return train.trained(self.trainer)
 
 
 def _rubric_score(case: Case, text: str) -> float:

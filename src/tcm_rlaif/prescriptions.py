@@ -16,33 +16,45 @@ MAX_HERB_NAME = 12
 """Longest herb name in characters; herb tables need 7 (煅紫石英粉 …), prose runs on."""
 
 HAN = "〇\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-HALF_WIDTH = {0xFF01 + i: 0x21 + i for i in range(94)} | {
-    ord(full): half for full, half in zip("　〜∼—–‐−｡﹑［〔【］〕】", " ~~----。、((()))", strict=True)
-} | {ord("["): "(", ord("]"): ")"}
+HALF_WIDTH = (
+    {0xFF01 + i: 0x21 + i for i in range(94)}
+    | {ord(full): half for full, half in zip("　〜∼—–‐−｡﹑［〔【］〕】", " ~~----。、((()))", strict=True)}
+    | {ord("["): "(", ord("]"): ")"}
+)
 """Punctuation, digits and letters made half-width, one character for one, so that positions stay the same."""
 
 _UNITS = {"公克": "g", "克": "g", "千克": "kg", "毫克": "mg", "毫升": "ml"}
 _NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,25})?"
-_UNIT = (r"(?:kg|mg|ml|g|公克|千克|毫克|毫升|克|钱|两(?!次)|分(?!钟|之|[0-9一二三四五六七八九十两次服别])"
-         "|[枚片条个根只粒颗支张对具朵块茎节把])")
+_UNIT = (
+    r"(?:kg|mg|ml|g|公克|千克|毫克|毫升|克|钱|两(?!次)|分(?!钟|之|[0-9一二三四五六七八九十两次服别])"
+    "|[枚片条个根只粒颗支张对具朵块茎节把])"
+)
 _COUNT = "(?:[一二三四五六七八九]?十[一二三四五六七八九]?|[一二三四五六七八九两半])"
 _PIECES = re.compile(r"(?:\([^()\n]{0,60}\)|\.(?=[0-9])|[^,、;。\n\t\r+|.])+")
 _TOKEN = re.compile(
     rf"\((?P<note>[^()\n]{{0,60}})\)"
     rf"|(?P<low>{_NUMBER})\s{{0,3}}(?:{_UNIT}?\s{{0,3}}[-~至到]\s{{0,3}}(?P<high>{_NUMBER})\s{{0,3}})?(?P<unit>{_UNIT})?"
-    rf"|(?P<name>[{HAN}]+)|(?P<colon>:)|(?P<junk>[^\W0-9{HAN}]+)|.", re.I | re.S)
+    rf"|(?P<name>[{HAN}]+)|(?P<colon>:)|(?P<junk>[^\W0-9{HAN}]+)|.",
+    re.I | re.S,
+)
 _DOSE_IN_NOTE = re.compile(rf"\s?(各?)({_NUMBER})(?:[-~]({_NUMBER}))?\s?({_UNIT})(?:[,、;\s]{{1,3}}(.+))?", re.I)
 _HAN_DOSE = re.compile(rf"(?:(?<!三)({_COUNT})({_UNIT})(半?)|()({_UNIT})(半))$")  # not the 七片 of 三七片
-_DOSED = re.compile(rf"[{HAN})][):\s]{{0,3}}{_NUMBER}\s{{0,3}}(?:[-~至到]\s{{0,3}}{_NUMBER}\s{{0,3}})?"
-                    rf"(?!ml|毫升)(?:{_UNIT}|$)", re.I)
+_DOSED = re.compile(
+    rf"[{HAN})][):\s]{{0,3}}{_NUMBER}\s{{0,3}}(?:[-~至到]\s{{0,3}}{_NUMBER}\s{{0,3}})?"
+    rf"(?!ml|毫升)(?:{_UNIT}|$)",
+    re.I,
+)
 _HANDLING = re.compile("(?:(?:久煎|先煎|后下|后入|包煎|布包|烊化|另煎|另炖|冲服|分冲|兑服|吞服|研末|打碎|捣碎)+)")
 _PROCESS = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨法清鲜麸土米]{1,2}")
-_PACKETS = re.compile(r"[共计合服用给开予连续x×* ]{0,4}([0-9]{1,3}|[一二三四五六七八九十两]{1,3})\s?[剂付帖副贴]"
-                      r"(?!量|型|\s?/|分)")
+_PACKETS = re.compile(
+    r"[共计合服用给开予连续x×* ]{0,4}([0-9]{1,3}|[一二三四五六七八九十两]{1,3})\s?[剂付帖副贴]"
+    r"(?!量|型|\s?/|分)"
+)
 _LAST_PACKETS = re.compile(rf"[,;。\s]\s{{0,3}}{_PACKETS.pattern}$")
 _USAGE = re.compile(
     "水煎|煎服|煎[0-9一二两三]|浓煎|共煎|加水|取汁|文火|武火|温服|分服|口服|内服|服用|连服|续服|送服|顿服|代茶|上药|上方"
-    "|日.{0,3}[剂付]|[每一1][日天]|每次|[0-9]次|分[0-9一二三四两].{0,2}次|早晚|饭前|饭后|睡前|外洗|外敷|外用|外涂|熏洗|共研|为末")
+    "|日.{0,3}[剂付]|[每一1][日天]|每次|[0-9]次|分[0-9一二三四两].{0,2}次|早晚|饭前|饭后|睡前|外洗|外敷|外用|外涂|熏洗|共研|为末"
+)
 _BEFORE_TAIL = re.compile(r"\s(?=(?:[共x×]\s?)?[0-9一二三四五六七八九十]{1,3}\s?[剂付帖]|水煎|[每日]日?[1一]剂)")
 _NO_HERB = frozenset({"无", "略", "药物", "药名", "中药", "剂量", "用量", "备注", "功效", "作用"})
 _EDGE = " \t\r\n。；;，,、.：:*#_`【[(（{}\"“”'|"
@@ -79,8 +91,9 @@ class _Draft:
     notes: list[str] = field(default_factory=list)
 
     def item(self) -> PrescriptionItem:
-        return PrescriptionItem(herb=self.herb, dose=self.dose, dose_high=self.high, unit=self.unit,
-                                note="，".join(self.notes))
+        return PrescriptionItem(
+            herb=self.herb, dose=self.dose, dose_high=self.high, unit=self.unit, note="，".join(self.notes)
+        )
 
 
 class _Reader:
@@ -97,7 +110,7 @@ class _Reader:
         first = len(self.drafts)
         self.dosed = self.strange_unit = False
         for token in _TOKEN.finditer(half):
-            text = raw[token.start():token.end()]
+            text = raw[token.start() : token.end()]
             if token["name"]:
                 self._name(text)
             elif token["low"]:
@@ -120,12 +133,12 @@ class _Reader:
         handling = _HANDLING.match(name)
         if handling and self.drafts and (self.dosed or handling.group() == name):
             self.drafts[-1].notes.append(handling.group())
-            name = name[handling.end():]
+            name = name[handling.end() :]
         if not name:
             return
         amount = _HAN_DOSE.search(name)
         if amount and amount.start():
-            self._name(name[:amount.start()])
+            self._name(name[: amount.start()])
             low = _count(amount[1] or "") + (0.5 if amount[3] or amount[6] else 0)
             self._set_dose(low, None, amount[2] or amount[5], amount.group())
             return
@@ -134,7 +147,7 @@ class _Reader:
             if name.endswith(loose):
                 name, notes = name.removesuffix(loose), [loose]
         if (handling := _HANDLING.search(name, 1)) and handling.end() == len(name):
-            name, notes = name[:handling.start()], [handling.group()]
+            name, notes = name[: handling.start()], [handling.group()]
         if name in _NO_HERB:
             return
         if not name or len(name.rstrip("各")) > MAX_HERB_NAME:
@@ -147,9 +160,9 @@ class _Reader:
         """A number with or without unit; without one it is g of the name before it, unless an unknown unit follows."""
         low, high = float(token["low"]), float(token["high"]) if token["high"] else None
         unit = (token["unit"] or "g").lower()
-        if not token["unit"] and re.match(rf"[{HAN}A-Za-z/%]", half[token.end():token.end() + 1]):
+        if not token["unit"] and re.match(rf"[{HAN}A-Za-z/%]", half[token.end() : token.end() + 1]):
             self.unread.append(text)
-            self.strange_unit = re.match(f"[{HAN}]", half[token.end():token.end() + 1]) is not None
+            self.strange_unit = re.match(f"[{HAN}]", half[token.end() : token.end() + 1]) is not None
         elif token["unit"] or len(self.drafts) > first:
             self._set_dose(low, high, unit, text)
         else:
@@ -184,7 +197,7 @@ class _Reader:
         elif dose and self._undosed():
             each, low, high, unit, more = dose.groups()
             self.drafts[-1].herb += each
-            self.drafts[-1].notes += [text[1:-1][dose.start(5):]] if more else []
+            self.drafts[-1].notes += [text[1:-1][dose.start(5) :]] if more else []
             self._set_dose(float(low), float(high) if high else None, unit.lower(), text)
         elif _PROCESS.fullmatch(note) and self._undosed() and not self.drafts[-1].notes:
             self.drafts[-1].herb += f"（{note}）"
@@ -206,7 +219,7 @@ class _Reader:
 
 def _followed_by_name(half: str, start: int) -> bool:
     """Whether a Han character follows, after blanks at most."""
-    return re.match(rf"\s{{0,3}}[{HAN}]", half[start:start + 4]) is not None
+    return re.match(rf"\s{{0,3}}[{HAN}]", half[start : start + 4]) is not None
 
 
 def _count(text: str) -> float:
@@ -242,12 +255,12 @@ def read_usage(text: str) -> tuple[int | None, str, str]:
     packets = None
     text = text.strip(_EDGE)
     if (first := _PACKETS.match(text.translate(HALF_WIDTH))) and (packets := _packets(first[1])):
-        text = text[first.end():].strip(_EDGE)
+        text = text[first.end() :].strip(_EDGE)
     usage, _, rest = text.partition("\n")
     usage = usage.strip(_EDGE)
     last = _LAST_PACKETS.search(usage.translate(HALF_WIDTH)[-40:])
     if packets is None and last and (packets := _packets(last[1])):
-        usage = usage[:len(usage) - len(last.group())].strip(_EDGE)
+        usage = usage[: len(usage) - len(last.group())].strip(_EDGE)
     return packets, usage, rest.strip(_EDGE)
 
 
@@ -263,14 +276,14 @@ def read_prescription(text: str) -> ReadPrescription:
     tail = _tail_start(pieces)
     reader, prose, end = _Reader(), False, 0
     for piece in pieces[:tail]:
-        prose = prose or (bool(reader.drafts) and any(stop in half[end:piece.start()] for stop in "。."))
+        prose = prose or (bool(reader.drafts) and any(stop in half[end : piece.start()] for stop in "。."))
         end = piece.end()
-        raw, bare = text[piece.start():end], _without_notes(piece)
+        raw, bare = text[piece.start() : end], _without_notes(piece)
         if _PACKETS.match(bare) or (_USAGE.search(bare) and not _DOSED.search(bare)):
             reader.unread.append(raw.strip())
         else:
             reader.piece(raw, piece.group(), prose)
-    packets, usage, rest = read_usage(text[pieces[tail].start():]) if tail < len(pieces) else (None, "", "")
+    packets, usage, rest = read_usage(text[pieces[tail].start() :]) if tail < len(pieces) else (None, "", "")
     unread = [piece for piece in (*reader.unread, rest) if not ignorable(piece)]
     return ReadPrescription(tuple(draft.item() for draft in reader.drafts), packets, usage, tuple(unread))
 

@@ -17,8 +17,17 @@ from pydantic import BaseModel, ConfigDict
 from tcm_rlaif.cases import Patient, PrescriptionItem
 from tcm_rlaif.knowledge import CO_USED_FORMS, Herb, dose_in_g, groups, herb_info, incompatibilities, resolve_herb
 
-Kind = Literal["incompatibility", "overdose", "underdose", "pregnancy", "toxicity", "route", "unknown_herb",
-               "duplicate_herb", "packets"]
+Kind = Literal[
+    "incompatibility",
+    "overdose",
+    "underdose",
+    "pregnancy",
+    "toxicity",
+    "route",
+    "unknown_herb",
+    "duplicate_herb",
+    "packets",
+]
 KINDS: tuple[Kind, ...] = Kind.__args__
 """Everything that the audit can find. Kinds, not findings, are counted by `rates`."""
 
@@ -28,10 +37,25 @@ CHILD_FRACTIONS = ((28 / 365, 1 / 6), (1, 1 / 3), (6, 1 / 2), (12, 2 / 3))
 Source: 中医儿科学（新世纪教材）, general part: newborns 1/6, infants 1/3, young children 1/2, school children 2/3 or
 more. The ages at which one group ends, 2/3 for all school children, and the adult dose from 12 on are our choice."""
 
-PROCESS_FIRST = frozenset({
-    "川乌", "草乌", "附子", "半夏", "天南星", "白附子", "马钱子", "巴豆", "斑蝥", "甘遂", "京大戟", "红大戟", "芫花",
-    "硫黄", "千金子",
-})
+PROCESS_FIRST = frozenset(
+    {
+        "川乌",
+        "草乌",
+        "附子",
+        "半夏",
+        "天南星",
+        "白附子",
+        "马钱子",
+        "巴豆",
+        "斑蝥",
+        "甘遂",
+        "京大戟",
+        "红大戟",
+        "芫花",
+        "硫黄",
+        "千金子",
+    }
+)
 """Toxic herbs that are processed before internal use. Source: ChP 2020 vol. I, 用法与用量 and 注意 of each entry."""
 
 PROCESSED_AS_WRITTEN = frozenset({"附子"})
@@ -92,8 +116,11 @@ def audit(
     """
     patient = patient or Patient()
     known = [(item, herb_info(name.canonical)) for item in prescription if (name := resolve_herb(item.herb))]
-    internal = [(item, herb) for item, herb in known
-                if not _EXTERNAL.search(item.note) and not (_EXTERNAL.search(usage) and "服" not in usage)]
+    internal = [
+        (item, herb)
+        for item, herb in known
+        if not _EXTERNAL.search(item.note) and not (_EXTERNAL.search(usage) and "服" not in usage)
+    ]
     findings = [
         *_incompatible(known),
         *(f for item, herb in internal for f in _dose(item, herb, child_fraction(patient.age))),
@@ -114,9 +141,14 @@ def _incompatible(known: Sequence[tuple[PrescriptionItem, Herb]]) -> Iterator[Fi
     for rule in incompatibilities():
         pairs = product(groups()[rule.group_a] & written.keys(), groups()[rule.group_b] & written.keys())
         for a, b in sorted(pair for pair in pairs if pair[0] != pair[1]):
-            yield Finding(kind="incompatibility", severity="high" if rule.kind == "十八反" else "medium",
-                          herbs=(written[a], written[b]), rule=f"IC-{rule.rule}",
-                          detail=f"{rule.kind}: {rule.group_a} with {rule.group_b}", source=rule.source)
+            yield Finding(
+                kind="incompatibility",
+                severity="high" if rule.kind == "十八反" else "medium",
+                herbs=(written[a], written[b]),
+                rule=f"IC-{rule.rule}",
+                detail=f"{rule.kind}: {rule.group_a} with {rule.group_b}",
+                source=rule.source,
+            )
 
 
 def _dose(item: PrescriptionItem, herb: Herb, fraction: float) -> Iterator[Finding]:
@@ -128,11 +160,23 @@ def _dose(item: PrescriptionItem, herb: Herb, fraction: float) -> Iterator[Findi
     low, high = herb.dose_min_g * fraction, herb.dose_max_g * fraction
     where = f"range {low:.3g}-{high:.3g} g" + (f" ({fraction:.2g} of the adult dose)" if fraction < 1 else "")
     if max(grams) > high * (1 + 1e-9):
-        yield Finding(kind="overdose", severity=_overdose_severity(herb, max(grams) / high), herbs=(item.herb,),
-                      rule="DOSE-HI", detail=f"{max(grams):.3g} g, {where}", source=herb.source)
+        yield Finding(
+            kind="overdose",
+            severity=_overdose_severity(herb, max(grams) / high),
+            herbs=(item.herb,),
+            rule="DOSE-HI",
+            detail=f"{max(grams):.3g} g, {where}",
+            source=herb.source,
+        )
     if min(grams) < low * (1 - 1e-9):
-        yield Finding(kind="underdose", severity="low", herbs=(item.herb,), rule="DOSE-LO",
-                      detail=f"{min(grams):.3g} g, {where}", source=herb.source)
+        yield Finding(
+            kind="underdose",
+            severity="low",
+            herbs=(item.herb,),
+            rule="DOSE-LO",
+            detail=f"{min(grams):.3g} g, {where}",
+            source=herb.source,
+        )
 
 
 def _overdose_severity(herb: Herb, ratio: float) -> Literal["high", "medium", "low"]:
@@ -145,9 +189,14 @@ def _overdose_severity(herb: Herb, ratio: float) -> Literal["high", "medium", "l
 def _pregnancy(item: PrescriptionItem, herb: Herb) -> Iterator[Finding]:
     """Herbs that pregnancy forbids (禁用), should avoid (忌用) or that want care (慎用)."""
     if herb.pregnancy:
-        yield Finding(kind="pregnancy", severity={"禁用": "high", "忌用": "medium", "慎用": "low"}[herb.pregnancy],
-                      herbs=(item.herb,), rule=f"PREG-{herb.pregnancy}",
-                      detail=f"{herb.name}: {herb.pregnancy} in pregnancy", source=herb.source)
+        yield Finding(
+            kind="pregnancy",
+            severity={"禁用": "high", "忌用": "medium", "慎用": "low"}[herb.pregnancy],
+            herbs=(item.herb,),
+            rule=f"PREG-{herb.pregnancy}",
+            detail=f"{herb.name}: {herb.pregnancy} in pregnancy",
+            source=herb.source,
+        )
 
 
 def _toxicity(item: PrescriptionItem, herb: Herb) -> Iterator[Finding]:
@@ -159,12 +208,23 @@ def _toxicity(item: PrescriptionItem, herb: Herb) -> Iterator[Finding]:
         return
     raw = herb.process.startswith(_RAW) or item.herb.strip().startswith(_RAW)
     if raw:
-        yield Finding(kind="toxicity", severity="high", herbs=(item.herb,), rule="TOX-RAW", source=herb.source,
-                      detail=f"raw {herb.base} ({herb_info(herb.base).toxicity or 'toxic'}) for internal use")
+        yield Finding(
+            kind="toxicity",
+            severity="high",
+            herbs=(item.herb,),
+            rule="TOX-RAW",
+            source=herb.source,
+            detail=f"raw {herb.base} ({herb_info(herb.base).toxicity or 'toxic'}) for internal use",
+        )
     elif herb.name == herb.base and not _processed(item.herb, herb.base) and herb.base not in PROCESSED_AS_WRITTEN:
-        yield Finding(kind="toxicity", severity="medium" if herb.toxicity == "大毒" else "low", herbs=(item.herb,),
-                      rule="TOX-FORM", source=herb.source,
-                      detail=f"{herb.base} ({herb.toxicity}) without the processed form that internal use asks for")
+        yield Finding(
+            kind="toxicity",
+            severity="medium" if herb.toxicity == "大毒" else "low",
+            herbs=(item.herb,),
+            rule="TOX-FORM",
+            source=herb.source,
+            detail=f"{herb.base} ({herb.toxicity}) without the processed form that internal use asks for",
+        )
 
 
 def _processed(written: str, base: str) -> bool:
@@ -175,17 +235,35 @@ def _processed(written: str, base: str) -> bool:
 def _route(item: PrescriptionItem, herb: Herb) -> Iterator[Finding]:
     """A herb for external use taken internally, or one for pills and powders boiled in the decoction."""
     if herb.routes == ("外用",):
-        yield Finding(kind="route", severity="high", herbs=(item.herb,), rule="ROUTE-外用", source=herb.source,
-                      detail=f"{herb.name}: external use only")
+        yield Finding(
+            kind="route",
+            severity="high",
+            herbs=(item.herb,),
+            rule="ROUTE-外用",
+            source=herb.source,
+            detail=f"{herb.name}: external use only",
+        )
     elif herb.routes and not _AS_POWDER.search(item.note + item.herb):
-        yield Finding(kind="route", severity="medium", herbs=(item.herb,), rule="ROUTE-丸散", source=herb.source,
-                      detail=f"{herb.name}: only as {' or '.join(herb.routes)}, not in a decoction")
+        yield Finding(
+            kind="route",
+            severity="medium",
+            herbs=(item.herb,),
+            rule="ROUTE-丸散",
+            source=herb.source,
+            detail=f"{herb.name}: only as {' or '.join(herb.routes)}, not in a decoction",
+        )
 
 
 def _unknown(item: PrescriptionItem) -> Finding:
     """A name that no table holds: nobody can dispense it, and no rule can judge it."""
-    return Finding(kind="unknown_herb", severity="medium", herbs=(item.herb,), rule="HERB-UNKNOWN",
-                   detail=f"{item.herb}: no such herb in the tables", source="herb tables of this study")
+    return Finding(
+        kind="unknown_herb",
+        severity="medium",
+        herbs=(item.herb,),
+        rule="HERB-UNKNOWN",
+        detail=f"{item.herb}: no such herb in the tables",
+        source="herb tables of this study",
+    )
 
 
 def _duplicates(known: Sequence[tuple[PrescriptionItem, Herb]]) -> Iterator[Finding]:
@@ -197,9 +275,14 @@ def _duplicates(known: Sequence[tuple[PrescriptionItem, Herb]]) -> Iterator[Find
         names = {herb.name for _, herb in same}
         if len(same) < 2 or (len(same) == len(names) == 2 and names in CO_USED_FORMS):
             continue
-        yield Finding(kind="duplicate_herb", severity="medium" if len(names) < len(same) else "low",
-                      herbs=tuple(item.herb for item, _ in same), rule="HERB-TWICE",
-                      detail=f"{base} {len(same)} times, in {len(names)} form(s)", source="our choice")
+        yield Finding(
+            kind="duplicate_herb",
+            severity="medium" if len(names) < len(same) else "low",
+            herbs=tuple(item.herb for item, _ in same),
+            rule="HERB-TWICE",
+            detail=f"{base} {len(same)} times, in {len(names)} form(s)",
+            source="our choice",
+        )
 
 
 def _packets(packets: int | None, usage: str) -> Iterator[Finding]:
@@ -208,8 +291,14 @@ def _packets(packets: int | None, usage: str) -> Iterator[Finding]:
     written = _COUNT.findall(usage) + (_DAYS.findall(usage) if _ONE_A_DAY.search(usage) else [])
     counts = {int(count) for count in written} | ({packets} if packets else set())
     if len(counts) > 1:
-        yield Finding(kind="packets", severity="low", herbs=(), rule="PACKETS-CONTRADICT", source="our choice",
-                      detail="packets or days: " + ", ".join(str(count) for count in sorted(counts)))
+        yield Finding(
+            kind="packets",
+            severity="low",
+            herbs=(),
+            rule="PACKETS-CONTRADICT",
+            source="our choice",
+            detail="packets or days: " + ", ".join(str(count) for count in sorted(counts)),
+        )
 
 
 def rates(audits: Sequence[Sequence[Finding]]) -> dict[str, float | int | None]:

@@ -74,12 +74,12 @@ class Params(BaseModel):
     base_heads: Int = key(4, "tiny: attention heads; key-value heads are half of them", ge=2, multiple_of=2)
     base_vocabulary: Int = key(4096, "tiny: tokenizer size", "tokens", ge=512)
     base_patterns: Int = key(
-        100, "tiny: edition of the textbook it reads and invented cases are about (0 = all patterns)", "patterns", ge=0
+        48, "tiny: edition of the textbook it reads and invented cases are about (0 = all patterns)", "patterns", ge=0
     )
-    base_steps: Int = key(450, "tiny: pre-training steps", "steps", ge=1)
-    base_batch_size: Int = key(32, "tiny: blocks per step", "blocks", ge=1)
-    base_block: Int = key(128, "tiny: length of a pre-training block", "tokens", ge=32)
-    base_learning_rate: Float = key(1.5e-3, "tiny: peak learning rate of pre-training", gt=0, lt=1)
+    base_steps: Int = key(400, "tiny: pre-training steps", "steps", ge=1)
+    base_batch_size: Int = key(16, "tiny: blocks per step", "blocks", ge=1)
+    base_block: Int = key(256, "tiny: length of a pre-training block", "tokens", ge=32)
+    base_learning_rate: Float = key(2.0e-3, "tiny: peak learning rate of pre-training", gt=0, lt=1)
     base_seed: Int = key(0, "tiny: seed of corpus, initial weights and pre-training")
 
     # 01_data_prep
@@ -88,7 +88,7 @@ class Params(BaseModel):
     )
     data_path: str = key("", "file or folder of the records; a relative path starts at the project folder")
     data_columns: dict[str, str] = key({}, "own records: our field -> your column, e.g. chief_complaint: 主诉")
-    data_cases: Int = key(240, "invented: cases to write; else: at most so many records are read", "cases", ge=4)
+    data_cases: Int = key(200, "invented: cases to write; else: at most so many records are read", "cases", ge=4)
     data_follow_up_share: Share = key(0.4, "invented: share of follow-up visits", "share of cases")
     data_validation_share: Share = key(0.15, "share of groups held out to watch training", "share of groups")
     data_test_share: Share = key(0.3, "share of groups opened by 05_evaluate alone", "share of groups", gt=0)
@@ -100,15 +100,15 @@ class Params(BaseModel):
     # 02_sft
     sft_cases: Int = key(0, "use only the first so many training cases (0 = all): the data-size axis", "cases", ge=0)
     sft_learning_rate: Float = key(
-        1.0e-3, "peak learning rate", "", "our choice: about 10x the full-model rate", gt=0, lt=1
+        2.0e-3, "peak learning rate", "", "our choice: about 10x the full-model rate", gt=0, lt=1
     )
-    sft_epochs: Float = key(6, "passes over the training cases", "epochs", gt=0)
+    sft_epochs: Float = key(8, "passes over the training cases", "epochs", gt=0)
     sft_batch_size: Int = key(16, "cases per step", "cases", ge=1)
     sft_accumulation: Int = key(1, "forward passes that make one step", "passes", ge=1)
     sft_max_length: Int = key(768, "longest prompt + answer; a longer one is an error, never a cut", "tokens", ge=64)
-    lora_rank: Int = key(32, "rank of the adapter", "", "arXiv 2106.09685; value our choice", ge=1)
-    lora_alpha: Int = key(64, "scale of the adapter", "", "our choice: twice the rank", ge=1)
-    lora_dropout: Share = key(0.05, "dropout on the adapter's input in SFT", "probability")
+    lora_rank: Int = key(16, "rank of the adapter", "", "arXiv 2106.09685; value our choice", ge=1)
+    lora_alpha: Int = key(32, "scale of the adapter", "", "our choice: twice the rank", ge=1)
+    lora_dropout: Share = key(0.0, "dropout on the adapter's input in SFT", "probability")
 
     # 03_rlaif_labels
     candidate_number: Int = key(6, "answers sampled for each training prompt", "answers", ge=2)

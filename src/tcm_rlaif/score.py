@@ -39,8 +39,13 @@ def score_rows(gold: Mapping[str, ScoreRow], pred: Mapping[str, ScoreRow]) -> di
         i: (entry_of(gold[i]) if i in gold else None, entry_of(pred[i]) if i in pred else None)
         for i in dict.fromkeys([*gold, *pred])
     }
-    ids = {"n": len(entries), "gold": len(gold), "pred": len(pred),
-           "missing_in_pred": len(gold.keys() - pred.keys()), "missing_in_gold": len(pred.keys() - gold.keys())}
+    ids = {
+        "n": len(entries),
+        "gold": len(gold),
+        "pred": len(pred),
+        "missing_in_pred": len(gold.keys() - pred.keys()),
+        "missing_in_gold": len(pred.keys() - gold.keys()),
+    }
     conventions = {"bleu4": bleu_convention(), "rouge_l": ROUGE_CONVENTION}
     return {"ids": ids, **sections(entries), "conventions": conventions}
 
@@ -121,8 +126,14 @@ def audit_rows(rows: Mapping[str, AuditRow]) -> list[dict[str, Any]]:
     for row in rows.values():
         answer, unread = _prescription(row)
         findings = audit(answer.prescription, row.patient, answer.packets, answer.usage)
-        results.append({"id": row.id, "findings": [f.model_dump() for f in findings], "herbs": list(answer.herbs),
-                        "unread": list(unread)})
+        results.append(
+            {
+                "id": row.id,
+                "findings": [f.model_dump() for f in findings],
+                "herbs": list(answer.herbs),
+                "unread": list(unread),
+            }
+        )
     return results
 
 

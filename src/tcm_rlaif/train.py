@@ -305,6 +305,11 @@ def copy_adapter(model: "PeftModel", name: str) -> None:
             copied.requires_grad_(False)
 
 
+def trained(trainer: "Trainer") -> "PeftModel":
+    """The trained model without the autocast wrapper of the trainer, in evaluation mode: as it will be loaded later."""
+    return trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
+
+
 def largest_difference(model, other, tokenizer: "PreTrainedTokenizerBase", text: str) -> float:
     """Largest absolute difference of two models' logits on a text: 0 when an adapter was saved and reloaded whole."""
     import torch

@@ -1,6 +1,6 @@
 """AI feedback: judges that score candidate answers, the cache of their judgements, and the audit they must pass.
 
-    report = judge_items(make_judges(P), items, mode=P.judge_mode, cache=Path("judgements.jsonl"))
+report = judge_items(make_judges(P), items, mode=P.judge_mode, cache=Path("judgements.jsonl"))
 """
 
 from typing import TYPE_CHECKING

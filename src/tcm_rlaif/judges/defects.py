@@ -85,9 +85,7 @@ def herbs_repeated(case: Case, answer: Answer, others: Sequence[Case], rng: rand
     return answer.model_copy(update={"prescription": answer.prescription * 2}) if answer.prescription else None
 
 
-def pregnancy_contraindication(
-    case: Case, answer: Answer, others: Sequence[Case], rng: random.Random
-) -> Answer | None:
+def pregnancy_contraindication(case: Case, answer: Answer, others: Sequence[Case], rng: random.Random) -> Answer | None:
     """Add a herb that is forbidden in pregnancy (禁用) for a patient who is pregnant."""
     present = _bases(answer)
     forbidden = sorted(h.name for h in herbs().values() if h.pregnancy == "禁用" and not h.routes and h.dose_max_g

@@ -130,9 +130,7 @@ class OpenAIJudge:
         key = os.environ.get(self.key_variable)
         if not key and not self.base_url:
             raise JudgeError(f"judge_key_variable: set the environment variable {self.key_variable} to your key")
-        return AsyncOpenAI(
-            api_key=key or "none", base_url=self.base_url or None, timeout=self.timeout_s, max_retries=0
-        )
+        return AsyncOpenAI(api_key=key or "none", base_url=self.base_url or None, timeout=self.timeout_s, max_retries=0)
 
     async def _settle(self, client: Any, question: Question) -> Reply:
         """Ask until judged, out of retries, or out of budget."""

@@ -18,9 +18,53 @@ MAX_NAME = 30
 """Longer strings are no herb name; the limit keeps the work per name bounded."""
 
 PROCESSES = (
-    "清炒", "炒焦", "炒黄", "麸炒", "米炒", "土炒", "砂炒", "蜜炒", "酒炒", "醋炒", "盐炒", "姜炒", "蜜炙", "酒炙",
-    "醋炙", "盐炙", "姜炙", "油炙", "酒制", "醋制", "盐制", "姜制", "砂烫", "酒蒸", "醋蒸", "水飞", "炒", "炙", "蜜",
-    "酒", "醋", "盐", "姜", "制", "煅", "焦", "煨", "炮", "烫", "蒸", "法", "清", "生", "鲜", "干", "净", "熟",
+    "清炒",
+    "炒焦",
+    "炒黄",
+    "麸炒",
+    "米炒",
+    "土炒",
+    "砂炒",
+    "蜜炒",
+    "酒炒",
+    "醋炒",
+    "盐炒",
+    "姜炒",
+    "蜜炙",
+    "酒炙",
+    "醋炙",
+    "盐炙",
+    "姜炙",
+    "油炙",
+    "酒制",
+    "醋制",
+    "盐制",
+    "姜制",
+    "砂烫",
+    "酒蒸",
+    "醋蒸",
+    "水飞",
+    "炒",
+    "炙",
+    "蜜",
+    "酒",
+    "醋",
+    "盐",
+    "姜",
+    "制",
+    "煅",
+    "焦",
+    "煨",
+    "炮",
+    "烫",
+    "蒸",
+    "法",
+    "清",
+    "生",
+    "鲜",
+    "干",
+    "净",
+    "熟",
 )
 """Words for processing before a name, longest first. Names of places (川, 怀, 广) change the herb: alias table only."""
 
@@ -59,10 +103,14 @@ def _without_process(name: str, depth: int) -> str | None:
     if found or depth == 0:
         return found
     for word in PROCESSES:
-        if name.startswith(word) and len(name) > len(word) and (found := _without_process(name[len(word):], depth - 1)):
+        if (
+            name.startswith(word)
+            and len(name) > len(word)
+            and (found := _without_process(name[len(word) :], depth - 1))
+        ):
             return found
     for word in SHAPES:
-        if name.endswith(word) and len(name) > len(word) and (found := _without_process(name[:-len(word)], depth - 1)):
+        if name.endswith(word) and len(name) > len(word) and (found := _without_process(name[: -len(word)], depth - 1)):
             return found
     return None
 

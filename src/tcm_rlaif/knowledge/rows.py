@@ -85,8 +85,10 @@ def read_rows(folder: Traversable, name: str, columns: tuple[str, ...]) -> Itera
             continue
         if len(cells) != len(header):
             column = header[min(len(cells), len(header)) - 1]
-            raise TableError(f"{name}:{number}:{column}: {len(cells)} cells where the header has {len(header)}; "
-                             "put one tab between any two cells, also around empty ones")
+            raise TableError(
+                f"{name}:{number}:{column}: {len(cells)} cells where the header has {len(header)}; "
+                "put one tab between any two cells, also around empty ones"
+            )
         yield Row(name, number, dict(zip(header, cells, strict=True)))
 
 

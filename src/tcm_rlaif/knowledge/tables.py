@@ -33,13 +33,50 @@ DATA = resources.files(__package__)
 NONE_IN_FORM = "无"
 """In `herb_forms.tsv` an empty cell means "as the base herb"; this value says that the form has none of it."""
 
-HERB_COLUMNS = ("herb", "dose_min_g", "dose_max_g", "toxicity", "pregnancy", "route", "handling", "piece", "piece_g",
-                "source", "note")
-FORM_COLUMNS = ("form", "herb", "process", "dose_min_g", "dose_max_g", "toxicity", "pregnancy", "route", "handling",
-                "source", "note")
-PATTERN_COLUMNS = ("disease", "disease_aliases", "department", "syndrome", "syndrome_aliases", "key_symptoms",
-                   "other_symptoms", "tongue", "pulse", "pathogenesis", "treatment_principle", "formulas",
-                   "modifications", "sex", "age_group", "source")
+HERB_COLUMNS = (
+    "herb",
+    "dose_min_g",
+    "dose_max_g",
+    "toxicity",
+    "pregnancy",
+    "route",
+    "handling",
+    "piece",
+    "piece_g",
+    "source",
+    "note",
+)
+FORM_COLUMNS = (
+    "form",
+    "herb",
+    "process",
+    "dose_min_g",
+    "dose_max_g",
+    "toxicity",
+    "pregnancy",
+    "route",
+    "handling",
+    "source",
+    "note",
+)
+PATTERN_COLUMNS = (
+    "disease",
+    "disease_aliases",
+    "department",
+    "syndrome",
+    "syndrome_aliases",
+    "key_symptoms",
+    "other_symptoms",
+    "tongue",
+    "pulse",
+    "pathogenesis",
+    "treatment_principle",
+    "formulas",
+    "modifications",
+    "sex",
+    "age_group",
+    "source",
+)
 
 
 def _routes(row: Row, allowed: tuple[str, ...]) -> tuple[str, ...]:
@@ -57,9 +94,21 @@ def _herb(row: Row) -> Herb:
     piece, piece_g = row.text("piece"), row.positive("piece_g")
     if bool(piece) != (piece_g is not None):
         raise row.error("piece_g", f"piece is {piece!r} but its weight is {piece_g}", "give both or neither")
-    return Herb(row.text("herb"), row.text("herb"), "", low, high, row.one_of("toxicity", TOXICITIES),
-                row.one_of("pregnancy", PREGNANCY_CLASSES), routes, row.one_of("handling", HANDLINGS),
-                piece, piece_g, row.text("source", required=True), row.text("note"))
+    return Herb(
+        row.text("herb"),
+        row.text("herb"),
+        "",
+        low,
+        high,
+        row.one_of("toxicity", TOXICITIES),
+        row.one_of("pregnancy", PREGNANCY_CLASSES),
+        routes,
+        row.one_of("handling", HANDLINGS),
+        piece,
+        piece_g,
+        row.text("source", required=True),
+        row.text("note"),
+    )
 
 
 def _form(row: Row, bases: Mapping[str, Herb]) -> Herb:
@@ -78,13 +127,17 @@ def _form(row: Row, bases: Mapping[str, Herb]) -> Herb:
     low, high = row.dose_range()
     routes = _routes(row, (*ROUTES, NONE_IN_FORM))
     return replace(
-        base, name=name, process=row.text("process"),
-        dose_min_g=base.dose_min_g if low is None else low, dose_max_g=base.dose_max_g if high is None else high,
+        base,
+        name=name,
+        process=row.text("process"),
+        dose_min_g=base.dose_min_g if low is None else low,
+        dose_max_g=base.dose_max_g if high is None else high,
         toxicity=inherited("toxicity", TOXICITIES, base.toxicity),
         pregnancy=inherited("pregnancy", PREGNANCY_CLASSES, base.pregnancy),
         routes=() if NONE_IN_FORM in routes else routes or base.routes,
         handling=inherited("handling", HANDLINGS, base.handling),
-        source=row.text("source", required=True), note=row.text("note"),
+        source=row.text("source", required=True),
+        note=row.text("note"),
     )
 
 
@@ -95,8 +148,11 @@ def _herb_doses(row: Row, column: str, parts: tuple[str, ...]) -> tuple[tuple[st
         herb, _, dose = part.strip().partition(" ")
         grams = row.positive(column, dose)
         if grams is None or herb in found:
-            raise row.error(column, f"{part!r} {'repeats a herb' if herb in found else 'has no dose'}",
-                            "write each herb once, as `麻黄 9`")
+            raise row.error(
+                column,
+                f"{part!r} {'repeats a herb' if herb in found else 'has no dose'}",
+                "write each herb once, as `麻黄 9`",
+            )
         found[herb] = grams
     return tuple(found.items())
 
@@ -123,19 +179,35 @@ def _formula(row: Row) -> Formula:
     composition = _herb_doses(row, "composition", row.items("composition"))
     if not composition:
         raise row.error("composition", "empty", "give at least one herb, as `麻黄 9`")
-    return Formula(row.text("formula"), row.items("aliases"), composition, row.text("effect"),
-                   row.text("source", required=True), row.text("note"))
+    return Formula(
+        row.text("formula"),
+        row.items("aliases"),
+        composition,
+        row.text("effect"),
+        row.text("source", required=True),
+        row.text("note"),
+    )
 
 
 def _pattern(row: Row) -> Pattern:
     """A pattern from its row."""
     return Pattern(
-        row.text("disease", required=True), row.items("disease_aliases"), row.one_of("department", DEPARTMENTS),
-        row.text("syndrome", required=True), row.items("syndrome_aliases"), row.items("key_symptoms"),
-        row.items("other_symptoms"), row.items("tongue"), row.items("pulse"), row.text("pathogenesis"),
-        row.text("treatment_principle", required=True), row.items("formulas"),
+        row.text("disease", required=True),
+        row.items("disease_aliases"),
+        row.one_of("department", DEPARTMENTS),
+        row.text("syndrome", required=True),
+        row.items("syndrome_aliases"),
+        row.items("key_symptoms"),
+        row.items("other_symptoms"),
+        row.items("tongue"),
+        row.items("pulse"),
+        row.text("pathogenesis"),
+        row.text("treatment_principle", required=True),
+        row.items("formulas"),
         tuple(parse_modification(part, row) for part in row.items("modifications")),
-        row.one_of("sex", SEXES), row.one_of("age_group", AGE_GROUPS), row.text("source", required=True),
+        row.one_of("sex", SEXES),
+        row.one_of("age_group", AGE_GROUPS),
+        row.text("source", required=True),
     )
 
 
@@ -184,8 +256,11 @@ def forms() -> Mapping[str, Herb]:
 @cache
 def aliases() -> Mapping[str, str]:
     """Other names of herbs and forms: alias → canonical name. One alias never names two herbs."""
-    return keyed(read_rows(DATA, "herb_aliases.tsv", ("alias", "canonical", "source")), "alias",
-                  lambda row: row.text("canonical", required=True))
+    return keyed(
+        read_rows(DATA, "herb_aliases.tsv", ("alias", "canonical", "source")),
+        "alias",
+        lambda row: row.text("canonical", required=True),
+    )
 
 
 @cache
@@ -213,13 +288,27 @@ def patterns() -> tuple[Pattern, ...]:
 def incompatibilities() -> tuple[Incompatibility, ...]:
     """All rules of 十八反 and 十九畏."""
     columns = ("rule", "kind", "group_a", "group_b", "source", "note")
-    return tuple(keyed(read_rows(DATA, "incompatibilities.tsv", columns), "rule", lambda row: Incompatibility(
-        row.text("rule"), row.one_of("kind", INCOMPATIBILITY_KINDS), row.text("group_a", required=True),
-        row.text("group_b", required=True), row.text("source", required=True), row.text("note"))).values())
+    return tuple(
+        keyed(
+            read_rows(DATA, "incompatibilities.tsv", columns),
+            "rule",
+            lambda row: Incompatibility(
+                row.text("rule"),
+                row.one_of("kind", INCOMPATIBILITY_KINDS),
+                row.text("group_a", required=True),
+                row.text("group_b", required=True),
+                row.text("source", required=True),
+                row.text("note"),
+            ),
+        ).values()
+    )
 
 
 @cache
 def symptom_synonyms() -> Mapping[str, tuple[str, ...]]:
     """Other ways to write a symptom: symptom → synonyms."""
-    return keyed(read_rows(DATA, "symptom_synonyms.tsv", ("symptom", "synonyms", "source")), "symptom",
-                  lambda row: row.items("synonyms"))
+    return keyed(
+        read_rows(DATA, "symptom_synonyms.tsv", ("symptom", "synonyms", "source")),
+        "symptom",
+        lambda row: row.items("synonyms"),
+    )

@@ -8,5 +8,13 @@ from tcm_rlaif.metrics.catalogue import METRICS, PRIMARY, Metric
 from tcm_rlaif.metrics.floors import ATTACKS, FLOORS, MissingFloors, metrics_table
 
 __all__ = [
-    "ATTACKS", "FLOORS", "METRICS", "PRIMARY", "Metric", "MissingFloors", "metrics_table", "score_case", "summarise",
+    "ATTACKS",
+    "FLOORS",
+    "METRICS",
+    "PRIMARY",
+    "Metric",
+    "MissingFloors",
+    "metrics_table",
+    "score_case",
+    "summarise",
 ]

@@ -47,9 +47,7 @@ def gain_over_copy(previous: Set[str], gold: Set[str], pred: Set[str]) -> float:
     return overlap(gold, pred)["f1"] - overlap(gold, previous)["f1"]
 
 
-def dose_direction(
-    previous: Mapping[str, float], gold: Mapping[str, float], pred: Mapping[str, float]
-) -> float | None:
+def dose_direction(previous: Mapping[str, float], gold: Mapping[str, float], pred: Mapping[str, float]) -> float | None:
     """Share of retained herbs whose dose went up, down or stayed as in the gold answer, 0 to 1.
 
     Args:
