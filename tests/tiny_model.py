@@ -1,0 +1,84 @@
+"""A tiny Qwen3 model of random weights with the study's own tokenizer, built once for all tests that need a model.
+
+Its weights are larger than freshly initialised ones: a fresh model says nearly the same whatever it reads, so a test
+on it would not see a wrong mask or a wrong position.
+"""
+
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from tcm_rlaif import models, prompts, synth, train
+from tcm_rlaif.cases import Case
+from tcm_rlaif.schema import Params
+
+PATTERNS = 12
+
+
+def params(**changes) -> Params:
+    """Parameters of the tiny model in float32; keyword arguments override them."""
+    tiny = {"base_hidden": 32, "base_layers": 2, "base_vocabulary": 768, "base_patterns": PATTERNS}
+    return Params(**tiny, **{"base_dtype": "float32", "data_seed": 0, **changes})
+
+
+@cache
+def _place() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="tiny-model-")  # removed when the process ends
+
+
+@cache
+def folder() -> Path:
+    """The folder that the model and its tokenizer were saved to."""
+    import torch
+
+    P = params()
+    tokenizer = models.train_tokenizer(P)
+    model = models.new_tiny(P, tokenizer)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim == 2:
+                weight.mul_(12)
+    place = Path(_place().name) / "base"
+    models.save_whole(model, tokenizer, place)
+    return place
+
+
+def base():
+    """The model, freshly loaded, and its tokenizer."""
+    return models.load_base(str(folder()), params())
+
+
+def with_adapter(scale: float = 0.02):
+    """The model with a trainable adapter that changes what it says, as after SFT, and its tokenizer."""
+    from peft import get_peft_model
+
+    model, tokenizer = base()
+    model = get_peft_model(model, train.lora(params()))
+    perturb(model, scale)
+    return model, tokenizer
+
+
+def perturb(model, scale: float = 0.02, seed: int = 0) -> None:
+    """Move the trained adapter of a model somewhere else."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if ".default." in name:
+                weight.add_(scale * torch.randn(weight.shape, generator=generator))
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """Twelve invented cases, first and follow-up visits."""
+    return tuple(synth.invent_cases(12, 0.4, 0, PATTERNS))
+
+
+def pairs(number: int) -> list[dict]:
+    """Preference rows: the case's own answer is chosen, that of the next case rejected."""
+    rows = []
+    for case, other in zip(cases()[:number], (*cases()[1:], cases()[0]), strict=False):
+        chosen, rejected = prompts.completion(case.answer), prompts.completion(other.answer)
+        rows.append({"prompt": prompts.prompt(case), "chosen": chosen, "rejected": rejected})
+    return rows
