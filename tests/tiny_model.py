@@ -31,6 +31,7 @@ def folder() -> Path:
     """The folder that the model and its tokenizer were saved to."""
     import torch
 
+    torch.set_num_threads(1)  # so small a model gains nothing from more, and loses much where the cores are shared
     P = params()
     tokenizer = models.train_tokenizer(P)
     model = models.new_tiny(P, tokenizer)
