@@ -33,6 +33,8 @@ def run_study(arguments: argparse.Namespace) -> int:
         if not alone:
             print(f"error: study {P.study!r} is being run by another process; wait for it or stop it", file=sys.stderr)
             return 2
+        for folder in stages.forget_stale(P):
+            print(f"{folder} was made with other parameters or code: it is run again")
         snakemake = [
             sys.executable,
             "-m",

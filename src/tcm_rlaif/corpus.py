@@ -1,10 +1,10 @@
 """The text that the tiny base model is pre-trained on: statements written from the knowledge tables.
 
-A real base model has read textbooks and case books and has answered questions; the tiny one reads these statements, more
-than half of them a question and its answer in the chat layout. They say what herbs, formulas and patterns are, in many
-wordings, tell short cases in prose, and answer *one* question at a time. They never show the task itself: no answer has
-the study's layout or all of its fields, nothing is modified for a patient at a first visit, no dose is fitted to an age.
-What SFT and DPO add can so be told from what the base brings along.
+A real base model has read textbooks and case books and has answered questions; the tiny one reads these statements,
+more than half of them a question and its answer in the chat layout. They say what herbs, formulas and patterns are, in
+many wordings, tell short cases in prose, and answer *one* question at a time. They never show the task itself: no
+answer has the study's layout or all of its fields, nothing is modified for a patient at a first visit, no dose is
+fitted to an age. What SFT and DPO add can so be told from what the base brings along.
 """
 
 import random
@@ -82,7 +82,7 @@ def _say(symptom: str, rng: random.Random) -> str:
 
 
 def note_statement(pattern: Pattern, rng: random.Random) -> str:
-    """A short note in prose that goes from findings to doses, half of them on to a second visit, as case books have them.
+    """A short note in prose from findings to doses, half of them on to a second visit, as case books have them.
 
     The second visit names the whole prescription again: this is where the model learns to look back and repeat.
     """
@@ -130,7 +130,8 @@ def record_chat(pattern: Pattern, rng: random.Random) -> str:
     """Findings as a record has them, and one question about them: disease, syndrome, principle, formula or herbs."""
     said = [_say(s, rng) for s in (*pattern.key_symptoms, *pattern.other_symptoms) if rng.random() < 0.75]
     rng.shuffle(said)
-    record = f"主诉：{'，'.join(said[:2])}。现病史：{'，'.join(said[2:])}。舌：{'，'.join(pattern.tongue)}。脉：脉{''.join(pattern.pulse)}。"
+    signs = f"舌：{'，'.join(pattern.tongue)}。脉：脉{''.join(pattern.pulse)}。"
+    record = f"主诉：{'，'.join(said[:2])}。现病史：{'，'.join(said[2:])}。{signs}"
     formula = pattern.formulas[0]
     asked = {
         "中医诊断": pattern.disease,

@@ -245,9 +245,30 @@ def _check_input(stage: Stage, role: str, path: Path) -> None:
     advice += "" if source.seed is None else f", seed={source.seed}"
     if not (path / DONE).exists():
         raise StageError(f"{path / DONE} is missing ({role}): {advice} first, or ./study run with this params file")
-    made_with = json.loads((path / DONE).read_text("utf-8"))["params"]
-    now = read_by(params.for_arm(stage.study, source.arm), source.stage)
-    changed = [k for k in now if made_with.get(k) != json.loads(json.dumps(now[k]))]
+    changed = stale(stage.study, source)
     if changed:
-        was = ", ".join(f"{k} was {made_with.get(k)!r} and is {now[k]!r}" for k in changed[:3])
-        raise StageError(f"{path} is stale ({role}): {was}; {advice} again")
+        raise StageError(f"{path} is stale ({role}): {'; '.join(changed[:3])}; {advice} again")
+
+
+def stale(study: Params, run: Run) -> list[str]:
+    """Why a finished run no longer fits: parameters that changed since, or the notebook's code; empty = it fits."""
+    made = json.loads((study_folder(study) / run.folder / DONE).read_text("utf-8"))
+    now = read_by(params.for_arm(study, run.arm), run.stage)
+    was = made["params"]
+    found = [f"{k} was {was.get(k)!r} and is {v!r}" for k, v in now.items() if was.get(k) != v]
+    return found + ([f"the code of {run.stage}.ipynb changed"] if made["code"] != code_hash(run.stage) else [])
+
+
+def forget_stale(study: Params) -> list[str]:
+    """Take the done-marker from every finished run that no longer fits, so that it is run again.
+
+    Returns:
+        The folders of these runs.
+    """
+    forgotten = []
+    for run in plan(study):
+        done = study_folder(study) / run.folder / DONE
+        if done.exists() and stale(study, run):
+            done.unlink()
+            forgotten.append(run.folder)
+    return forgotten
