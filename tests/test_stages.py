@@ -207,6 +207,39 @@ def test_a_stale_input_names_the_changed_key_with_both_values() -> None:
     assert "run notebooks/01_data_prep.ipynb with arm='base' again" in str(caught.value)
 
 
+def test_an_input_made_by_other_code_is_stale() -> None:
+    P = params.load(SMOKE)
+    finish(P, "00_base_model", "01_data_prep")
+    done = stages.study_folder(P) / "01_data_prep/shared" / stages.DONE
+    done.write_text(done.read_text("utf-8").replace(stages.code_hash("01_data_prep"), "0" * 16), "utf-8")
+    with pytest.raises(StageError, match=r"is stale \(data\): the code of 01_data_prep\.ipynb changed"):
+        opened("02_sft", arm="sft", seed=0)
+
+
+def test_a_finished_study_that_still_fits_is_kept_whole() -> None:
+    P = params.load(SMOKE)
+    finish(P, *stages.STAGES)
+    assert stages.forget_stale(P) == []
+
+
+def test_a_changed_key_forgets_the_stages_that_read_it_and_no_other() -> None:
+    finish(params.load(SMOKE), *stages.STAGES)
+    P = params.load(SMOKE, sft_epochs=5)
+    assert {f.split("/")[0] for f in stages.forget_stale(P)} == set(stages.STAGES[2:])
+    assert not (stages.study_folder(P) / "02_sft/sft/seed0" / stages.DONE).exists()
+    assert (stages.study_folder(P) / "01_data_prep/shared" / stages.DONE).exists()
+
+
+def test_a_changed_beta_keeps_the_labels() -> None:
+    finish(params.load(SMOKE), *stages.STAGES)
+    forgotten = stages.forget_stale(params.load(SMOKE, dpo_beta=0.7))
+    assert {f.split("/")[0] for f in forgotten} == {"04_dpo", "05_evaluate", "06_ablation"}
+
+
+def test_runs_that_never_finished_cannot_be_stale() -> None:
+    assert stages.forget_stale(params.load(SMOKE, sft_epochs=5)) == []
+
+
 def test_a_key_that_no_input_reads_makes_nothing_stale() -> None:
     finish(params.load(SMOKE), "00_base_model", "01_data_prep")
     stage = opened("02_sft", arm="sft", seed=0, sft_epochs=1, dpo_beta=0.9, data_cases=60)
