@@ -59,6 +59,13 @@ def with_adapter(scale: float = 0.02):
     return model, tokenizer
 
 
+def with_adapter_and_reference():
+    """The model with a trainable adapter and a frozen copy of it, as preference training keeps them."""
+    model, tokenizer = with_adapter()
+    train.copy_adapter(model, "ref")
+    return model.eval(), tokenizer
+
+
 def perturb(model, scale: float = 0.02, seed: int = 0) -> None:
     """Move the trained adapter of a model somewhere else."""
     import torch

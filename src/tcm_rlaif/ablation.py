@@ -114,9 +114,13 @@ def arm_means(evidence: Evidence, key: str, study: Params) -> pd.DataFrame:
 
 
 def floor_means(evidence: Evidence, key: str) -> dict[str, float]:
-    """Mean of a metric for every floor it applies to."""
-    found = {name: evidence.tables[name][key].mean() for name in metrics.FLOORS if name in evidence.tables}
-    return {name: float(value) for name, value in found.items() if pd.notna(value)}
+    """Mean of a metric for every floor that answers all the cases the metric applies to; others are not comparable.
+
+    (Copying the previous prescription answers follow-up visits alone: it stands in the table by task.)
+    """
+    cases = evidence.tables["gold"][key].notna().sum()
+    parts = {name: evidence.tables[name][key].dropna() for name in metrics.FLOORS if name in evidence.tables}
+    return {name: float(values.mean()) for name, values in parts.items() if len(values) == cases}
 
 
 def describe(rows: pd.DataFrame, key: str) -> str:
