@@ -145,6 +145,14 @@ def test_reading_changes_neither_weights_nor_mode_nor_what_is_trained():
     assert all(".default." in n for n in trained) and model.active_adapter == "default"
 
 
+def test_a_reading_holds_what_the_figure_of_the_panel_shows():
+    from tcm_rlaif import plots
+
+    watch = panel(*tiny_model.with_adapter_and_reference())
+    watch.check(0)
+    assert len(plots.health(watch.rows).axes) == 6
+
+
 def test_two_readings_of_the_same_weights_are_equal():
     watch = panel(*tiny_model.with_adapter_and_reference())
     watch.check(0)
