@@ -281,6 +281,16 @@ def test_papermills_injected_parameters_override_the_file() -> None:
     assert opened("00_base_model", base_steps=5).P.base_steps == 5
 
 
+def test_a_whole_params_file_given_to_bare_papermill_is_that_study() -> None:
+    injected = params.read_yaml(SMOKE)  # what `papermill -f params/smoke.yaml -p seed 0` puts into the notebook
+    stage = stages.open_stage("00_base_model", {"params_file": "params/default.yaml", "seed": 0, **injected})
+    assert stage.study == params.load(SMOKE)
+
+
+def test_1e_5_given_to_bare_papermill_is_the_float() -> None:
+    assert opened("00_base_model", base_learning_rate="1e-5").P.base_learning_rate == 1.0e-5
+
+
 def test_a_typo_at_first_open_is_refused_with_the_nearest_key() -> None:
     with pytest.raises(ParamsError, match=r"smoke\.yaml: base_stepps: no such key; did you mean 'base_steps'\?"):
         opened("00_base_model", base_stepps=5)
