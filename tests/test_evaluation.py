@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tcm_rlaif import ablation, answers, evaluation, metrics, params, stages
+from tcm_rlaif import ablation, answers, evaluation, metrics, params, stages, stats
 from tcm_rlaif.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm_rlaif.metrics import FLOORS, METRICS, PRIMARY, MissingFloors
 
@@ -158,11 +158,14 @@ def test_a_primary_table_without_floors_is_refused(tables) -> None:
         evaluation.primary_table({"gold": tables["gold"]}, ["herb_f1"])
 
 
-def test_the_safety_table_tells_rates_beside_the_excess_over_gold(tables) -> None:
-    unsafe = evaluation.score_answers(TEST, ["处方：甘草6g，甘遂1g", "处方：柴胡10g"], [None, None])
-    table = evaluation.safety_table({"gold": tables["gold"], "sft": unsafe})
-    assert table.loc["gold", "any"] == 0.0 and table.loc["gold", "excess over gold"] == 0.0
-    assert table.loc["sft", ["n", "any", "excess over gold", "incompatibility"]].tolist() == [2, 0.5, 0.5, 0.5]
+def test_the_safety_table_tells_rates_beside_the_excess_over_gold() -> None:
+    unsafe, safe = "处方：甘草6g，甘遂1g", "处方：柴胡10g"
+    four = [TEST[0]] * 4
+    gold = evaluation.score_answers(four, [unsafe, safe, safe, safe], [None] * 4)
+    sft = evaluation.score_answers(four, [unsafe, unsafe, unsafe, safe], [None] * 4)
+    table = evaluation.safety_table({"gold": gold, "sft": sft})
+    assert table.loc["gold", ["any", "excess over gold"]].tolist() == [0.25, 0.0]
+    assert table.loc["sft", ["n", "any", "excess over gold", "incompatibility"]].tolist() == [4, 0.75, 0.5, 0.75]
 
 
 def test_the_safety_table_counts_only_answers_that_prescribe(tables) -> None:
@@ -290,7 +293,8 @@ def test_comparisons_are_the_studys_questions_with_adjusted_p(evidence, stage) -
     assert list(f1.index) == ["sft - base", "sft_dpo - sft", "sft_dpo - base"]
     assert f1.loc["sft_dpo - base", "difference"] == 1.0
     assert f1.loc["sft_dpo - sft", "difference"] == pytest.approx(1 / 3)
-    assert all(table["p_holm"] >= table["p"]) and table["p_holm"].max() <= 1 and set(f1["n"]) == {2}
+    assert f1["p_holm"].to_dict() == stats.holm(f1["p"].to_dict()) != f1["p"].to_dict()
+    assert set(f1["n"]) == {2}
 
 
 def test_two_cases_prove_nothing_and_the_findings_say_so(evidence, stage) -> None:

@@ -99,6 +99,14 @@ def test_no_forbidden_herb_is_prescribed_in_pregnancy() -> None:
     assert pregnant and not classes & {"禁用", "忌用"}
 
 
+def test_a_forbidden_herb_of_a_formula_is_left_out_in_pregnancy_alone() -> None:
+    herbs = {"当归": 9.0, "三棱": 6.0}
+    assert knowledge.herb_info("三棱").pregnancy == "禁用"
+    pregnant = synth._items(herbs, Patient(sex="女", age=28, pregnant=True))
+    assert [i.herb for i in pregnant] == ["当归"]
+    assert [i.herb for i in synth._items(herbs, Patient(sex="女", age=28))] == ["当归", "三棱"]
+
+
 def test_every_answer_has_the_five_fields_packets_and_usage() -> None:
     for case in cases():
         assert answers.missing_fields(case.answer) == () and case.answer.packets in (3, 5, 7), case.id
@@ -136,6 +144,15 @@ def test_a_follow_up_has_one_earlier_visit_with_its_answer() -> None:
 def test_every_follow_up_changes_a_herb_or_a_dose() -> None:
     unchanged = [c.id for c in follow_ups() if c.answer.prescription == c.previous_answer.prescription]
     assert len(follow_ups()) > 300 and unchanged == []
+
+
+def test_a_dose_is_raised_where_a_complaint_did_not_yield() -> None:
+    staying = [c for c in follow_ups() if c.visit.history.endswith("仍在")]
+    raised = []
+    for case in staying:
+        before = {i.herb: i.dose for i in case.previous_answer.prescription}
+        raised.append(any(i.dose > before.get(i.herb, i.dose) for i in case.answer.prescription))
+    assert len(staying) > 50 and share(raised) > 0.9
 
 
 def test_follow_ups_are_adjusted_rather_than_written_anew() -> None:
