@@ -3,23 +3,25 @@
     python tests/benchmarks/bench_generate.py
 
 The loop is what one writes first: transformers' own `generate` on each prompt. Both answer greedily, so their answers
-can be compared: they have to be the same. The tiny base of the default study is used where a study has built it,
+can be compared: they have to be the same. Drawn answers are compared likewise, in batches and in batches of one; there
+a batch lasts as long as its longest answer. The tiny base of the default study is used where a study has built it,
 otherwise a freshly initialised model of its size, whose answers run to the length limit.
 """
 
 import argparse
 import time
 
+import torch
+
 from tcm_rlaif import models, prompts, synth
 from tcm_rlaif.generate import sample
 from tcm_rlaif.schema import Params
 
 
-def load(P: Params):
-    """The default tiny base, or a fresh one where there is none, in evaluation mode and float32."""
-    folder = models.tiny_folder(P)
-    if folder.is_dir():
-        return *models.load_base(str(folder), P), "the tiny base"
+def load(P: Params, source: str):
+    """The base named, else the default tiny base, else a fresh one, in evaluation mode and float32."""
+    if source or models.tiny_folder(P).is_dir():
+        return *models.load_base(source or str(models.tiny_folder(P)), P), source or "the tiny base"
     tokenizer = models.train_tokenizer(P)
     tokenizer.padding_side = "left"
     return models.new_tiny(P, tokenizer).eval(), tokenizer, "a freshly initialised tiny model"
@@ -27,8 +29,6 @@ def load(P: Params):
 
 def one_at_a_time(model, tokenizer, cases, limit: int) -> tuple[list[str], int]:
     """Greedy answers by a plain loop over `generate`, and their tokens together."""
-    import torch
-
     texts, tokens = [], 0
     for case in cases:
         inputs = tokenizer.apply_chat_template(
@@ -50,9 +50,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=48, help="prompts, one answer each")
     parser.add_argument("--batch-size", type=int, default=Params().candidate_batch_size)
+    parser.add_argument("--base", default="", help="another base model: folder, hub id or .gguf file")
+    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0 = as many as torch takes")
     options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
     P = Params(base_dtype="float32")
-    model, tokenizer, what = load(P)
+    model, tokenizer, what = load(P, options.base)
     cases = synth.invent_cases(options.cases, P.data_follow_up_share, 1, P.base_patterns)
     settings = {"number": 1, "max_new_tokens": P.candidate_max_new_tokens, "seed": 0}
     greedy = {**settings, "temperature": 0.0}
@@ -66,13 +70,20 @@ def main() -> None:
     fast = time.perf_counter() - started
     assert [s.text for s in batched] == alone and sum(s.tokens for s in batched) == tokens, "answers differ"
 
+    chance = {**settings, "temperature": P.candidate_temperature, "top_p": P.candidate_top_p}
     started = time.perf_counter()
-    drawn = sample(model, tokenizer, cases, batch_size=options.batch_size, temperature=0.9, top_p=0.95, **settings)
-    drawing = time.perf_counter() - started
-    print(f"{what}, {model.device}, {len(cases)} prompts, {tokens} tokens, the same answers from both")
+    drawn_alone = sample(model, tokenizer, cases, batch_size=1, **chance)
+    middle = time.perf_counter()
+    drawn = sample(model, tokenizer, cases, batch_size=options.batch_size, **chance)
+    drawn_slow, drawn_fast = middle - started, time.perf_counter() - middle
+    assert drawn == drawn_alone, "drawn answers differ"
+    some = sum(s.tokens for s in drawn)
+
+    print(f"{what}, {model.device}, {torch.get_num_threads()} threads: {len(cases)} prompts, {tokens} tokens from both")
     print(f"one at a time: {slow:.1f} s, {tokens / slow:.0f} tokens/s")
     print(f"batches of {options.batch_size}: {fast:.1f} s, {tokens / fast:.0f} tokens/s, ratio {slow / fast:.1f}")
-    print(f"drawn at temperature 0.9, top-p 0.95: {sum(s.tokens for s in drawn) / drawing:.0f} tokens/s")
+    print(f"drawn, {some} tokens: one at a time {some / drawn_slow:.0f}, in batches {some / drawn_fast:.0f} tokens/s, "
+          f"ratio {drawn_slow / drawn_fast:.1f}")  # fmt: skip
 
 
 if __name__ == "__main__":
