@@ -1,6 +1,7 @@
 """The ablation: evidence of all arms and seeds, gathered, compared, and written down as `results.json`."""
 
 import json
+import math
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -160,7 +161,7 @@ def findings(table: pd.DataFrame, evidence: Evidence, study: Params) -> list[str
             f"{row['shows']} ({row['arms']}): {key} {row['difference']:+.3f} "
             f"[{row['low']:+.3f}, {row['high']:+.3f}], n = {row['n']}, adjusted p = {row['p_holm']:.3g}: **{verdict}**."
         )
-    best = max(floor_means(evidence, key).items(), key=lambda pair: pair[1])
+    best = max(floor_means(evidence, key).items(), key=lambda pair: pair[1], default=("none", float("-inf")))
     for arm in study.arms:
         mean = evidence.tables[arm].groupby("case_id")[key].mean().mean()
         if mean <= best[1]:
@@ -225,7 +226,7 @@ def side_by_side(evidence: Evidence) -> Iterator[tuple[str, pd.DataFrame]]:
     ranked = first[arms[-1]][key].dropna().sort_values(ascending=False).index
     gold = evidence.tables["gold"].set_index("case_id")
     for case_id in dict.fromkeys((ranked[0], ranked[len(ranked) // 2], ranked[-1])):
-        rows = [{"answers by": "gold", key: 1.0, "answer": gold.loc[case_id, "text"]}]
+        rows = [{"answers by": "gold", key: gold.loc[case_id, key], "answer": gold.loc[case_id, "text"]}]
         rows += [
             {"answers by": arm, key: first[arm].loc[case_id, key], "answer": first[arm].loc[case_id, "text"]}
             for arm in arms
@@ -267,6 +268,7 @@ def results(evidence: Evidence, study: Params, table: pd.DataFrame, costs: pd.Da
     return {
         "study": study.study,
         "params": params.differences(study),
+        "seeds": list(study.seeds),
         "machine": {"platform": platform.platform(), "python": platform.python_version(), **_versions()},
         "data": {
             k: evidence.facts["data"][k]
@@ -299,6 +301,15 @@ def _versions() -> dict[str, str]:
 
 
 def write_results(path: Path, values: dict[str, Any]) -> None:
-    """Write `results.json`; what is not a number becomes null, so that any JSON reader can read it."""
-    clean = json.loads(pd.Series({"all": values}).to_json(force_ascii=False, double_precision=6))["all"]
-    write_json(path, clean)
+    """Write `results.json`; what is not a finite number becomes null, so that any JSON reader can read it."""
+    write_json(path, _plain(values))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if hasattr(value, "item"):  # a number of NumPy
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -5,6 +5,7 @@ does not have stays empty.
 """
 
 import csv
+import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tcm_rlaif import answers
-from tcm_rlaif.cases import Answer, Case, CaseError, PrescriptionItem, explain
+from tcm_rlaif.cases import Answer, Case, CaseError, explain, read_utf8
 
 # our field -> where it lies in a case; the keys of `data_columns`
 OWN_FIELDS = {
@@ -47,7 +48,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict]]:
     if not path.is_file():
         raise CaseError(f"{path}: no such file; correct data_path")
     found = False
-    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(read_utf8(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -67,14 +68,17 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict]]:
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict]]:
     if not path.is_file():
         raise CaseError(f"{path}: no such file; correct data_path")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        found = False
-        for row in reader:
-            if None in row or None in row.values():
-                raise CaseError(f"{path}:{reader.line_num}: has other fields than the header; quote cells with commas")
-            found = True
-            yield reader.line_num, row
+    reader = csv.DictReader(io.StringIO(read_utf8(path), newline=""))
+    header = reader.fieldnames or []
+    twice = [name for name in header if header.count(name) > 1]
+    if twice:
+        raise CaseError(f"{path}:1: the column {twice[0]!r} stands twice; rename one")
+    found = False
+    for row in reader:
+        if None in row or None in row.values():
+            raise CaseError(f"{path}:{reader.line_num}: has other fields than the header; quote cells with commas")
+        found = True
+        yield reader.line_num, row
     if not found:
         raise CaseError(f"{path}: empty; give a header and at least one record")
 
@@ -161,6 +165,11 @@ def _visit_number(value: Any, where: str) -> int:
 
 def _chain_visits(visits: list[tuple[int, int, Case]], path: Path) -> list[Case]:
     visits.sort(key=lambda v: v[:2])
+    number, line, case = visits[0]
+    if number > 1:
+        raise CaseError(
+            f"{path}:{line}: visit: patient {case.patient_id!r} starts with visit {number}; add the earlier ones"
+        )
     for (number, line, _), (again, line_2, case) in zip(visits, visits[1:], strict=False):
         if number == again:
             raise CaseError(
@@ -180,27 +189,49 @@ def read_mtcmb(folder: Path) -> list[Case]:
     Source:
         https://github.com/Wayyuanyuan/MTCMB (Apache-2.0): textbook cases, first visits only.
     """
-    treatment = {row["id"]: (n, row) for n, row in json_lines(folder / "TCM-FRD.jsonl")}
+    treatment = _by_id(folder / "TCM-FRD.jsonl", ("治法", "方剂", "药物组成"))
     cases = []
-    for number, row in json_lines(folder / "TCM-Diagnosis.jsonl"):
-        where = f"{folder / 'TCM-Diagnosis.jsonl'}:{number}"
-        if row["id"] not in treatment:
-            raise CaseError(f"{where}: id: {row['id']!r} is not in TCM-FRD.jsonl; the files must be of one release")
-        other = treatment[row["id"]][1]
+    for name, (where, row) in _by_id(folder / "TCM-Diagnosis.jsonl", ("疾病名称", "证名")).items():
+        if name not in treatment:
+            raise CaseError(f"{where}: id: {name!r} is not in TCM-FRD.jsonl; the files must be of one release")
+        other = treatment[name][1]
         if other["question"] != row["question"]:
             raise CaseError(f"{where}: question: differs from that of TCM-FRD.jsonl; the files must be of one release")
-        herbs = tuple(PrescriptionItem(herb=h) for h in re.split(r"[、，,；;。\s]+", other["answer"]["药物组成"]) if h)
-        answer = Answer(
-            disease=row["answer"]["疾病名称"],
-            syndrome=row["answer"]["证名"],
-            treatment_principle=other["answer"]["治法"],
-            formula=other["answer"]["方剂"],
-            prescription=herbs,
-        )
-        name = f"mtcmb-{row['id']}"
-        visit = _signs(row["question"])
-        cases.append(Case(id=name, source="mtcmb", patient_id=name, visit=visit, answer=answer))
+        herbs = [{"herb": h} for h in re.split(r"[、，,；;。\s]+", other["answer"]["药物组成"]) if h]
+        answer = {
+            "disease": row["answer"]["疾病名称"],
+            "syndrome": row["answer"]["证名"],
+            "treatment_principle": other["answer"]["治法"],
+            "formula": other["answer"]["方剂"],
+            "prescription": herbs,
+        }
+        cases.append(_public_case(f"mtcmb-{name}", "mtcmb", {}, _signs(row["question"]), answer, where))
     return cases
+
+
+def _by_id(path: Path, fields: tuple[str, ...]) -> dict[Any, tuple[str, dict]]:
+    """Rows of one MTCMB file by id, with their place; all fields checked."""
+    rows: dict[Any, tuple[str, dict]] = {}
+    for number, row in json_lines(path):
+        where = f"{path}:{number}"
+        for field in ("id", "question", "answer"):
+            if field not in row:
+                raise CaseError(f"{where}: {field}: missing; the file must be as MTCMB publishes it")
+        missing = [field for field in fields if field not in row["answer"]]
+        if missing:
+            raise CaseError(f"{where}: answer.{missing[0]}: missing; the file must be as MTCMB publishes it")
+        if row["id"] in rows:
+            raise CaseError(f"{where}: id: {row['id']!r} stands already at {rows[row['id']][0]}; ids are unique")
+        rows[row["id"]] = (where, row)
+    return rows
+
+
+def _public_case(name: str, source: str, patient: dict, visit: dict, answer: dict, where: str) -> Case:
+    record = {"id": name, "source": source, "patient_id": name, "patient": patient, "visit": visit, "answer": answer}
+    try:
+        return Case.model_validate(record)
+    except ValidationError as error:
+        raise CaseError(f"{where}: {explain(error)}") from None
 
 
 def _signs(findings: str) -> dict[str, str]:
@@ -221,23 +252,28 @@ def read_tcmeval_sdt(path: Path) -> list[Case]:
     """
     if not path.is_file():
         raise CaseError(f"{path}: no such file; correct data_path")
-    cases = []
-    for number, row in enumerate(json.loads(path.read_text("utf-8")), 1):
+    try:
+        records = json.loads(read_utf8(path))
+    except json.JSONDecodeError as error:
+        raise CaseError(f"{path}:{error.lineno}: no valid JSON ({error.msg})") from None
+    if not isinstance(records, list) or not records:
+        raise CaseError(f"{path}: must be a list of at least one record")
+    cases: dict[str, Case] = {}
+    for number, row in enumerate(records, 1):
+        where = f"{path}: record {number}"
         missing = {"Medical Record ID", "Clinical Data", "TCM Syndrome"} - set(row)
         if missing:
-            raise CaseError(f"{path}: record {number}: {sorted(missing)[0]}: missing")
+            raise CaseError(f"{where}: {sorted(missing)[0]}: missing")
         text = row["Clinical Data"]
         age = re.search(r"(\d{1,3})\s*岁", text[:20])
         sex = re.match(r"\s*([男女])", text)
         patient = {"sex": sex[1] if sex else "", "age": float(age[1]) if age else None}
         name = f"tcmeval-{row['Medical Record ID']}"
-        answer = Answer(syndrome="，".join(p for p in row["TCM Syndrome"].split(";") if p))
-        cases.append(
-            Case(
-                id=name, source="tcmeval_sdt", patient_id=name, patient=patient, visit={"history": text}, answer=answer
-            )
-        )
-    return cases
+        if name in cases:
+            raise CaseError(f"{where}: Medical Record ID: {row['Medical Record ID']!r} occurs twice; ids are unique")
+        answer = {"syndrome": "，".join(part for part in row["TCM Syndrome"].split(";") if part)}
+        cases[name] = _public_case(name, "tcmeval_sdt", patient, {"history": text}, answer, where)
+    return list(cases.values())
 
 
 def read_records(source: str, path: Path, columns: Mapping[str, str]) -> list[Case]:

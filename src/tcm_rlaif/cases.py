@@ -148,7 +148,7 @@ def read_cases(path: Path) -> list[Case]:
     if not path.exists():
         raise CaseError(f"{path}: no such file; run notebooks/01_data_prep.ipynb first")
     cases, line_of = [], {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(read_utf8(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -162,6 +162,18 @@ def read_cases(path: Path) -> list[Case]:
     if not cases:
         raise CaseError(f"{path}: no case in it; give at least one row")
     return cases
+
+
+def read_utf8(path: Path) -> str:
+    """The text of a file that people may have saved in another encoding.
+
+    Raises:
+        CaseError: if it is not UTF-8 (spreadsheets on Chinese Windows save CSV as GB 18030).
+    """
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise CaseError(f"{path}: is not UTF-8; save it as UTF-8 (in a spreadsheet: CSV UTF-8)") from None
 
 
 def write_cases(path: Path, cases: Iterable[Case]) -> None:

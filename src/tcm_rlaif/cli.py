@@ -12,11 +12,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tcm_rlaif import notebook, params, report, score, stages
+from tcm_rlaif import notebook, params, readme, report, score, stages
 from tcm_rlaif.cases import CaseError
 from tcm_rlaif.params import ROOT, ParamsError
 from tcm_rlaif.report import ReportError
-from tcm_rlaif.schema import Params
+from tcm_rlaif.schema import NAME, Params
 from tcm_rlaif.stages import StageError
 
 
@@ -117,6 +117,12 @@ def write_report(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def fill_readme(arguments: argparse.Namespace) -> int:
+    """Fill the published results into README.md."""
+    readme.update()
+    return 0
+
+
 def print_params(arguments: argparse.Namespace) -> int:
     """Every parameter with default, unit, meaning and source; with a params file, what it changes."""
     changed = params.differences(params.load(arguments.params)) if arguments.params else {}
@@ -129,9 +135,9 @@ def print_params(arguments: argparse.Namespace) -> int:
 
 def clean(arguments: argparse.Namespace) -> int:
     """Delete what a study generated (the cache of base models stays)."""
-    folder = ROOT / "runs" / Path(arguments.study).name
-    if not folder.is_dir():
-        print(f"error: {folder}: no such study", file=sys.stderr)
+    folder = ROOT / "runs" / arguments.study
+    if not NAME.fullmatch(arguments.study) or arguments.study == "cache" or not folder.is_dir():
+        print(f"error: {arguments.study!r} is no study under {ROOT / 'runs'}", file=sys.stderr)
         return 2
     shutil.rmtree(folder)
     return 0
@@ -159,6 +165,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--arm")
     one.add_argument("--seed", type=int)
     add("report", write_report, "write the HTML report of a study again").add_argument("study")
+    add("readme", fill_readme, "fill the published results into README.md")
     add("params", print_params, "print every parameter").add_argument("params", nargs="?")
     add("clean", clean, "delete what a study generated").add_argument("study")
     score.add_arguments(commands)

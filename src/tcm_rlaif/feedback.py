@@ -123,7 +123,7 @@ def read_labels(folder: Path, cases: Sequence[Case]) -> tuple[list[Item], list[V
     """
     of = {case.id: case for case in cases}
     texts: dict[str, list[str]] = {}
-    for line in (folder / "candidates.jsonl").read_text("utf-8").splitlines():
+    for line in filter(None, (folder / "candidates.jsonl").read_text("utf-8").split("\n")):
         row = json.loads(line)
         texts.setdefault(row["case_id"], []).append(row["text"])
     verdicts = [

@@ -16,6 +16,13 @@ from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 
+# Large tensors are freed and made again at every training step. Kept by the allocator instead of handed back to the
+# system, a step of the tiny model on one core takes two thirds of the time (measured: 1.15 s against 1.70 s).
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**31),
+    "MALLOC_TRIM_THRESHOLD_": str(2**33),
+    "MALLOC_TOP_PAD_": str(2**28),
+}
 QUIET = {
     "TQDM_MININTERVAL": "30",  # seconds between refreshes of a bar
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -41,7 +48,9 @@ class PrivateKernelManager(AsyncKernelManager):
 
     async def start_kernel(self, **options: Any) -> None:
         """Start the kernel quiet; what the user set in the environment wins."""
-        await super().start_kernel(**{**options, "env": {**QUIET, **os.environ, **options.get("env", {})}})
+        await super().start_kernel(
+            **{**options, "env": {**KEEP_MEMORY, **QUIET, **os.environ, **options.get("env", {})}}
+        )
         self.group = self.provisioner.pgid
 
     async def cleanup_resources(self, restart: bool = False) -> None:

@@ -13,9 +13,12 @@ import yaml
 from pydantic import ValidationError
 
 from tcm_rlaif.cases import explain
+from tcm_rlaif.metrics.floors import ATTACKS, FLOORS
 from tcm_rlaif.schema import MAX_ARM_KEYS, Params
 
 ROOT = Path(__file__).resolve().parents[2]
+# what decides the cases (base_patterns: the diseases that invented cases are about) and how answers are compared
+NOT_OF_AN_ARM = ("data_", "base_patterns", "eval_", "ablation_")
 
 
 class ParamsError(ValueError):
@@ -56,12 +59,13 @@ def _checked(values: Mapping[str, Any], where: str) -> Params:
 
 
 def _check_arm(P: Params, arm: str, difference: Mapping[str, Any], where: str) -> None:
-    if not arm.isidentifier() or keyword.iskeyword(arm) or arm == "shared":
-        raise ParamsError(f"{where}: an arm's name is letters, digits and _ (and not `shared`)")
+    taken = {"shared", "gold", *FLOORS, *ATTACKS}
+    if not arm.isidentifier() or keyword.iskeyword(arm) or arm in taken:
+        raise ParamsError(f"{where}: an arm's name is letters, digits and _, and none of {', '.join(sorted(taken))}")
     if len(difference) > MAX_ARM_KEYS:
         raise ParamsError(f"{where}: {len(difference)} keys differ; an arm differs in at most {MAX_ARM_KEYS}")
     for name in difference:
-        if name in ("study", "seeds", "arms", "gpus") or name.startswith(("data_", "eval_", "ablation_")):
+        if name in ("study", "seeds", "arms", "gpus") or name.startswith(NOT_OF_AN_ARM):
             raise ParamsError(f"{where}.{name}: arms are compared on the same cases in the same way; move it out of it")
     _checked({**P.model_dump(), **difference}, where)
 
@@ -97,13 +101,15 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         ParamsError: if the file is missing, no YAML, no mapping, or has a key twice.
     """
     path = ROOT / path
-    if not path.exists():
+    if not path.is_file():
         have = ", ".join(sorted(p.name for p in (ROOT / "params").glob("*.yaml")))
         raise ParamsError(f"{path}: no such params file; params/ holds {have}")
     try:
         values = yaml.load(path.read_text("utf-8"), Loader=_UniqueKeys) or {}
     except ParamsError as error:
         raise ParamsError(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise ParamsError(f"{path}: is not UTF-8; save it as UTF-8") from None
     except yaml.YAMLError as error:
         raise ParamsError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):

@@ -17,10 +17,18 @@ FIXED_WORDING = (
 )  # fmt: skip
 
 
+def age_text(age: float | None) -> str:
+    """An age in years as records give it: years, below two years months, below one month days."""
+    if age is None:
+        return ""
+    if age >= 2:
+        return f"{age:g}岁"
+    return f"{age * 12:.0f}个月" if age * 12 >= 1 else f"{age * 365:.0f}天"
+
+
 def patient_text(patient: Patient) -> str:
     """Who is treated, e.g. `女，45岁，妊娠`; unknown parts are left out."""
-    age = None if patient.age is None else f"{patient.age:g}岁" if patient.age >= 2 else f"{patient.age * 12:.0f}个月"
-    return "，".join(part for part in (patient.sex, age, "妊娠" if patient.pregnant else "") if part)
+    return "，".join(part for part in (patient.sex, age_text(patient.age), "妊娠" if patient.pregnant else "") if part)
 
 
 def visit_text(visit: Visit) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from tcm_rlaif.cases import write_text
 from tcm_rlaif.params import ROOT
 
-BEGIN, END = "<!-- results of reports/{study}: written by `./study readme`, do not edit -->", "<!-- end -->"
+BEGIN, END = "<!-- results of reports/{study}: `./study readme` writes them -->", "<!-- end -->"
 COLUMNS = ("herb_f1", "dose_overlap", "disease_f1", "syndrome_f1", "followup_change_f1")
 
 
@@ -16,9 +16,9 @@ def render(results: dict[str, Any]) -> str:
     split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
     columns = [c for c in COLUMNS if c in next(iter(results["arms"].values()))]
     lines = [
-        f"{split['train']} training and {split['test']} test cases ({results['data']['source']}), base model with "
-        f"{results['base']['parameters'] / 1e6:.1f} million parameters, {len(results['params'].get('seeds', [0, 1, 2]))} "
-        "seeds. Means over test cases, 95 % intervals by bootstrap over cases; n in brackets.",
+        f"{split['train']} training, {split['test']} test cases ({results['data']['source']}); base model of "
+        f"{results['base']['parameters'] / 1e6:.1f} million parameters; seeds {results['seeds']}. Means over test "
+        "cases with bootstrap intervals over cases; n in brackets.",
         "",
         "| answers by | " + " | ".join(columns) + " |",
         "|---" * (len(columns) + 1) + "|",
@@ -32,8 +32,8 @@ def render(results: dict[str, Any]) -> str:
     lines += [
         "",
         f"All notebooks together took {total['seconds'] / 60:.1f} minutes of kernel time on 2 cores, two at a time, "
-        f"{total['overhead share']:.0%} of it kernel start and imports; largest process {total['peak MiB'] / 1024:.1f} GiB. "
-        f"Everything behind these lines: `reports/{results['study']}/`.",
+        f"{total['overhead share']:.0%} of it kernel start and imports; the largest process held "
+        f"{total['peak MiB'] / 1024:.1f} GiB. Everything behind these lines: `reports/{results['study']}/`.",
     ]
     return "\n".join(lines)
 

@@ -4,6 +4,7 @@ The defaults are the embedded default study. Keys are flat and begin with the na
 read them (`PREFIXES`), so an arm that changes `dpo_beta` shares every earlier stage with the other arms.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -20,6 +21,7 @@ PREFIXES = {
     "06_ablation": ("ablation_",),
 }
 MAX_ARM_KEYS = 3
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # of a study: it becomes a folder
 
 
 def _no_bool(value: Any) -> Any:
@@ -32,6 +34,7 @@ def _no_bool(value: Any) -> Any:
 Int = Annotated[int, BeforeValidator(_no_bool)]
 Float = Annotated[float, BeforeValidator(_no_bool)]  # also takes the string "1e-5", which YAML 1.1 makes of 1e-5
 Names = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)  # one name may stand without []
+Seed = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, lt=2**32)]
 Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]
 
 
@@ -51,11 +54,13 @@ DEFAULT_ARMS: dict[str, dict[str, Any]] = {
 class Params(BaseModel):
     """All parameters of one study (or, after `for_arm`, of one arm)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     # the study
-    study: str = key("default", "name of the study; its files lie under runs/<study>", pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    seeds: tuple[Int, ...] = key((0, 1, 2), "seeds of training and sampling; each arm runs once per seed", min_length=1)
+    study: str = key("default", "name of the study; its files lie under runs/<study>", pattern=f"^{NAME.pattern}$")
+    seeds: tuple[Seed, ...] = key(
+        (0, 1, 2), "seeds of training and sampling; each arm runs once per seed", min_length=1
+    )
     arms: dict[str, dict[str, Any]] = key(
         DEFAULT_ARMS, f"arm name -> what differs from this study, at most {MAX_ARM_KEYS} keys", min_length=1
     )
@@ -80,7 +85,7 @@ class Params(BaseModel):
     base_batch_size: Int = key(16, "tiny: blocks per step", "blocks", ge=1)
     base_block: Int = key(256, "tiny: length of a pre-training block", "tokens", ge=32)
     base_learning_rate: Float = key(2.0e-3, "tiny: peak learning rate of pre-training", gt=0, lt=1)
-    base_seed: Int = key(0, "tiny: seed of corpus, initial weights and pre-training")
+    base_seed: Seed = key(0, "tiny: seed of corpus, initial weights and pre-training")
 
     # 01_data_prep
     data_source: Literal["invented", "mtcmb", "tcmeval_sdt", "own"] = key(
@@ -95,7 +100,7 @@ class Params(BaseModel):
     data_near_duplicate: Share = key(
         0.8, "cases whose findings share this much of their character trigrams form one group", "Jaccard", gt=0
     )
-    data_seed: Int = key(0, "seed of the invented cases and of the split; the same for all arms and seeds")
+    data_seed: Seed = key(0, "seed of the invented cases and of the split; the same for all arms and seeds")
 
     # 02_sft
     sft_cases: Int = key(0, "use only the first so many training cases (0 = all): the data-size axis", "cases", ge=0)
@@ -117,7 +122,6 @@ class Params(BaseModel):
     candidate_max_new_tokens: Int = key(200, "longest answer", "tokens", ge=8)
     candidate_batch_size: Int = key(48, "answers sampled together", "answers", ge=1)
     candidate_prompts: Int = key(0, "use only so many training prompts (0 = all)", "prompts", ge=0)
-    candidate_engine: Literal["transformers", "vllm"] = key("transformers", "what generates; vllm has to be installed")
     judge: Annotated[tuple[Literal["rubric", "openai", "transformers"], ...], Names] = key(
         ("rubric",), "who labels; more than one is a jury whose ranks are averaged", min_length=1
     )
@@ -135,7 +139,7 @@ class Params(BaseModel):
     judge_max_requests: Int = key(5000, "budget: requests", "requests", ge=1)
     judge_max_tokens: Int = key(5_000_000, "budget: tokens, prompt and reply", "tokens", ge=1)
     judge_repeats: Int = key(1, "times each judgement is asked, for self-consistency", "times", ge=1)
-    judge_sees_gold: bool = key(False, "whether the judge may read the gold answer ")
+    judge_sees_gold: bool = key(False, "whether the judge may read the gold answer")
     judge_replay_only: bool = key(False, "openai: answer from the cache alone; a miss is a counted category")
     audit_cases: Int = key(60, "training cases on which the judge is audited", "cases", ge=4)
     audit_min_detection: Share = key(0.8, "lowest detection rate of any planted defect", "share")

@@ -27,7 +27,7 @@ IDENTIFIERS = {
 
 
 def mask_identifiers(case: Case) -> tuple[Case, Counter]:
-    """Replace what can name a person by `＊`, in all free text of a case.
+    """Replace what can name a person by `＊` in the findings of all visits (ids and answers stay as they are).
 
     Returns:
         The case, and how many of each kind were replaced.

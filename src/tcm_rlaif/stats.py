@@ -28,7 +28,7 @@ def interval(values: Sequence[float], confidence: float, resamples: int, seed: i
         Efron 1987 (BCa), as in `scipy.stats.bootstrap`.
     """
     values = np.asarray(values, float)
-    if len(values) < 2 or np.ptp(values) == 0:
+    if len(values) < 2 or np.ptp(values) < 1e-12:
         return (float(values.mean()),) * 2
     kwargs = {"n_resamples": resamples, "confidence_level": confidence, "vectorized": True}
     found = stats.bootstrap((values,), np.mean, method="BCa", rng=np.random.default_rng(seed), **kwargs)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from tcm_rlaif import knowledge, textbook
 from tcm_rlaif.cases import Answer, Case, Patient, PrescriptionItem, Visit
-from tcm_rlaif.knowledge import Modification, Pattern
+from tcm_rlaif.knowledge import Herb, Modification, Pattern
 from tcm_rlaif.safety import child_fraction
 
 DURATIONS = ("3天", "1周", "10天", "半月", "1月", "3月", "半年", "1年", "2年", "反复发作3年")
@@ -106,8 +106,9 @@ def _first_visit(pattern: Pattern, patterns: Sequence[Pattern], rng: random.Rand
 
 
 def _rule_share(pattern: Pattern, patient: Patient) -> float:
-    """Share of a 加减 rule's doses for this patient: paediatric patterns give children's doses already."""
-    return 1.0 if pattern.age_group == "小儿" else child_fraction(patient.age)
+    """Share of a 加减 rule's doses for this patient: paediatric patterns give doses of small children (1/2) already."""
+    fraction = child_fraction(patient.age)
+    return min(1.0, 2 * fraction) if pattern.age_group == "小儿" else fraction
 
 
 def _modify(herbs: dict[str, float], modification: Modification, share: float) -> dict[str, float]:
@@ -125,10 +126,18 @@ def _items(herbs: dict[str, float], patient: Patient) -> tuple[PrescriptionItem,
         known = knowledge.herb_info(herb)
         if patient.pregnant and known.pregnancy in ("禁用", "忌用"):
             continue
-        step = 1 if dose >= 3 else 0.5
-        rounded = max(step, round(dose / step) * step)
-        items.append(PrescriptionItem(herb=herb, dose=rounded, note=known.handling))
+        items.append(PrescriptionItem(herb=herb, dose=_weighed(dose, known, patient), note=known.handling))
     return tuple(items)
+
+
+def _weighed(dose: float, herb: Herb, patient: Patient) -> float:
+    """A dose in whole grams, below 3 g in half grams, below 0.5 g as it is; not rounded up out of the range."""
+    step = 1 if dose >= 3 else 0.5
+    if dose < step:
+        return round(dose, 2)
+    rounded = round(dose / step) * step
+    high = (herb.dose_max_g or rounded) * child_fraction(patient.age)
+    return rounded - step if rounded > high >= dose and rounded > step else rounded
 
 
 def _follow_up(first: Case, pattern: Pattern, rng: random.Random) -> Case:

@@ -53,11 +53,17 @@ def _labels(answers: Iterable[Answer], field: str) -> Counter[str]:
 _LABELS = ("disease", "syndrome", "treatment_principle", "formula", "usage")
 
 
+def _pool(train: Sequence[Case]) -> list[Case]:
+    """Training cases with a prescription; where a source has none at all, those with any gold answer."""
+    prescribed = [case for case in train if case.answer and case.answer.prescription]
+    pool = prescribed or [case for case in train if case.answer]
+    if not pool:
+        raise ValueError("no training case has a gold answer, and floors are built from these")
+    return pool
+
+
 def _answers(train: Sequence[Case]) -> list[Answer]:
-    answers = [case.answer for case in train if case.answer and case.answer.prescription]
-    if not answers:
-        raise ValueError("no training case has a prescription: floors are built from gold answers of training cases")
-    return answers
+    return [case.answer for case in _pool(train)]
 
 
 def _items(answers: Sequence[Answer]) -> list[PrescriptionItem]:
@@ -128,8 +134,7 @@ def nearest_case(train: Sequence[Case], cases: Sequence[Case]) -> list[str | Non
 
     Ties go to the earlier training case.
     """
-    _answers(train)
-    pool = [(_bigrams(case.visit.findings), case.answer) for case in train if case.answer and case.answer.prescription]
+    pool = [(_bigrams(case.visit.findings), case.answer) for case in _pool(train)]
     texts = []
     for case in cases:
         own = _bigrams(case.visit.findings)
