@@ -105,7 +105,7 @@ class Params(BaseModel):
     # 02_sft
     sft_cases: Int = key(0, "use only the first so many training cases (0 = all): the data-size axis", "cases", ge=0)
     sft_learning_rate: Float = key(
-        2.0e-3, "peak learning rate", "", "our choice: about 10x the full-model rate", gt=0, lt=1
+        8.0e-3, "peak learning rate", "", "our choice: about 10x the full-model rate", gt=0, lt=1
     )
     sft_epochs: Float = key(8, "passes over the training cases", "epochs", gt=0)
     sft_batch_size: Int = key(16, "cases per step", "cases", ge=1)
@@ -116,10 +116,10 @@ class Params(BaseModel):
     lora_dropout: Share = key(0.0, "dropout on the adapter's input in SFT", "probability")
 
     # 03_rlaif_labels
-    candidate_number: Int = key(6, "answers sampled for each training prompt", "answers", ge=2)
+    candidate_number: Int = key(4, "answers sampled for each training prompt", "answers", ge=2)
     candidate_temperature: Float = key(0.9, "sampling temperature", "", ge=0, le=2)
     candidate_top_p: Share = key(0.95, "nucleus sampling mass", "probability", gt=0)
-    candidate_max_new_tokens: Int = key(200, "longest answer", "tokens", ge=8)
+    candidate_max_new_tokens: Int = key(160, "longest answer", "tokens", ge=8)
     candidate_batch_size: Int = key(48, "answers sampled together", "answers", ge=1)
     candidate_prompts: Int = key(0, "use only so many training prompts (0 = all)", "prompts", ge=0)
     judge: Annotated[tuple[Literal["rubric", "openai", "transformers"], ...], Names] = key(
@@ -170,9 +170,9 @@ class Params(BaseModel):
     dpo_loss_weights: tuple[Float, ...] = key((1.0,), "weight of each loss", min_length=1)
     dpo_label_smoothing: Annotated[Float, Field(ge=0, lt=0.5)] = key(0.0, "share of labels assumed wrong", "share")
     dpo_beta: Float = key(0.1, "pull to the reference: larger stays nearer", "", "arXiv 2305.18290", gt=0)
-    dpo_learning_rate: Float = key(1.0e-4, "peak learning rate", "", "our choice; 5.0e-6 for real models", gt=0, lt=1)
-    dpo_epochs: Float = key(2, "passes over the pairs", "epochs", gt=0)
-    dpo_batch_size: Int = key(16, "pairs per step", "pairs", ge=1)
+    dpo_learning_rate: Float = key(5.0e-4, "peak learning rate", "", "our choice; 5.0e-6 for real models", gt=0, lt=1)
+    dpo_epochs: Float = key(1, "passes over the pairs", "epochs", gt=0)
+    dpo_batch_size: Int = key(8, "pairs per step", "pairs", ge=1)
     dpo_accumulation: Int = key(1, "forward passes that make one step", "passes", ge=1)
     dpo_rounds: Int = key(1, "rounds of sample, label, train; from the second on the DPO model samples", "rounds", ge=1)
     dpo_health_evaluations: Int = key(4, "health checks during training, on validation cases", "times", ge=1)
@@ -180,7 +180,7 @@ class Params(BaseModel):
 
     # 05_evaluate
     eval_cases: Int = key(0, "use only so many test cases (0 = all)", "cases", ge=0)
-    eval_max_new_tokens: Int = key(200, "longest answer", "tokens", ge=8)
+    eval_max_new_tokens: Int = key(160, "longest answer", "tokens", ge=8)
     eval_temperature: Float = key(0.0, "0 = greedy", "", ge=0, le=2)
     eval_batch_size: Int = key(48, "answers generated together", "answers", ge=1)
 
