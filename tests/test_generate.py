@@ -133,7 +133,6 @@ def test_draws_follow_the_probabilities_of_the_model(model):
     assert 0.02 < p < 0.98 and abs(share - p) < 4 * (p * (1 - p) / number) ** 0.5
 
 
-@pytest.mark.xfail(strict=True, reason="generation_config of the model is not overridden: repetition_penalty stays on")
 def test_a_model_that_penalises_repetition_by_its_own_settings_is_sampled_without_it(model):
     """Published chat models bring a generation_config.json with a repetition penalty, which would change every draw."""
     import copy
@@ -146,6 +145,5 @@ def test_a_model_that_penalises_repetition_by_its_own_settings_is_sampled_withou
     assert said((penalising, tokenizer), temperature=0.0, number=1) == plain
 
 
-@pytest.mark.xfail(strict=True, raises=IndexError, reason="the tokenizer takes no empty list")
 def test_no_cases_give_no_answers(model):
     assert sample(*model, [], **SETTINGS) == []

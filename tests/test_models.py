@@ -35,7 +35,6 @@ def test_the_tokenizer_has_the_size_asked_for_and_gives_every_text_back():
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
 
 
-@pytest.mark.xfail(strict=True, reason="the BPE trainer reads the markers of the chat layout as text")
 def test_no_token_is_spent_on_the_spelling_of_a_marker():
     _, tokenizer = tiny_model.base()
     assert [t for t in tokenizer.get_vocab() if "|" in t and t not in models.SPECIAL] == ["|"]

@@ -102,7 +102,6 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept(tmp_path):
     assert trainer.evaluate()["eval_loss"] == pytest.approx(losses[1], rel=1e-5)
 
 
-@pytest.mark.xfail(strict=True, reason="one warm-up step is always kept, and a warm-up step has rate 0")
 def test_the_first_step_has_a_learning_rate(tmp_path):
     assert train.run(sft(tmp_path, sft_epochs=1))[0]["learning_rate"] > 0
 

@@ -36,7 +36,7 @@ def answer_seed(seed: int, case_id: str, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{case_id}/{number}".encode()).digest()[:7], "big")
 
 
-def _sampler(seeds: Sequence[int], temperature: float, top_p: float):
+def _sampler(seeds: Sequence[int], temperature: float, top_p: float, over: set[int]):
     """A logits processor that draws the next token itself, row by row with a generator each, and leaves only that one.
 
     transformers' own sampling draws all rows from one generator, so a row's draw depends on its neighbours.
@@ -49,15 +49,18 @@ def _sampler(seeds: Sequence[int], temperature: float, top_p: float):
 
     class PerRowSampling(LogitsProcessor):
         def __call__(self, input_ids, scores):
-            warped = scores.float()
+            going = [
+                i for i, last in enumerate(input_ids[:, -1].tolist()) if last not in over
+            ]  # ended rows draw nothing
+            warped = scores[going].float()
             for warmer in warmers:
-                warped = warmer(input_ids, warped)
-            probability = warped.softmax(-1).cpu()
-            drawn = torch.stack(
-                [torch.multinomial(p, 1, generator=g) for p, g in zip(probability, generators, strict=True)]
-            )
+                warped = warmer(input_ids[going], warped)
             only = torch.full_like(scores, float("-inf"))
-            return only.scatter_(1, drawn.to(scores.device), 0.0)
+            only[:, min(over)] = 0.0
+            for i, probability in zip(going, warped.softmax(-1).cpu(), strict=True):
+                only[i] = float("-inf")
+                only[i, torch.multinomial(probability, 1, generator=generators[i]).to(scores.device)] = 0.0
+            return only
 
     return PerRowSampling()
 
@@ -90,22 +93,26 @@ def sample(
     import torch
     from tqdm import tqdm
 
+    if not cases:
+        return []
     texts = [
         tokenizer.apply_chat_template(prompts.prompt(c), tokenize=False, add_generation_prompt=True) for c in cases
     ]
     lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
     jobs = sorted(((i, n) for i in range(len(cases)) for n in range(number)), key=lambda job: (lengths[job[0]], job))
     batches = [jobs[i : i + batch_size] for i in range(0, len(jobs), batch_size)]
+    over = {tokenizer.eos_token_id, tokenizer.pad_token_id}
     done: dict[tuple[int, int], Sample] = {}
     for batch in tqdm(batches, desc=progress, disable=not progress, unit="batch"):
         inputs = tokenizer([texts[i] for i, _ in batch], return_tensors="pt", padding=True, add_special_tokens=False)
         inputs = inputs.to(model.device)
         seeds = [answer_seed(seed, cases[i].id, n) for i, n in batch]
-        processors = [_sampler(seeds, temperature, top_p)] if temperature else []
+        processors = [_sampler(seeds, temperature, top_p, over)] if temperature else []
         with torch.inference_mode():
             ids = model.generate(
                 **inputs, do_sample=False, max_new_tokens=max_new_tokens, logits_processor=processors,
                 pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
+                repetition_penalty=1.0, no_repeat_ngram_size=0,  # chat models bring their own, which changes every draw
             )  # fmt: skip
         for (i, n), row in zip(batch, ids[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
             finished = tokenizer.eos_token_id in row

@@ -1,10 +1,12 @@
 """Models: the tiny base built here, any other causal LM, and adapters on top; one way to load them all."""
 
 import hashlib
+import inspect
 import json
 import os
+import re
 import shutil
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,9 +48,16 @@ def compute_dtype(P: Params):
 
 def tiny_hash(P: Params) -> str:
     """Hash of all that the tiny base depends on: its keys, the corpus as written now, and this recipe."""
+    from tcm_rlaif import train
+
     keys = {k: v for k, v in P.model_dump(mode="json").items() if k.startswith("base_")}
     sample = "\n".join(islice(corpus.statements(P.base_seed, P.base_patterns), 3000))
-    return hashlib.sha256(json.dumps([keys, sample, CHATML], sort_keys=True).encode()).hexdigest()[:16]
+    recipe = [
+        CHATML,
+        prompts.FIXED_WORDING,
+        *map(inspect.getsource, (train_tokenizer, new_tiny, train.pretrain_trainer)),
+    ]
+    return hashlib.sha256(json.dumps([keys, sample, recipe], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def tiny_folder(P: Params) -> Path:
@@ -77,9 +86,9 @@ def train_tokenizer(P: Params) -> "PreTrainedTokenizerBase":
         show_progress=False,
     )
     fixed = [line for line in prompts.FIXED_WORDING for _ in range(500)]
-    tokenizer.train_from_iterator(
-        [*islice(corpus.statements(P.base_seed, P.base_patterns), CORPUS_SAMPLE), *fixed], trainer
-    )
+    markers = re.compile("|".join(map(re.escape, SPECIAL)))  # tokens of their own, never to be spelt
+    sample = (markers.sub("", s) for s in islice(corpus.statements(P.base_seed, P.base_patterns), CORPUS_SAMPLE))
+    tokenizer.train_from_iterator(chain(sample, fixed), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=CHATML
     )

@@ -33,7 +33,7 @@ def _arguments(P: Params, seed: int, folder: Path, stage: str, steps: int) -> di
         "seed": seed,
         "bf16": compute_dtype(P) == torch.bfloat16,
         "lr_scheduler_type": "cosine",
-        "warmup_steps": max(1, steps // 10),
+        "warmup_steps": steps // 10,
         "logging_steps": max(1, steps // 50),
         "logging_first_step": True,
         "use_cpu": not torch.cuda.is_available(),
