@@ -97,9 +97,6 @@ def test_han_text_stands_in_the_file_as_such(tmp_path) -> None:
     assert "失眠3月" in (tmp_path / "c.jsonl").read_text("utf-8")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="cases.read_cases: str.splitlines also splits at U+2028 and U+0085 inside a text"
-)
 @pytest.mark.parametrize("separator", ["\u2028", "\u0085"])
 def test_a_unicode_line_separator_in_a_text_does_not_end_the_record(tmp_path, separator: str) -> None:
     written = [case(visit={"history": f"失眠{separator}多梦"})]

@@ -122,20 +122,10 @@ def test_clean_deletes_one_study_and_nothing_else(place) -> None:
     assert (place / "runs/other/file").exists() and (place / "runs/cache/file").exists()
 
 
-def test_clean_may_be_given_the_folder(place) -> None:
-    assert cli.main(["clean", "runs/mini/"]) == 0
-    assert not (place / "runs/mini").exists()
-
-
 def test_cleaning_a_study_that_is_not_there_is_one_line(capsys, place) -> None:
-    assert fails(capsys, "clean", "nothere").endswith("runs/nothere: no such study")
+    assert fails(capsys, "clean", "nothere").startswith("error: 'nothere' is no study under")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="cli.clean: Path(name).name is '..' for '..' and '' for '.', '/' and '', so `clean ..` deletes the whole "
-    "project and `clean .` all runs with the cache of base models; `clean cache` deletes that cache",
-)
 @pytest.mark.parametrize("name", ["..", ".", "/", "", "cache"])
 def test_clean_deletes_nothing_that_is_no_study(place, monkeypatch, name: str) -> None:
     deleted = []

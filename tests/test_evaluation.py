@@ -125,11 +125,6 @@ def test_floors_never_read_the_gold_answers_of_the_test_cases(floor_table) -> No
     assert texts[0] == texts[1]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="evaluation.floors drops every floor where no training case has a prescription, so 05_evaluate stops with "
-    "MissingFloors on TCMEval-SDT (syndromes alone)",
-)
 def test_cases_with_a_syndrome_and_no_prescription_have_floors_too() -> None:
     labelled = [case(str(i), Answer(syndrome="热伤阳络"), text=f"鼻流血{i}天") for i in range(4)]
     found = evaluation.floors(labelled[:2], labelled[2:])
@@ -187,7 +182,6 @@ def test_ids_that_look_like_numbers_stay_text(tmp_path) -> None:
     assert evaluation.read_table(tmp_path / "t.jsonl").iloc[0].tolist() == ["007", "1e5"]
 
 
-@pytest.mark.xfail(strict=True, reason="evaluation.read_table: str.splitlines also splits at U+2028 inside an answer")
 def test_an_answer_with_a_unicode_line_separator_is_read_back(tmp_path) -> None:
     evaluation.write_table(tmp_path / "t.jsonl", pd.DataFrame([{"case_id": "a", "text": "不寐\u2028肝郁"}]))
     assert evaluation.read_table(tmp_path / "t.jsonl")["text"].tolist() == ["不寐\u2028肝郁"]
@@ -379,7 +373,6 @@ def test_what_is_not_a_number_becomes_null_in_the_results(tmp_path) -> None:
     assert read == {"a": None, "b": [None, {"c": None}], "d": 3, "e": 0.5, "词": [1, True]}
 
 
-@pytest.mark.xfail(strict=True, reason="ablation.write_results keeps 6 decimals: a learning rate of 5e-7 becomes 1e-6")
 @pytest.mark.parametrize("value", [5.0e-7, 2.5e-6, 1.0e-8])
 def test_a_small_number_stands_in_the_results_as_it_was(tmp_path, value: float) -> None:
     ablation.write_results(tmp_path / "r.json", {"params": {"dpo_learning_rate": value}})

@@ -88,7 +88,6 @@ def test_candidates_with_line_breaks_and_quotes_are_read_back(tmp_path) -> None:
     assert feedback.read_labels(tmp_path, CASES)[0][0].candidates == texts
 
 
-@pytest.mark.xfail(strict=True, reason="feedback.read_labels: str.splitlines also splits at U+2028 inside a candidate")
 def test_a_candidate_with_a_unicode_line_separator_is_read_back(tmp_path) -> None:
     write_candidates(tmp_path, [Item(CASES[0], ("不寐\u2028肝郁",))])
     feedback.write_verdicts(tmp_path / "verdicts.json", [Verdict("甲", (0.1,), ({},), "judged")])

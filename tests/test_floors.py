@@ -14,13 +14,26 @@ from tcm_rlaif.metrics.floors import leave_one_out
 
 def answer(disease, syndrome, **doses):
     items = tuple(PrescriptionItem(herb=herb, dose=float(dose)) for herb, dose in doses.items())
-    return Answer(disease=disease, syndrome=syndrome, treatment_principle="疏肝健脾", formula="逍遥散",
-                  prescription=items, packets=7, usage="水煎服")
+    return Answer(
+        disease=disease,
+        syndrome=syndrome,
+        treatment_principle="疏肝健脾",
+        formula="逍遥散",
+        prescription=items,
+        packets=7,
+        usage="水煎服",
+    )
 
 
 def case(number, complaint, gold, before=()):
-    return Case(id=str(number), source="invented", patient_id=f"p{number}", visit=Visit(chief_complaint=complaint),
-                earlier_visits=before, answer=gold)
+    return Case(
+        id=str(number),
+        source="invented",
+        patient_id=f"p{number}",
+        visit=Visit(chief_complaint=complaint),
+        earlier_visits=before,
+        answer=gold,
+    )
 
 
 INSOMNIA = answer("不寐", "肝郁脾虚", 柴胡=10, 茯苓=15, 白术=15, 甘草=6)
@@ -29,10 +42,18 @@ HEADACHE = answer("头痛", "肝阳上亢", 天麻=10, 钩藤=15, 甘草=6, 茯�
 TRAIN = [case(1, "入睡困难，多梦，纳呆", INSOMNIA), case(2, "咳嗽，咳痰稀白", COUGH), case(3, "头痛，眩晕", HEADACHE)]
 TEST = [
     case(4, "咳嗽三日，咳痰稀白，恶寒", answer("咳嗽", "风寒袭肺", 杏仁=9, 紫苏叶=9, 甘草=3)),
-    case(5, "头痛减轻，仍眩晕", answer("头痛", "肝阳上亢", 天麻=10, 钩藤=12, 牛膝=15),
-         (Visit(chief_complaint="头痛", answer=HEADACHE),)),
-    case(6, "入睡困难好转", answer("不寐", "肝郁脾虚，心脾两虚", 柴胡=6, 茯苓=15, 白术=15, 甘草=6),
-         (Visit(chief_complaint="入睡困难", answer=INSOMNIA),)),
+    case(
+        5,
+        "头痛减轻，仍眩晕",
+        answer("头痛", "肝阳上亢", 天麻=10, 钩藤=12, 牛膝=15),
+        (Visit(chief_complaint="头痛", answer=HEADACHE),),
+    ),
+    case(
+        6,
+        "入睡困难好转",
+        answer("不寐", "肝郁脾虚，心脾两虚", 柴胡=6, 茯苓=15, 白术=15, 甘草=6),
+        (Visit(chief_complaint="入睡困难", answer=INSOMNIA),),
+    ),
 ]
 
 

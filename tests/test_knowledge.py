@@ -36,23 +36,31 @@ def write(folder, name, *lines):
 
 # reading
 
+
 def test_a_form_inherits_what_its_row_leaves_empty(tmp_path):
     write(tmp_path, "herbs.tsv", HERBS_HEADER, FU_ZI)
-    write(tmp_path, "herb_forms.tsv", "\t".join(tables.FORM_COLUMNS),
-          "制附子\t附子\t制\t3\t9\t无\t\t\t\tChP 2020 vol. I\t")
+    write(
+        tmp_path,
+        "herb_forms.tsv",
+        "\t".join(tables.FORM_COLUMNS),
+        "制附子\t附子\t制\t3\t9\t无\t\t\t\tChP 2020 vol. I\t",
+    )
     form = tables.read_forms(tmp_path, tables.read_herbs(tmp_path))["制附子"]
     assert (form.base, form.dose_max_g, form.toxicity, form.pregnancy, form.handling) == ("附子", 9, "", "忌用", "先煎")
 
 
-@pytest.mark.parametrize(("line", "place"), [
-    (FU_ZI.replace("15", "十五"), "herbs.tsv:2:dose_max_g: '十五' is no amount; write a number"),
-    (FU_ZI.replace("15", "0"), "herbs.tsv:2:dose_max_g"),
-    (FU_ZI.replace("15", "1"), "herbs.tsv:2:dose_max_g: no range from 3.0 to 1.0"),
-    (FU_ZI.replace("\t毒", "\t剧毒"), "herbs.tsv:2:toxicity: unknown value '剧毒'; write one of"),
-    (FU_ZI.replace("ChP 2020 vol. I", ""), "herbs.tsv:2:source: empty"),
-    (FU_ZI + "\t", "12 cells where the header has 11"),
-    (FU_ZI + "\n" + FU_ZI, "herbs.tsv:3:herb: '附子' stands already on line 2"),
-])
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        (FU_ZI.replace("15", "十五"), "herbs.tsv:2:dose_max_g: '十五' is no amount; write a number"),
+        (FU_ZI.replace("15", "0"), "herbs.tsv:2:dose_max_g"),
+        (FU_ZI.replace("15", "1"), "herbs.tsv:2:dose_max_g: no range from 3.0 to 1.0"),
+        (FU_ZI.replace("\t毒", "\t剧毒"), "herbs.tsv:2:toxicity: unknown value '剧毒'; write one of"),
+        (FU_ZI.replace("ChP 2020 vol. I", ""), "herbs.tsv:2:source: empty"),
+        (FU_ZI + "\t", "12 cells where the header has 11"),
+        (FU_ZI + "\n" + FU_ZI, "herbs.tsv:3:herb: '附子' stands already on line 2"),
+    ],
+)
 def test_a_wrong_cell_is_named_by_file_line_and_column(tmp_path, line, place):
     write(tmp_path, "herbs.tsv", HERBS_HEADER, line)
     with pytest.raises(TableError) as error:
@@ -87,16 +95,20 @@ def test_a_modification_that_cannot_be_read_is_refused(tmp_path, broken):
 
 # names
 
-@pytest.mark.parametrize(("written", "canonical", "base"), [
-    ("柴胡", "柴胡", "柴胡"),
-    (" 柴 胡\n", "柴胡", "柴胡"),
-    ("炙甘草", "炙甘草", "甘草"),
-    ("甘草（炙）", "炙甘草", "甘草"),
-    ("丹皮", "牡丹皮", "牡丹皮"),
-    ("净山萸肉", "山茱萸", "山茱萸"),
-    ("龙骨（先煎）", "龙骨", "龙骨"),
-    ("犀角（水牛角）", "水牛角", "水牛角"),
-])
+
+@pytest.mark.parametrize(
+    ("written", "canonical", "base"),
+    [
+        ("柴胡", "柴胡", "柴胡"),
+        (" 柴 胡\n", "柴胡", "柴胡"),
+        ("炙甘草", "炙甘草", "甘草"),
+        ("甘草（炙）", "炙甘草", "甘草"),
+        ("丹皮", "牡丹皮", "牡丹皮"),
+        ("净山萸肉", "山茱萸", "山茱萸"),
+        ("龙骨（先煎）", "龙骨", "龙骨"),
+        ("犀角（水牛角）", "水牛角", "水牛角"),
+    ],
+)
 def test_a_herb_resolves_on_three_levels(written, canonical, base):
     name = resolve_herb(written)
     assert (name.written, name.canonical, name.base) == (written, canonical, base)
@@ -116,16 +128,19 @@ def test_an_unknown_herb_has_no_entry():
         herb_info("大补元气草")
 
 
-@pytest.mark.parametrize(("item", "grams"), [
-    (PrescriptionItem(herb="柴胡", dose=10), 10),
-    (PrescriptionItem(herb="柴胡", dose=9, dose_high=12), 10.5),
-    (PrescriptionItem(herb="柴胡", dose=3, unit="钱"), 9),
-    (PrescriptionItem(herb="石膏", dose=1, unit="两"), 30),
-    (PrescriptionItem(herb="柴胡"), None),
-    (PrescriptionItem(herb="竹沥", dose=30, unit="ml"), None),
-    (PrescriptionItem(herb="柴胡", dose=3, unit="枚"), None),
-    (PrescriptionItem(herb="大补元气草", dose=3, unit="枚"), None),
-])
+@pytest.mark.parametrize(
+    ("item", "grams"),
+    [
+        (PrescriptionItem(herb="柴胡", dose=10), 10),
+        (PrescriptionItem(herb="柴胡", dose=9, dose_high=12), 10.5),
+        (PrescriptionItem(herb="柴胡", dose=3, unit="钱"), 9),
+        (PrescriptionItem(herb="石膏", dose=1, unit="两"), 30),
+        (PrescriptionItem(herb="柴胡"), None),
+        (PrescriptionItem(herb="竹沥", dose=30, unit="ml"), None),
+        (PrescriptionItem(herb="柴胡", dose=3, unit="枚"), None),
+        (PrescriptionItem(herb="大补元气草", dose=3, unit="枚"), None),
+    ],
+)
 def test_a_dose_becomes_grams_or_nothing(item, grams):
     assert dose_in_g(item) == grams
 
@@ -136,18 +151,21 @@ def test_pieces_weigh_what_the_herb_table_says():
     assert dose_in_g(PrescriptionItem(herb="红枣", dose=5, unit="个")) == 5 * piece_g
 
 
-@pytest.mark.parametrize(("text", "names"), [
-    ("小柴胡汤合归脾汤加减", ("小柴胡汤", "归脾汤")),
-    ("小柴胡汤和归脾汤加减", ("小柴胡汤", "归脾汤")),
-    ("保和丸", ("保和丸",)),
-    ("四君子汤加陈皮、半夏", ("四君子汤",)),
-    ("加味八珍汤", ("八珍汤",)),
-    ("四物汤，四物汤", ("四物汤",)),
-    ("某某百合汤合四君子汤化裁", ("某某百合汤", "四君子汤")),
-    ("四君子汤或六君子汤", ("四君子汤", "六君子汤")),
-    ("加减", ()),
-    ("", ()),
-])
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("小柴胡汤合归脾汤加减", ("小柴胡汤", "归脾汤")),
+        ("小柴胡汤和归脾汤加减", ("小柴胡汤", "归脾汤")),
+        ("保和丸", ("保和丸",)),
+        ("四君子汤加陈皮、半夏", ("四君子汤",)),
+        ("加味八珍汤", ("八珍汤",)),
+        ("四物汤，四物汤", ("四物汤",)),
+        ("某某百合汤合四君子汤化裁", ("某某百合汤", "四君子汤")),
+        ("四君子汤或六君子汤", ("四君子汤", "六君子汤")),
+        ("加减", ()),
+        ("", ()),
+    ],
+)
 def test_a_formula_text_gives_its_formulas(text, names):
     assert resolve_formula(text) == names
 
@@ -167,6 +185,7 @@ def test_an_alternative_gives_the_first_formula_and_an_unknown_one_nothing():
 
 # the facts
 
+
 def in_range(herb, grams):
     info = herb_info(herb)
     return info.dose_min_g is not None and info.dose_min_g <= grams <= info.dose_max_g
@@ -185,8 +204,12 @@ def test_every_herb_of_a_formula_exists():
 
 
 def test_every_dose_of_a_formula_lies_in_range_or_has_its_reason():
-    odd = [(f.name, herb, grams) for f in formulas().values() for herb, grams in f.composition
-           if not in_range(herb, grams) and herb not in f.note.partition("dose:")[2]]
+    odd = [
+        (f.name, herb, grams)
+        for f in formulas().values()
+        for herb, grams in f.composition
+        if not in_range(herb, grams) and herb not in f.note.partition("dose:")[2]
+    ]
     assert odd == []
 
 
@@ -204,18 +227,31 @@ def test_every_formula_of_a_pattern_exists():
 def test_every_herb_of_a_modification_exists_in_an_ordinary_dose():
     known = herbs().keys() | forms().keys()
     rules = [(p, rule) for p in patterns() for rule in p.modifications]
-    assert [(p.disease, p.syndrome, herb) for p, rule in rules
-            for herb in (*dict(rule.add), *rule.remove) if herb not in known] == []
-    assert [(p.disease, p.syndrome, herb, grams) for p, rule in rules
-            for herb, grams in rule.add if not in_range(herb, grams)] == []
+    assert [
+        (p.disease, p.syndrome, herb)
+        for p, rule in rules
+        for herb in (*dict(rule.add), *rule.remove)
+        if herb not in known
+    ] == []
+    assert [
+        (p.disease, p.syndrome, herb, grams)
+        for p, rule in rules
+        for herb, grams in rule.add
+        if not in_range(herb, grams)
+    ] == []
 
 
 def test_a_modification_removes_only_what_the_formulas_hold():
     def bases(names):
         return {resolve_herb(name).base for name in names}
 
-    odd = [(p.disease, p.syndrome, herb) for p in patterns() for rule in p.modifications for herb in rule.remove
-           if not any(bases([herb]) <= bases(compose(text)) for text in p.formulas)]
+    odd = [
+        (p.disease, p.syndrome, herb)
+        for p in patterns()
+        for rule in p.modifications
+        for herb in rule.remove
+        if not any(bases([herb]) <= bases(compose(text)) for text in p.formulas)
+    ]
     assert odd == []
 
 
@@ -245,6 +281,7 @@ def test_a_symptom_with_synonyms_is_one_that_patterns_name():
 
 
 # against cases from textbooks
+
 
 def answers(folder):
     lines = (folder / "TCM-FRD.jsonl").read_text("utf-8").splitlines()

@@ -11,7 +11,8 @@ from tcm_rlaif.metrics import METRICS, PRIMARY, score_case, summarise
 HERBS = ["柴胡", "黄芩", "茯苓", "白术", "当归", "川芎", "陈皮", "党参"]
 ITEMS = st.lists(
     st.builds(PrescriptionItem, herb=st.sampled_from(HERBS), dose=st.none() | st.integers(1, 60).map(float)),
-    max_size=8, unique_by=lambda item: item.herb,
+    max_size=8,
+    unique_by=lambda item: item.herb,
 ).map(tuple)
 
 
@@ -19,10 +20,24 @@ def prescription(**doses):
     return tuple(PrescriptionItem(herb=herb, dose=float(dose)) for herb, dose in doses.items())
 
 
-PREVIOUS = Answer(disease="不寐", syndrome="肝郁脾虚", treatment_principle="疏肝健脾", formula="逍遥散加减",
-                  prescription=prescription(柴胡=10, 黄芩=12, 茯苓=15, 白术=15), packets=7, usage="水煎服")
-GOLD = Answer(disease="不寐", syndrome="肝郁脾虚", treatment_principle="疏肝健脾，养心安神", formula="逍遥散合归脾汤",
-              prescription=prescription(柴胡=6, 茯苓=15, 白术=12, 当归=10), packets=7, usage="水煎服")
+PREVIOUS = Answer(
+    disease="不寐",
+    syndrome="肝郁脾虚",
+    treatment_principle="疏肝健脾",
+    formula="逍遥散加减",
+    prescription=prescription(柴胡=10, 黄芩=12, 茯苓=15, 白术=15),
+    packets=7,
+    usage="水煎服",
+)
+GOLD = Answer(
+    disease="不寐",
+    syndrome="肝郁脾虚",
+    treatment_principle="疏肝健脾，养心安神",
+    formula="逍遥散合归脾汤",
+    prescription=prescription(柴胡=6, 茯苓=15, 白术=12, 当归=10),
+    packets=7,
+    usage="水煎服",
+)
 FIRST = Case(id="1", source="invented", patient_id="p1", visit=Visit(chief_complaint="失眠2月"), answer=GOLD)
 FOLLOW_UP = FIRST.model_copy(update={"earlier_visits": (Visit(chief_complaint="失眠1月", answer=PREVIOUS),)})
 
@@ -58,8 +73,11 @@ def test_what_does_not_apply_is_none_and_never_zero():
     case = FIRST.model_copy(update={"answer": Answer(prescription=herbs_only)})
     scores = score_case(case, "处方：柴胡、茯苓。")
     none = {key for key, value in scores.items() if value is None}
-    expected = {m.key for m in METRICS
-                if m.key.startswith(("dose_", "disease_", "syndrome_", "formula_", "principle_", "followup_"))}
+    expected = {
+        m.key
+        for m in METRICS
+        if m.key.startswith(("dose_", "disease_", "syndrome_", "formula_", "principle_", "followup_"))
+    }
     assert none == expected | {"finished"}
     assert scores["herb_f1"] == pytest.approx(2 * 2 / (4 + 2))
 
@@ -67,7 +85,12 @@ def test_what_does_not_apply_is_none_and_never_zero():
 def test_a_case_without_gold_answer_gives_text_metrics_alone():
     scores = score_case(FIRST.model_copy(update={"answer": None}), write(GOLD), True)
     assert {k for k, v in scores.items() if v is not None} == {
-        "format_valid", "herb_repetition", "ngram_repetition", "length", "finished"}
+        "format_valid",
+        "herb_repetition",
+        "ngram_repetition",
+        "length",
+        "finished",
+    }
 
 
 @settings(deadline=None)  # the first example reads the tables
@@ -86,8 +109,10 @@ def test_the_order_of_herbs_changes_no_set_dose_or_follow_up_metric(items, order
     shuffled = list(items)
     order.shuffle(shuffled)
     texts = [write(GOLD.model_copy(update={"prescription": tuple(p)})) for p in (items, shuffled)]
-    before, after = ({k: v for k, v in score_case(FOLLOW_UP, text).items()
-                      if k.startswith(("herb", "dose_", "followup_", "mtcmb_"))} for text in texts)
+    before, after = (
+        {k: v for k, v in score_case(FOLLOW_UP, text).items() if k.startswith(("herb", "dose_", "followup_", "mtcmb_"))}
+        for text in texts
+    )
     assert before == after
 
 

@@ -47,14 +47,16 @@ def test_mean_of_f1_and_f1_of_means_differ():
 
 def test_doses_of_one_matched_herb_worked_out_by_hand():
     scores = dose_agreement({"柴胡": 10.0, "黄芩": 5.0}, {"柴胡": 20.0, "当归": 10.0})
-    assert scores == pytest.approx({
-        "coverage": 0.5,
-        "overlap": 10 / 35,
-        "cosine": 200 / (math.sqrt(125) * math.sqrt(500)),
-        "mae_g": 10.0,
-        "mae_union_g": 25 / 3,
-        "abs_log2_ratio": 1.0,
-    })
+    assert scores == pytest.approx(
+        {
+            "coverage": 0.5,
+            "overlap": 10 / 35,
+            "cosine": 200 / (math.sqrt(125) * math.sqrt(500)),
+            "mae_g": 10.0,
+            "mae_union_g": 25 / 3,
+            "abs_log2_ratio": 1.0,
+        }
+    )
 
 
 def test_without_a_matched_herb_errors_are_undefined_and_shares_are_zero():

@@ -38,7 +38,6 @@ def test_a_patient_is_told_in_short_and_unknown_parts_are_left_out(patient: Pati
     assert prompts.patient_text(patient) == text
 
 
-@pytest.mark.xfail(strict=True, reason="prompts.patient_text: two weeks are rounded to 0个月, which tells no age")
 def test_a_newborns_age_is_told_in_days() -> None:
     assert prompts.patient_text(Patient(age=0.04)) == "15天"
 

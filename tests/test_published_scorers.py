@@ -13,10 +13,18 @@ FOUR = ["甘草", "茯苓", "白术", "党参"]
 def test_mtcmb_pr_of_three_names_two_of_them_right():
     # |∩| = 2, |∪| = 5: J = 2/5, P = 2/3, R = 2/4, F1 = 2·(1/3)/(7/6) = 4/7, size = 1 - 1/4, composite = their mean
     scores = published.mtcmb_pr(str(FOUR), "['甘草', '茯苓', '陈皮']")
-    assert scores == pytest.approx({
-        "jaccard": 0.4, "precision": 2 / 3, "recall": 0.5, "f1": 4 / 7, "size": 0.75,
-        "composite": (0.4 + 4 / 7 + 0.75) / 3,
-    }, rel=0, abs=1e-15)
+    assert scores == pytest.approx(
+        {
+            "jaccard": 0.4,
+            "precision": 2 / 3,
+            "recall": 0.5,
+            "f1": 4 / 7,
+            "size": 0.75,
+            "composite": (0.4 + 4 / 7 + 0.75) / 3,
+        },
+        rel=0,
+        abs=1e-15,
+    )
 
 
 def test_mtcmb_pr_of_an_equal_list_in_another_order_and_with_duplicates_is_exactly_one():
@@ -28,18 +36,21 @@ def test_mtcmb_pr_of_an_empty_answer_is_zero():
     assert set(published.mtcmb_pr(FOUR, None).values()) == {0.0}
 
 
-@pytest.mark.parametrize(("raw", "names"), [
-    (["甘草 ", 5], ["甘草", "5"]),
-    ("['甘草', ' 茯苓 ']", ["甘草", "茯苓"]),
-    ("甘草, 茯苓 ,", ["甘草", "茯苓"]),
-    ("[甘草,茯苓]", ["甘草", "茯苓"]),
-    ("甘草，茯苓、白术", ["甘草，茯苓、白术"]),
-    ('甘草,"茯苓"', []),
-    ("甘草,茯\n苓", []),
-    ("('甘草', '茯苓')", ["('甘草'", "'茯苓')"]),
-    (r"甘草\u8309,茯苓", ["甘草茉", "茯苓"]),
-    (7, []),
-])
+@pytest.mark.parametrize(
+    ("raw", "names"),
+    [
+        (["甘草 ", 5], ["甘草", "5"]),
+        ("['甘草', ' 茯苓 ']", ["甘草", "茯苓"]),
+        ("甘草, 茯苓 ,", ["甘草", "茯苓"]),
+        ("[甘草,茯苓]", ["甘草", "茯苓"]),
+        ("甘草，茯苓、白术", ["甘草，茯苓、白术"]),
+        ('甘草,"茯苓"', []),
+        ("甘草,茯\n苓", []),
+        ("('甘草', '茯苓')", ["('甘草'", "'茯苓')"]),
+        (r"甘草\u8309,茯苓", ["甘草茉", "茯苓"]),
+        (7, []),
+    ],
+)
 def test_mtcmb_reads_lists_literals_and_ascii_commas_and_nothing_else(raw, names):
     assert published.mtcmb_herbs(raw) == names
 
@@ -77,7 +88,8 @@ def test_tbosd_task1_compares_whole_strings_so_the_order_of_labels_counts():
     ]
     # syndrome: 2 and 3 of 3 equal; disease: 1 and 3 of 3 equal
     assert published.tbosd_task1(TASK1_GOLD, pred) == pytest.approx(
-        {"syndrome_acc": 2 / 3, "disease_acc": 2 / 3, "task1": 2 / 3})
+        {"syndrome_acc": 2 / 3, "disease_acc": 2 / 3, "task1": 2 / 3}
+    )
     # README version: |y∩ŷ|/|y| is 1 for case 1 whatever the order
     assert published.tbosd_task1_readme(TASK1_GOLD, pred)["syndrome_acc"] == 1.0
     assert strict.label_scores(TASK1_GOLD[0], pred[0])["task1"] == 1.0
@@ -137,8 +149,16 @@ def test_listing_everything_wins_task1_of_tcmeval_and_not_its_strict_twin():
     gold = {"病例1": ("鼻流血;口渴鼻干", "H;J", "B;I", "热伤\n"), "病例2": ("胸闷;心悸", "A", "C", "气虚")}
     twin = strict.sdt(gold, {"病例1": ("鼻流血;口渴鼻干;头痛;胸闷;心悸;乏力", "H", "B", "热\n")})
     # case 1: F1 = 2·2/(2+6) = 1/2, t2 = 1/2, t3 = 1/2, t4 = 2·1·(1/2)/(3/2) = 2/3; case 2 is missing: all 0; n = 2
-    assert twin == pytest.approx({"task1": 1 / 4, "task2": 1 / 4, "task3": 1 / 4, "task4": 1 / 3, "n": 2,
-                                  "total": 0.2 / 4 + 0.3 / 4 + 0.4 / 4 + 0.1 / 3})
+    assert twin == pytest.approx(
+        {
+            "task1": 1 / 4,
+            "task2": 1 / 4,
+            "task3": 1 / 4,
+            "task4": 1 / 3,
+            "n": 2,
+            "total": 0.2 / 4 + 0.3 / 4 + 0.4 / 4 + 0.1 / 3,
+        }
+    )
 
 
 def test_a_line_with_too_few_fields_is_named():

@@ -19,14 +19,17 @@ def test_an_ordinary_prescription_breaks_no_rule():
     assert audit((), ADULT) == []
 
 
-@pytest.mark.parametrize(("text", "rule", "herbs", "severity"), [
-    ("制附子6g，法半夏9g", "IC-18-01", ("制附子", "法半夏"), "high"),
-    ("黑顺片6g，瓜蒌皮9g", "IC-18-02", ("黑顺片", "瓜蒌皮"), "high"),
-    ("制川乌3g，浙贝母9g", "IC-18-03", ("制川乌", "浙贝母"), "high"),
-    ("炙甘草6g，海藻9g", "IC-18-08", ("炙甘草", "海藻"), "high"),
-    ("人参9g，五灵脂6g", "IC-19-08", ("人参", "五灵脂"), "medium"),
-    ("丁香2g，郁金9g", "IC-19-05", ("丁香", "郁金"), "medium"),
-])
+@pytest.mark.parametrize(
+    ("text", "rule", "herbs", "severity"),
+    [
+        ("制附子6g，法半夏9g", "IC-18-01", ("制附子", "法半夏"), "high"),
+        ("黑顺片6g，瓜蒌皮9g", "IC-18-02", ("黑顺片", "瓜蒌皮"), "high"),
+        ("制川乌3g，浙贝母9g", "IC-18-03", ("制川乌", "浙贝母"), "high"),
+        ("炙甘草6g，海藻9g", "IC-18-08", ("炙甘草", "海藻"), "high"),
+        ("人参9g，五灵脂6g", "IC-19-08", ("人参", "五灵脂"), "medium"),
+        ("丁香2g，郁金9g", "IC-19-05", ("丁香", "郁金"), "medium"),
+    ],
+)
 def test_incompatible_herbs_are_found_through_forms_and_aliases(text, rule, herbs, severity):
     assert (rule, herbs, severity) in found(text)
 
@@ -36,15 +39,18 @@ def test_each_pair_of_an_incompatibility_is_one_finding():
     assert sorted(herbs) == [("制附子", "川贝母"), ("制附子", "浙贝母")]
 
 
-@pytest.mark.parametrize(("text", "severity"), [
-    ("柴胡11g", "low"),
-    ("柴胡25g", "medium"),
-    ("柴胡50g", "high"),
-    ("柴胡9-11g", "low"),
-    ("柴胡4钱", "low"),
-    ("蒺藜12g", "medium"),
-    ("制附子30g（先煎）", "high"),
-])
+@pytest.mark.parametrize(
+    ("text", "severity"),
+    [
+        ("柴胡11g", "low"),
+        ("柴胡25g", "medium"),
+        ("柴胡50g", "high"),
+        ("柴胡9-11g", "low"),
+        ("柴胡4钱", "low"),
+        ("蒺藜12g", "medium"),
+        ("制附子30g（先煎）", "high"),
+    ],
+)
 def test_an_overdose_is_graver_for_a_toxic_herb(text, severity):
     assert found(text) == [("DOSE-HI", (read_prescription(text).items[0].herb,), severity)]
 
@@ -54,9 +60,20 @@ def test_the_ends_of_the_range_are_no_finding_and_less_is_an_underdose():
     assert found("柴胡2g") == [("DOSE-LO", ("柴胡",), "low")]
 
 
-@pytest.mark.parametrize(("age", "fraction"), [
-    (0.02, 1 / 6), (0.5, 1 / 3), (1, 1 / 2), (5.9, 1 / 2), (6, 2 / 3), (11, 2 / 3), (12, 1), (70, 1), (None, 1),
-])
+@pytest.mark.parametrize(
+    ("age", "fraction"),
+    [
+        (0.02, 1 / 6),
+        (0.5, 1 / 3),
+        (1, 1 / 2),
+        (5.9, 1 / 2),
+        (6, 2 / 3),
+        (11, 2 / 3),
+        (12, 1),
+        (70, 1),
+        (None, 1),
+    ],
+)
 def test_a_child_gets_a_share_of_the_adult_dose(age, fraction):
     assert child_fraction(age) == fraction
 
@@ -75,24 +92,30 @@ def test_pregnancy_classes_are_found_only_in_pregnancy():
     assert found("三棱6g，桃仁6g") == []
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("生半夏6g", [("TOX-RAW", ("生半夏",), "high")]),
-    ("半夏6g", [("TOX-FORM", ("半夏",), "low")]),
-    ("川乌2g", [("TOX-FORM", ("川乌",), "medium")]),
-    ("清半夏6g", []),
-    ("附子6g", []),
-    ("生附子6g", [("TOX-RAW", ("生附子",), "high")]),
-    ("生半夏6g（外用）", []),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("生半夏6g", [("TOX-RAW", ("生半夏",), "high")]),
+        ("半夏6g", [("TOX-FORM", ("半夏",), "low")]),
+        ("川乌2g", [("TOX-FORM", ("川乌",), "medium")]),
+        ("清半夏6g", []),
+        ("附子6g", []),
+        ("生附子6g", [("TOX-RAW", ("生附子",), "high")]),
+        ("生半夏6g（外用）", []),
+    ],
+)
 def test_toxic_herbs_must_be_processed_for_internal_use(text, expected):
     assert found(text) == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("朱砂0.3g", [("ROUTE-丸散", ("朱砂",), "medium")]),
-    ("朱砂0.3g（冲服）", []),
-    ("土荆皮6g", [("ROUTE-外用", ("土荆皮",), "high")]),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("朱砂0.3g", [("ROUTE-丸散", ("朱砂",), "medium")]),
+        ("朱砂0.3g（冲服）", []),
+        ("土荆皮6g", [("ROUTE-外用", ("土荆皮",), "high")]),
+    ],
+)
 def test_a_herb_keeps_to_its_route(text, expected):
     assert found(text) == expected
 
@@ -113,15 +136,18 @@ def test_duplicates_go_by_the_base_herb():
     assert found("生地黄12g，熟地黄12g，熟地黄9g") == [("HERB-TWICE", ("生地黄", "熟地黄", "熟地黄"), "medium")]
 
 
-@pytest.mark.parametrize(("packets", "usage", "contradicts"), [
-    (7, "水煎服", False),
-    (7, "每日 1剂，水煎服", False),
-    (7, "14剂，水煎服", True),
-    (7, "日1剂，连服7天", False),
-    (7, "日1剂，连服14天", True),
-    (7, "2日1剂，连服14天", False),
-    (None, "5剂，后再5剂", False),
-])
+@pytest.mark.parametrize(
+    ("packets", "usage", "contradicts"),
+    [
+        (7, "水煎服", False),
+        (7, "每日 1剂，水煎服", False),
+        (7, "14剂，水煎服", True),
+        (7, "日1剂，连服7天", False),
+        (7, "日1剂，连服14天", True),
+        (7, "2日1剂，连服14天", False),
+        (None, "5剂，后再5剂", False),
+    ],
+)
 def test_contradicting_numbers_of_packets_are_found(packets, usage, contradicts):
     assert found("柴胡9g", packets=packets, usage=usage) == [("PACKETS-CONTRADICT", (), "low")] * contradicts
 

@@ -14,8 +14,11 @@ LAYOUT = "中医诊断：{}。证型：{}。治法：{}。方剂：{}。处方�
 GOLD = [
     {"id": 1, "text": LAYOUT.format("不寐", "肝郁脾虚", "疏肝健脾", "逍遥散", "柴胡10g，茯苓15g，白术12g，当归10g")},
     {"id": 2, "text": LAYOUT.format("咳嗽", "风寒袭肺", "疏风散寒", "三拗汤", "麻黄6g，苦杏仁9g，甘草3g")},
-    {"id": 3, "pregnant": True,
-     "text": LAYOUT.format("感冒", "风寒束表", "辛温解表", "荆防败毒散", "荆芥10g，防风10g")},
+    {
+        "id": 3,
+        "pregnant": True,
+        "text": LAYOUT.format("感冒", "风寒束表", "辛温解表", "荆防败毒散", "荆芥10g，防风10g"),
+    },
 ]
 SECTIONS = ("mtcmb_pr", "tbosd", "strict", "dose", "safety", "text")
 
@@ -53,10 +56,19 @@ def test_an_id_missing_on_either_side_counts_and_scores_zero(scored):
     result = scored(GOLD, [GOLD[0], {"id": 9, "text": GOLD[1]["text"]}])
     assert result["ids"] == {"n": 4, "gold": 3, "pred": 2, "missing_in_pred": 2, "missing_in_gold": 1}
     assert all(result[name]["n"] == 4 for name in SECTIONS)
-    for section, share in (("mtcmb_pr", "composite"), ("mtcmb_pr", "size"), ("tbosd", "task1"), ("tbosd", "task2"),
-                           ("strict", "f1_macro_case"), ("strict", "syndrome_f1"), ("dose", "coverage"),
-                           ("dose", "in_range"), ("text", "format_valid"), ("text", "rouge_l"),
-                           ("safety", "clean")):
+    for section, share in (
+        ("mtcmb_pr", "composite"),
+        ("mtcmb_pr", "size"),
+        ("tbosd", "task1"),
+        ("tbosd", "task2"),
+        ("strict", "f1_macro_case"),
+        ("strict", "syndrome_f1"),
+        ("dose", "coverage"),
+        ("dose", "in_range"),
+        ("text", "format_valid"),
+        ("text", "rouge_l"),
+        ("safety", "clean"),
+    ):
         assert result[section][share] == pytest.approx(1 / 4), share
     assert result["mtcmb_pr"]["score"] == 25
 
@@ -72,8 +84,10 @@ def test_rows_of_herbs_are_scored_as_mtcmb_scores_them_bit_for_bit(scored):
     gold = [{"id": "a", "herbs": ["甘草", "茯苓", "白术", "党参"]}, {"id": "b", "herbs": ["麸炒枳壳", "陈皮"]}]
     pred = [{"id": "b", "herbs": ["枳壳", "陈皮", "陈皮"]}, {"id": "a", "herbs": ["甘草", "茯苓", "黄芪"]}]
     result = scored(gold, pred)
-    rows = [published.mtcmb_pr(["甘草", "茯苓", "白术", "党参"], ["甘草", "茯苓", "黄芪"]),
-            published.mtcmb_pr(["麸炒枳壳", "陈皮"], ["枳壳", "陈皮"])]
+    rows = [
+        published.mtcmb_pr(["甘草", "茯苓", "白术", "党参"], ["甘草", "茯苓", "黄芪"]),
+        published.mtcmb_pr(["麸炒枳壳", "陈皮"], ["枳壳", "陈皮"]),
+    ]
     assert result["mtcmb_pr"]["score"] == published.mtcmb_pr_score(rows)
     assert result["tbosd"]["task2"] == pytest.approx((rows[0]["composite"] + rows[1]["composite"]) / 2)
     # at base level 麸炒枳壳 is 枳壳
@@ -124,20 +138,29 @@ def test_a_single_gold_row_says_that_it_has_no_floor(scored, capsys):
     assert "no floor" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("line", "message"), [
-    ('{"id": 1, "text": "x"}', "pred.jsonl:2:id: 1 stands already on line 1; give every row its own id"),
-    ('{"id": "1", "text": "x"}', "pred.jsonl:2:id: '1' stands already on line 1"),
-    ('{"id": 2, "text": ', "pred.jsonl:2:line: no JSON"),
-    ('[2]', "pred.jsonl:2:line: a JSON list; give an object"),
-    ('{"text": "x"}', "pred.jsonl:2:id: Field required; give a text or a whole number"),
-    ('{"id": true, "text": "x"}', "pred.jsonl:2:id: an id is a text or a whole number, not true"),
-    ('{"id": 2}', "pred.jsonl:2:text, herbs: neither given; give one of them"),
-    ('{"id": 2, "text": "x", "herbs": []}', "pred.jsonl:2:text, herbs: both given"),
-    ('{"id": 2, "herbs": "甘草"}', 'pred.jsonl:2:herbs: Input should be a list, not "甘草"; give a list of names'),
-    ('{"id": 2, "herbs": [{"herb": "甘草", "dose_g": -3}]}', "pred.jsonl:2:herbs.0.dose_g: Input should be greater"),
-    ('{"id": 2, "herbs": [{"herb": "甘草", "dose_g": NaN}]}', "pred.jsonl:2:herbs.0.dose_g: Input should be a finite"),
-    ('{"id": 2, "text": "x", "age": 300}', "pred.jsonl:2:age: Input should be less than or equal to 120, not 300"),
-])
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"id": 1, "text": "x"}', "pred.jsonl:2:id: 1 stands already on line 1; give every row its own id"),
+        ('{"id": "1", "text": "x"}', "pred.jsonl:2:id: '1' stands already on line 1"),
+        ('{"id": 2, "text": ', "pred.jsonl:2:line: no JSON"),
+        ("[2]", "pred.jsonl:2:line: a JSON list; give an object"),
+        ('{"text": "x"}', "pred.jsonl:2:id: Field required; give a text or a whole number"),
+        ('{"id": true, "text": "x"}', "pred.jsonl:2:id: an id is a text or a whole number, not true"),
+        ('{"id": 2}', "pred.jsonl:2:text, herbs: neither given; give one of them"),
+        ('{"id": 2, "text": "x", "herbs": []}', "pred.jsonl:2:text, herbs: both given"),
+        ('{"id": 2, "herbs": "甘草"}', 'pred.jsonl:2:herbs: Input should be a list, not "甘草"; give a list of names'),
+        (
+            '{"id": 2, "herbs": [{"herb": "甘草", "dose_g": -3}]}',
+            "pred.jsonl:2:herbs.0.dose_g: Input should be greater",
+        ),
+        (
+            '{"id": 2, "herbs": [{"herb": "甘草", "dose_g": NaN}]}',
+            "pred.jsonl:2:herbs.0.dose_g: Input should be a finite",
+        ),
+        ('{"id": 2, "text": "x", "age": 300}', "pred.jsonl:2:age: Input should be less than or equal to 120, not 300"),
+    ],
+)
 def test_a_bad_row_is_named_by_file_line_field_and_fix_with_exit_code_2(tmp_path, capsys, line, message):
     gold = write_rows(tmp_path / "gold.jsonl", GOLD)
     pred = tmp_path / "pred.jsonl"
@@ -146,9 +169,14 @@ def test_a_bad_row_is_named_by_file_line_field_and_fix_with_exit_code_2(tmp_path
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (None, "cannot be read"), (b"", "no row in it"), ("柴胡".encode("gb18030"), "not utf-8"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read"),
+        (b"", "no row in it"),
+        ("柴胡".encode("gb18030"), "not utf-8"),
+    ],
+)
 def test_a_file_that_cannot_be_read_is_named(tmp_path, capsys, content, message):
     path = tmp_path / "rows.jsonl"
     if content is not None:
@@ -164,11 +192,14 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path, capsys):
 
 
 def test_an_audit_lists_findings_per_row_for_text_and_for_lists(tmp_path, capsys):
-    rows = write_rows(tmp_path / "rows.jsonl", [
-        {"id": "a", "prescription": "附子30g（先煎），半夏9g，鑫淼10g", "pregnant": True, "age": 30},
-        {"id": 2, "prescription": [{"herb": "柴胡", "dose_g": 6}, {"herb": "黄芩", "dose_g": 6}]},
-        {"id": 3, "prescription": "柴胡、黄芩、柴胡"},
-    ])
+    rows = write_rows(
+        tmp_path / "rows.jsonl",
+        [
+            {"id": "a", "prescription": "附子30g（先煎），半夏9g，鑫淼10g", "pregnant": True, "age": 30},
+            {"id": 2, "prescription": [{"herb": "柴胡", "dose_g": 6}, {"herb": "黄芩", "dose_g": 6}]},
+            {"id": 3, "prescription": "柴胡、黄芩、柴胡"},
+        ],
+    )
     out = tmp_path / "audit.json"
     assert score.main(["audit", rows, "--json", str(out)]) == 0
     results = json.loads(out.read_text("utf-8"))

@@ -131,12 +131,17 @@ def _items(herbs: dict[str, float], patient: Patient) -> tuple[PrescriptionItem,
 
 
 def _weighed(dose: float, herb: Herb, patient: Patient) -> float:
-    """A dose in whole grams, below 3 g in half grams, below 0.5 g as it is; not rounded up out of the range."""
+    """A dose in whole grams, below 3 g in half grams, below 0.5 g as it is.
+
+    It is not rounded up out of the herb's range, and for a child it never exceeds the child's share of the range.
+    """
+    fraction = child_fraction(patient.age)
+    high = (herb.dose_max_g or dose) * fraction
+    dose = min(dose, high) if fraction < 1 else dose
     step = 1 if dose >= 3 else 0.5
     if dose < step:
         return round(dose, 2)
     rounded = round(dose / step) * step
-    high = (herb.dose_max_g or rounded) * child_fraction(patient.age)
     return rounded - step if rounded > high >= dose and rounded > step else rounded
 
 

@@ -29,8 +29,12 @@ def invented_answers(seed: int) -> list[str]:
             del doses[herb]
         doses |= {dice.choice(names): 10.0 for _ in range(dice.randint(1, 3))}
         answer = Answer(
-            disease=pattern.disease, syndrome=pattern.syndrome, treatment_principle=pattern.treatment_principle,
-            formula=pattern.formulas[0], packets=7, usage="水煎服",
+            disease=pattern.disease,
+            syndrome=pattern.syndrome,
+            treatment_principle=pattern.treatment_principle,
+            formula=pattern.formulas[0],
+            packets=7,
+            usage="水煎服",
             prescription=tuple(PrescriptionItem(herb=h, dose=d) for h, d in doses.items()),
         )
         texts.append(write(answer))
