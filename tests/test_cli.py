@@ -123,7 +123,7 @@ def test_clean_deletes_one_study_and_nothing_else(place) -> None:
 
 
 def test_cleaning_a_study_that_is_not_there_is_one_line(capsys, place) -> None:
-    assert fails(capsys, "clean", "nothere").startswith("error: 'nothere' is no study under")
+    assert fails(capsys, "clean", "nothere").startswith("'nothere' is no study under")
 
 
 @pytest.mark.parametrize("name", ["..", ".", "/", "", "cache"])
