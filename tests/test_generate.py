@@ -4,7 +4,7 @@ import pytest
 import tiny_model
 
 from tcm_rlaif import prompts
-from tcm_rlaif.generate import answer_seed, sample
+from tcm_rlaif.generate import answer_seed, sample, sample_vllm
 
 SETTINGS = {"number": 2, "temperature": 1.0, "max_new_tokens": 20, "batch_size": 8, "seed": 3}
 
@@ -147,3 +147,34 @@ def test_a_model_that_penalises_repetition_by_its_own_settings_is_sampled_withou
 
 def test_no_cases_give_no_answers(model):
     assert sample(*model, [], **SETTINGS) == []
+
+
+def test_vllm_is_asked_with_the_seed_of_each_answer_and_the_adapter(model, monkeypatch, tmp_path):
+    """vLLM itself needs a GPU; what is handed to it and what is made of its outputs is checked with a stand-in."""
+    import sys
+    from types import ModuleType, SimpleNamespace
+
+    asked = {}
+
+    class LLM:
+        def __init__(self, **settings):
+            asked["llm"] = settings
+
+        def generate(self, texts, settings, lora_request):
+            asked.update(texts=texts, settings=settings, lora=lora_request)
+            said = SimpleNamespace(text=" 答 ", finish_reason="stop", token_ids=[1, 2])
+            return [SimpleNamespace(outputs=[said]) for _ in texts]
+
+    vllm, lora, request = ModuleType("vllm"), ModuleType("vllm.lora"), ModuleType("vllm.lora.request")
+    vllm.LLM, vllm.SamplingParams, request.LoRARequest = LLM, lambda **kw: SimpleNamespace(**kw), lambda *args: args
+    for name, module in (("vllm", vllm), ("vllm.lora", lora), ("vllm.lora.request", request)):
+        monkeypatch.setitem(sys.modules, name, module)
+    _, tokenizer = model
+    cases = tiny_model.cases()[:2]
+    settings = {"number": 2, "temperature": 0.9, "top_p": 0.95, "max_new_tokens": 8, "seed": 5}
+    samples = sample_vllm("base", tmp_path, tokenizer, cases, **settings)
+    assert [(s.case_id, s.number, s.text, s.finished, s.tokens) for s in samples[:2]] == [
+        (cases[0].id, 0, "答", True, 2), (cases[0].id, 1, "答", True, 2),
+    ]  # fmt: skip
+    assert len({s.seed for s in asked["settings"]}) == 4 and asked["lora"][2] == str(tmp_path)
+    assert asked["texts"][0].endswith("<|im_start|>assistant\n")

@@ -181,8 +181,11 @@ def in_short(evidence: Evidence, study: Params) -> str:
         if data["source"] == "invented"
         else f"cases of {data['source']}"
     )
+    untrained = [name for name, dpo in evidence.dpo.items() if not dpo["pairs"]]
     overridden = [name for name, dpo in evidence.dpo.items() if dpo["gate_overridden"]]
     warning = f"\n\n**The judge's audit failed and was overridden** for {', '.join(overridden)}." if overridden else ""
+    if untrained:
+        warning += f"\n\n**No preference pair was left, and nothing trained,** in {', '.join(untrained)}."
     return (
         f"**In short.** {split['train']} training, {split['validation']} validation and {split['test']} test "
         f"{invented}; base model `{base['model']}`, {base['parameters'] / 1e6:.1f} million parameters; "

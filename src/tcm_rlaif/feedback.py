@@ -1,6 +1,7 @@
 """AI feedback as the notebooks use it: candidates, the audit's gate, judgements and pairs, each kept in a file."""
 
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+NO_PAIRS = (
+    "No pair is left (see the funnel): the judge sees no difference between the candidates. Nothing is trained, the "
+    "policy passes through as it is. To change that: lower pair_margin, or sample more or hotter candidates."
+)
+
+
 def candidates(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
@@ -29,18 +36,25 @@ def candidates(
     Returns:
         One item per case, in order, and all samples.
     """
-    samples = generate.sample(
-        model,
-        tokenizer,
-        cases,
-        number=P.candidate_number,
-        temperature=P.candidate_temperature,
-        top_p=P.candidate_top_p,
-        max_new_tokens=P.candidate_max_new_tokens,
-        batch_size=P.candidate_batch_size,
-        seed=seed,
-        progress="sampling",
-    )
+    settings = {
+        "number": P.candidate_number,
+        "temperature": P.candidate_temperature,
+        "top_p": P.candidate_top_p,
+        "max_new_tokens": P.candidate_max_new_tokens,
+        "seed": seed,
+    }
+    if P.candidate_engine == "vllm":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # vLLM reads the policy as it is now from a folder
+            adapted = hasattr(model, "peft_config")
+            if adapted:
+                model.save_pretrained(folder, selected_adapters=["default"])
+            source = model.config._name_or_path
+            samples = generate.sample_vllm(source, Path(folder) if adapted else None, tokenizer, cases, **settings)
+    else:
+        samples = generate.sample(
+            model, tokenizer, cases, **settings, batch_size=P.candidate_batch_size, progress="sampling"
+        )
     write_rows(path, [vars(s) for s in samples])
     texts: dict[str, list[str]] = {}
     for s in samples:

@@ -6,6 +6,7 @@ Each answer draws from its own random generator, so neither batch size nor the o
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcm_rlaif import prompts
@@ -120,3 +121,51 @@ def sample(
             text = tokenizer.decode(row[:length], skip_special_tokens=True).strip()
             done[i, n] = Sample(cases[i].id, n, text, finished, length)
     return [done[i, n] for i in range(len(cases)) for n in range(number)]
+
+
+def sample_vllm(
+    source: str,
+    adapter: Path | None,
+    tokenizer: "PreTrainedTokenizerBase",
+    cases: Sequence[Case],
+    *,
+    number: int,
+    temperature: float,
+    top_p: float,
+    max_new_tokens: int,
+    seed: int,
+) -> list[Sample]:
+    """The same with vLLM, which batches by itself; every answer has the seed it has in `sample`.
+
+    Its draws differ from those of `sample`: another generator. Not run on a GPU by this project's tests.
+
+    Args:
+        source: the base, as for `models.load_base`; vLLM loads it itself, next to the model that the notebook holds.
+        adapter: folder of a LoRA adapter, or None.
+
+    Raises:
+        ImportError: where vLLM is not installed; it wants an environment of its own.
+    """
+    try:
+        from vllm import LLM, SamplingParams
+        from vllm.lora.request import LoRARequest
+    except ImportError:
+        raise ImportError("candidate_engine: vllm is not installed; pip install vllm, or use transformers") from None
+
+    llm = LLM(model=source, enable_lora=adapter is not None, max_lora_rank=256, seed=seed)
+    asked = [(case, n) for case in cases for n in range(number)]
+    texts = [
+        tokenizer.apply_chat_template(prompts.prompt(c), tokenize=False, add_generation_prompt=True) for c, _ in asked
+    ]
+    settings = [
+        SamplingParams(
+            temperature=temperature, top_p=top_p, max_tokens=max_new_tokens, seed=answer_seed(seed, c.id, n) % 2**31
+        )
+        for c, n in asked
+    ]
+    lora = LoRARequest("policy", 1, str(adapter)) if adapter else None
+    outputs = [request.outputs[0] for request in llm.generate(texts, settings, lora_request=lora)]
+    return [
+        Sample(case.id, n, out.text.strip(), out.finish_reason == "stop", len(out.token_ids))
+        for (case, n), out in zip(asked, outputs, strict=True)
+    ]

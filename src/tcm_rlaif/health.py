@@ -115,7 +115,9 @@ class HealthPanel:
         self.model.train(training)
         return not row["ill"]
 
-    def _pair_readings(self) -> dict[str, float]:
+    def _pair_readings(self) -> dict[str, float | None]:
+        if not self.pairs:
+            return dict.fromkeys(("chosen_logp_per_token", "rejected_logp_per_token", "margin", "accuracy"))
         logps, counts = answer_logps(self.model, self.tokenizer, self.pairs)
         half = len(self.pairs) // 2
         reward = [self.P.dpo_beta * (a - b) for a, b in zip(logps, self.reference, strict=True)]

@@ -68,7 +68,8 @@ def loss_curve(history: Sequence[Mapping[str, float]], title: str, series: Mappi
         if points:
             axes.plot(*zip(*points, strict=True), label=label, marker=MARKERS[number], markevery=0.1, ms=5)
     axes.set(xlabel="step", title=title)
-    axes.legend()
+    if axes.lines:
+        axes.legend()
     return figure
 
 

@@ -32,7 +32,12 @@ class PreferenceRun:
     ):
         self.tokenizer, self.pairs, self.watched, self.stage, self.P = tokenizer, list(pairs), watched, stage, stage.P
         self.rounds: list[dict[str, Any]] = []
-        self._prepare(model, round_number=1)
+        self.trainer, self.steps = None, 0
+        if self.pairs:
+            self._prepare(model, round_number=1)
+        else:  # nothing to learn from: the policy passes through as it is, and the report says so
+            self.model = train.with_adapter(model, self.P)
+            self.panel = self._panel()
 
     def _prepare(self, model, round_number: int) -> None:
         folder = self.stage.folder / f"round{round_number}"
@@ -44,16 +49,18 @@ class PreferenceRun:
             self.trainer = train.sft_chosen_trainer(model, self.tokenizer, self.pairs, self.P, **settings)
             self.steps = train.dpo_steps(self.P, 2 * len(self.pairs))
         self.model: PeftModel = self.trainer.model
-        self.panel = HealthPanel(
-            self.model, self.tokenizer, self.watched, self.pairs[:WATCHED_PAIRS], _rubric_score, self.P, self.stage.seed
-        )
+        self.panel = self._panel()
         self.trainer.add_callback(self.panel.callback(self.steps))
 
-    def first_loss(self) -> dict[str, float]:
-        """Loss and margin before the first step; of the control only its loss."""
-        if self.P.preference_training == "dpo":
+    def _panel(self) -> HealthPanel:
+        pairs = self.pairs[:WATCHED_PAIRS]
+        return HealthPanel(self.model, self.tokenizer, self.watched, pairs, _rubric_score, self.P, self.stage.seed)
+
+    def first_loss(self) -> dict[str, float | None]:
+        """Loss and margin before the first step; None where no DPO is trained (no pair, or the control)."""
+        if self.trainer and self.P.preference_training == "dpo":
             return train.first_loss(self.trainer)
-        return {"loss": float("nan"), "margin": 0.0}
+        return {"loss": None, "margin": None}
 
     def both_losses(self) -> tuple[float, float]:
         """The sigmoid DPO loss of the first pairs twice: by `answer_logps` in a few lines of ours, and by the trainer.
@@ -76,6 +83,9 @@ class PreferenceRun:
         Returns:
             The log of all rounds, with `round`.
         """
+        if not self.trainer:
+            self.panel.check(0)
+            return []
         log = []
         for number in range(1, self.P.dpo_rounds + 1):
             if number > 1:
@@ -109,7 +119,7 @@ class PreferenceRun:
             The policy in evaluation mode.
         """
         self.model.save_pretrained(folder, selected_adapters=["default"])
-        return train.trained(self.trainer)
+        return train.trained(self.trainer) if self.trainer else self.model.eval()
 
 
 def _rubric_score(case: Case, text: str) -> float:

@@ -78,7 +78,7 @@ def fingerprint(text: str) -> tuple:
 
 
 def overlap(text_a: str, text_b: str) -> float:
-    """Jaccard index of the base herbs, 0..1; two answers without any herb overlap wholly.
+    """Jaccard index of the base herbs, 0..1; 0 for two answers without any herb, which share no prescription.
 
     Pairs that share most of their tokens are those in which DPO lowers the probability of chosen and rejected alike
     (likelihood displacement).
@@ -86,7 +86,7 @@ def overlap(text_a: str, text_b: str) -> float:
     Source: arXiv 2410.08847
     """
     a, b = herb_names(text_a), herb_names(text_b)
-    return len(a & b) / len(a | b) if a | b else 1.0
+    return len(a & b) / len(a | b) if a | b else 0.0
 
 
 def length_ratio(text_a: str, text_b: str) -> float:

@@ -122,6 +122,9 @@ class Params(BaseModel):
     candidate_max_new_tokens: Int = key(160, "longest answer", "tokens", ge=8)
     candidate_batch_size: Int = key(48, "answers sampled together", "answers", ge=1)
     candidate_prompts: Int = key(0, "use only so many training prompts (0 = all)", "prompts", ge=0)
+    candidate_engine: Literal["transformers", "vllm"] = key(
+        "transformers", "what samples; vllm has to be installed beside, and is not covered by the tests on a GPU"
+    )
     judge: Annotated[tuple[Literal["rubric", "openai", "transformers"], ...], Names] = key(
         ("rubric",), "who labels; more than one is a jury whose ranks are averaged", min_length=1
     )

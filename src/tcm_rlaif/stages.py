@@ -260,15 +260,21 @@ def stale(study: Params, run: Run) -> list[str]:
 
 
 def forget_stale(study: Params) -> list[str]:
-    """Take the done-marker from every finished run that no longer fits, so that it is run again.
+    """Take the done-marker from every finished run that no longer fits, and from the runs that read it.
+
+    The report goes too unless everything is in place: a DAG engine that sees the last file takes the rest for granted.
 
     Returns:
-        The folders of these runs.
+        The folders of the runs that were done and have to be run again.
     """
-    forgotten = []
+    forgotten, complete = [], True
     for run in plan(study):
         done = study_folder(study) / run.folder / DONE
-        if done.exists() and stale(study, run):
+        inputs = [study_folder(study) / folder / DONE for _, folder in run.inputs]
+        if done.exists() and (not all(i.exists() for i in inputs) or stale(study, run)):
             done.unlink()
             forgotten.append(run.folder)
+        complete &= done.exists()
+    if not complete:
+        (ROOT / "reports" / study.study / "report.html").unlink(missing_ok=True)
     return forgotten

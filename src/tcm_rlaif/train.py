@@ -295,6 +295,13 @@ def sft_chosen_trainer(
     return sft_trainer(model, tokenizer, rows, None, P, seed=seed, folder=folder, **passes)
 
 
+def with_adapter(model: "PreTrainedModel | PeftModel", P: Params) -> "PeftModel":
+    """The model with an adapter: its own, or a fresh one, which changes nothing before it is trained."""
+    from peft import PeftModel, get_peft_model
+
+    return model if isinstance(model, PeftModel) else get_peft_model(model, lora(P))
+
+
 def copy_adapter(model: "PeftModel", name: str) -> None:
     """Keep a frozen copy of the adapter `default` under another name; `default` stays the one that is trained."""
     model.add_adapter(name, model.peft_config["default"])
