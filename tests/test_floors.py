@@ -104,8 +104,8 @@ def test_the_attacks_do_beat_the_metrics_they_were_made_for():
     assert ROWS["empty"]["herb_repetition"]["mean"] == GOLD["herb_repetition"]["mean"] == 0.0
 
 
-def test_floors_need_training_prescriptions():
-    with pytest.raises(ValueError, match="no training case has a prescription"):
+def test_floors_need_gold_answers_of_training_cases():
+    with pytest.raises(ValueError, match="no training case has a gold answer"):
         FLOORS["popularity"]([], TEST)
 
 

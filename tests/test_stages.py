@@ -170,7 +170,7 @@ def opened(stage: str, **given) -> stages.Stage:
 def test_opening_a_stage_makes_its_folder_and_gives_the_parameters_of_the_arm(runs) -> None:
     stage = opened("00_base_model", arm="dpo_only")
     assert stage.folder == runs / "smoke/00_base_model/shared" and stage.folder.is_dir()
-    assert stage.P.base_steps == 60 and stage.seed == 0
+    assert stage.P.base_steps == stages.params.load(SMOKE).base_steps and stage.seed == 0
 
 
 def test_opening_removes_the_done_marker_of_an_earlier_run() -> None:
