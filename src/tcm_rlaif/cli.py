@@ -66,7 +66,7 @@ def run_study(arguments: argparse.Namespace) -> int:
         ]
         code = subprocess.run([*command, *arguments.snakemake], env=environment(), check=False).returncode
     if code == 0:
-        print(f"\nreport and results: {ROOT / 'reports' / P.study}")
+        print(f"\nreport and results: {stages.reports_folder(P)}")
     else:
         print(
             f"\nthe study stopped; notebooks and logs: {stages.study_folder(P)}. The same command goes on.",

@@ -50,6 +50,11 @@ def study_folder(P: Params) -> Path:
     return ROOT / "runs" / P.study
 
 
+def reports_folder(P: Params) -> Path:
+    """Where a study's report and results go: beside runs/, under reports/."""
+    return study_folder(P).parent.parent / "reports" / P.study
+
+
 def stage_of(name: str) -> str | None:
     """The stage that is the first to read a key; None for keys of the study as a whole."""
     return next((stage for stage, prefixes in PREFIXES.items() if name.startswith(prefixes)), None)
@@ -276,5 +281,5 @@ def forget_stale(study: Params) -> list[str]:
             forgotten.append(run.folder)
         complete &= done.exists()
     if not complete:
-        (ROOT / "reports" / study.study / "report.html").unlink(missing_ok=True)
+        (reports_folder(study) / "report.html").unlink(missing_ok=True)
     return forgotten
