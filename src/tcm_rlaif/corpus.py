@@ -2,9 +2,9 @@
 
 A real base model has read textbooks and case books and has answered questions; the tiny one reads these statements,
 more than half of them a question and its answer in the chat layout. They say what herbs, formulas and patterns are, in
-many wordings, tell short cases in prose, and answer one to three questions at a time. They never show the task
-itself: no answer has all five fields, nothing is modified for a patient at a first visit, no dose is fitted to an age.
-What SFT and DPO add can so be told from what the base brings along.
+many wordings, tell short cases in prose, and answer *one* question at a time. They never show the task itself: no
+answer has the study's layout or all of its fields, nothing is modified for a patient at a first visit, no dose is
+fitted to an age. What SFT and DPO add can so be told from what the base brings along.
 """
 
 import random
@@ -127,7 +127,7 @@ def chat(question: str, answer: str) -> str:
 
 
 def record_chat(pattern: Pattern, rng: random.Random) -> str:
-    """Findings as a record has them, and one to three questions: disease, syndrome, principle, formula, herbs."""
+    """Findings as a record has them, and one question about them: disease, syndrome, principle, formula or herbs."""
     said = [_say(s, rng) for s in (*pattern.key_symptoms, *pattern.other_symptoms) if rng.random() < 0.75]
     rng.shuffle(said)
     signs = f"舌：{'，'.join(pattern.tongue)}。脉：脉{''.join(pattern.pulse)}。"
@@ -140,11 +140,8 @@ def record_chat(pattern: Pattern, rng: random.Random) -> str:
         "方剂": formula,
         "处方": _doses(knowledge.compose(formula).items()),
     }
-    if rng.random() < 0.7:
-        field = rng.choice(list(asked))
-        return chat(f"{record}{field}？", f"{asked[field]}。")
-    fields = sorted(rng.sample(list(asked), rng.choice((2, 3))), key=list(asked).index)
-    return chat(f"{record}{'、'.join(fields)}？", "".join(f"{field}：{asked[field]}。" for field in fields))
+    field = rng.choice(list(asked))
+    return chat(f"{record}{field}？", f"{asked[field]}。")
 
 
 def change_chat(pattern: Pattern, rng: random.Random) -> str:
