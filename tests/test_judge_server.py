@@ -32,7 +32,7 @@ def items(n=10, candidates=3):
 
 
 def judge(url, model, **settings):
-    settings = {"concurrency": CONCURRENCY, "timeout_s": 4, "max_retries": 6, "first_backoff_s": 0.05} | settings
+    settings = {"concurrency": CONCURRENCY, "timeout_s": 8, "max_retries": 6, "first_backoff_s": 0.05} | settings
     return OpenAIJudge(str(model), case_text, base_url=url, **{"max_reply_tokens": 8} | settings)
 
 
@@ -62,7 +62,7 @@ def test_with_30_percent_faults_every_question_is_judged_once_or_ends_in_a_named
     server, model, mode, tmp_path
 ):
     n, path = {"pairwise": 7, "pointwise": 12, "listwise": 15}[mode], tmp_path / "judgements.jsonl"
-    with FaultyProxy(server, fault_rate=0.3, hang_s=5) as proxy:
+    with FaultyProxy(server, fault_rate=0.3, hang_s=9) as proxy:
         report = judge_items([judge(proxy.url, model)], items(n), mode=mode, cache=path, progress=False)
     questions = report.counts[0]
     asked = {"pairwise": 6, "pointwise": 3, "listwise": 2}[mode] * n
@@ -114,7 +114,7 @@ def test_a_refused_key_stops_labelling_and_shows_nowhere(server, model, tmp_path
 
 def test_a_budget_of_requests_is_never_overrun_and_holds_over_two_runs(server, model, tmp_path):
     path = tmp_path / "judgements.jsonl"
-    with FaultyProxy(server, fault_rate=0.3, hang_s=5) as proxy:
+    with FaultyProxy(server, fault_rate=0.3, hang_s=9) as proxy:
         for _ in range(2):
             limited = judge(proxy.url, model, max_requests=20)
             report = judge_items([limited], items(5), mode="pairwise", cache=path, progress=False)
@@ -134,7 +134,7 @@ judge_items([judge(sys.argv[1], sys.argv[2])], items(8), mode="pairwise", cache=
 
 def test_kill_9_half_way_loses_at_most_the_requests_in_flight(server, model, tmp_path):
     path = tmp_path / "judgements.jsonl"
-    with FaultyProxy(server, fault_rate=0.1, hang_s=5) as proxy:
+    with FaultyProxy(server, fault_rate=0.1, hang_s=9) as proxy:
         command = [sys.executable, "-c", KILLED, proxy.url, str(model), str(path)]
         process = subprocess.Popen(command, cwd=Path(__file__).parent)
         deadline = time.monotonic() + 60

@@ -264,7 +264,7 @@ def test_steps_of_dpo_are_those_that_the_trainer_makes(tmp_path):
 def test_sft_on_chosen_keeps_a_frozen_copy_of_the_sft_adapter(tmp_path):
     model, tokenizer = tiny_model.with_adapter()
     before = adapter(model)
-    P = tiny_model.params(dpo_batch_size=2, dpo_epochs=1, dpo_learning_rate=0.01)
+    P = tiny_model.params(dpo_batch_size=2, dpo_accumulation=1, dpo_epochs=1, dpo_learning_rate=0.01)
     trainer = train.sft_chosen_trainer(model, tokenizer, tiny_model.pairs(4), P, seed=0, folder=tmp_path)
     assert train.supervised(trainer)[1][0].startswith(tiny_model.pairs(1)[0]["chosen"][0]["content"])
     train.run(trainer)

@@ -68,10 +68,11 @@ class PreferenceRun:
         Returns:
             Ours and the trainer's; they differ by the rounding of the compute type.
         """
-        batch = self.panel.pairs[:4] + self.panel.pairs[len(self.panel.pairs) // 2 :][:4]
+        watched = len(self.panel.pairs) // 2
+        half = min(4, watched)
+        batch = self.panel.pairs[:half] + self.panel.pairs[watched : watched + half]
         policy, reference = answer_logps(self.model, self.tokenizer, batch)[0], self.panel.reference_logps(batch)
         ratio = [p - r for p, r in zip(policy, reference, strict=True)]
-        half = len(batch) // 2
         ours = [
             math.log1p(math.exp(-self.P.dpo_beta * (c - r))) for c, r in zip(ratio[:half], ratio[half:], strict=True)
         ]
