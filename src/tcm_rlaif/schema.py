@@ -105,7 +105,7 @@ class Params(BaseModel):
     # 02_sft
     sft_cases: Int = key(0, "use only the first so many training cases (0 = all): the data-size axis", "cases", ge=0)
     sft_learning_rate: Float = key(
-        8.0e-3, "peak learning rate", "", "our choice: about 10x the full-model rate", gt=0, lt=1
+        8.0e-3, "peak learning rate", "", "our choice, on invented validation cases", gt=0, lt=1
     )
     sft_epochs: Float = key(8, "passes over the training cases", "epochs", gt=0)
     sft_batch_size: Int = key(8, "cases per forward pass", "cases", ge=1)
@@ -173,7 +173,14 @@ class Params(BaseModel):
     dpo_loss_weights: tuple[Float, ...] = key((1.0,), "weight of each loss", min_length=1)
     dpo_label_smoothing: Annotated[Float, Field(ge=0, lt=0.5)] = key(0.0, "share of labels assumed wrong", "share")
     dpo_beta: Float = key(0.1, "pull to the reference: larger stays nearer", "", "arXiv 2305.18290", gt=0)
-    dpo_learning_rate: Float = key(5.0e-4, "peak learning rate", "", "our choice; 5.0e-6 for real models", gt=0, lt=1)
+    dpo_learning_rate: Float = key(
+        5.0e-4,
+        "peak learning rate",
+        "",
+        "our choice, too high: see reports/default; 5.0e-6 for real models",
+        gt=0,
+        lt=1,
+    )
     dpo_epochs: Float = key(1, "passes over the pairs", "epochs", gt=0)
     dpo_batch_size: Int = key(4, "pairs per forward pass", "pairs", ge=1)
     dpo_accumulation: Int = key(2, "forward passes that make one step", "passes", ge=1)
