@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tcm_rlaif import ablation, answers, evaluation, metrics, params, stages, stats
+from tcm_rlaif import ablation, answers, evaluation, metrics, params, results, stages, stats
 from tcm_rlaif.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm_rlaif.metrics import FLOORS, METRICS, PRIMARY, MissingFloors
 
@@ -339,20 +339,22 @@ def test_side_by_side_shows_gold_and_every_arm_of_a_case(evidence) -> None:
 
 
 def test_the_cost_adds_up_and_tells_the_share_of_overhead(stage) -> None:
-    assert len(ablation.cost(stage.study)) == 0
+    assert len(results.cost(stage.study)) == 0
     folder = stages.study_folder(stage.study)
     for run in stages.plan(stage.study):
         if run.stage == "02_sft":
-            timing = {"seconds": 10.0, "overhead_seconds": 2.0, "peak_mib": 700 + run.seed}
+            span = {"start": f"2026-01-01T00:00:0{run.seed}+00:00", "end": f"2026-01-01T00:00:1{run.seed}+00:00"}
+            timing = {"seconds": 10.0, "overhead_seconds": 2.0, "peak_mib": 700 + run.seed, **span}
             (folder / run.folder / "timing.json").write_text(json.dumps(timing), "utf-8")
-    cost = ablation.cost(stage.study).set_index("stage")
+    cost = results.cost(stage.study).set_index("stage")
     assert cost.loc["all"].to_dict() == {"runs": 2, "seconds": 20.0, "overhead share": 0.2, "peak MiB": 701}
+    assert results.side_by_side(stage.study) == {"wall_seconds": 11.0, "memory_mib": 1401}
 
 
 def test_the_results_are_json_without_nan_and_tell_every_arm(evidence, stage, tmp_path) -> None:
     table = ablation.comparisons(evidence, stage.study)
-    results = ablation.results(evidence, stage.study, table, ablation.cost(stage.study))
-    ablation.write_results(tmp_path / "results.json", results)
+    values = results.gather(evidence, stage.study, table, results.cost(stage.study))
+    results.write(tmp_path / "results.json", values)
     text = (tmp_path / "results.json").read_text("utf-8")
 
     def refuse(constant: str):
@@ -368,12 +370,12 @@ def test_the_results_are_json_without_nan_and_tell_every_arm(evidence, stage, tm
 
 def test_what_is_not_a_number_becomes_null_in_the_results(tmp_path) -> None:
     values = {"a": math.nan, "b": [math.inf, {"c": np.nan}], "d": np.int64(3), "e": np.float64(0.5), "词": (1, True)}
-    ablation.write_results(tmp_path / "r.json", values)
+    results.write(tmp_path / "r.json", values)
     read = json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert read == {"a": None, "b": [None, {"c": None}], "d": 3, "e": 0.5, "词": [1, True]}
 
 
 @pytest.mark.parametrize("value", [5.0e-7, 2.5e-6, 1.0e-8])
 def test_a_small_number_stands_in_the_results_as_it_was(tmp_path, value: float) -> None:
-    ablation.write_results(tmp_path / "r.json", {"params": {"dpo_learning_rate": value}})
+    results.write(tmp_path / "r.json", {"params": {"dpo_learning_rate": value}})
     assert json.loads((tmp_path / "r.json").read_text("utf-8"))["params"]["dpo_learning_rate"] == pytest.approx(value)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tiny_model
 
-from tcm_rlaif import models, prompts, train
+from tcm_rlaif import models, prompts, proofs, train
 
 
 def logits(model, ids):
@@ -262,7 +262,7 @@ def test_load_policy_puts_a_saved_adapter_on_its_base(tmp_path):
     trainable, _ = models.load_policy(str(tiny_model.folder()), tmp_path / "adapter", P, trainable=True)
     bare, _ = models.load_policy(str(tiny_model.folder()), None, P)
     text = "患者：女，45岁。"
-    assert train.largest_difference(policy, frozen, tokenizer, text) == 0
-    assert train.largest_difference(policy, bare, tokenizer, text) > 0.01
+    assert proofs.largest_difference(policy, frozen, tokenizer, text) == 0
+    assert proofs.largest_difference(policy, bare, tokenizer, text) > 0.01
     assert not any(p.requires_grad for p in frozen.parameters())
     assert {n.split(".")[-2] for n, p in trainable.named_parameters() if p.requires_grad} == {"default"}

@@ -5,7 +5,7 @@ import math
 import pytest
 import tiny_model
 
-from tcm_rlaif import answers, prompts, train
+from tcm_rlaif import answers, prompts, proofs, train
 from tcm_rlaif.health import answer_logps
 
 
@@ -51,7 +51,7 @@ def test_sft_learns_the_answer_and_its_end_and_nothing_of_the_prompt(tmp_path):
         asked = tokenizer.apply_chat_template(prompts.prompt(case), tokenize=False, add_generation_prompt=True)
         # the line break after the end token belongs to the ChatML layout
         said = answers.write(case.answer) + "<|im_end|>\n"
-        assert train.supervised(trainer, number) == [(asked, False), (said, True)]
+        assert proofs.supervised(trainer, number) == [(asked, False), (said, True)]
 
 
 def test_padding_is_not_learned_and_every_end_token_is(tmp_path):
@@ -120,14 +120,14 @@ def test_a_row_that_is_too_long_is_named_with_its_length():
     row = lengths.index(longest)
     message = rf"row {row} \((chosen|rejected)\) has {longest} tokens, sft_max_length is {longest - 1}: raise it"
     with pytest.raises(ValueError, match=message):
-        train.check_lengths(tokenizer, rows, longest - 1)
-    assert train.check_lengths(tokenizer, rows, longest) == {"longest": longest, "truncated": 0}
+        proofs.check_lengths(tokenizer, rows, longest - 1)
+    assert proofs.check_lengths(tokenizer, rows, longest) == {"longest": longest, "truncated": 0}
 
 
 def test_check_lengths_counts_what_the_trainer_counts(tmp_path):
     trainer = sft(tmp_path)
     rows = train.sft_rows(tiny_model.cases()[:4])
-    longest = train.check_lengths(trainer.processing_class, rows, 10_000)["longest"]
+    longest = proofs.check_lengths(trainer.processing_class, rows, 10_000)["longest"]
     assert longest == max(len(row["input_ids"]) for row in trainer.train_dataset)
 
 
@@ -137,7 +137,7 @@ def test_check_lengths_counts_what_the_trainer_counts(tmp_path):
 @pytest.mark.parametrize("start", ["base", "sft"])
 def test_dpo_starts_at_ln_2_with_margin_0(tmp_path, start):
     trainer = dpo(tmp_path, tiny_model.with_adapter() if start == "sft" else None)
-    first = train.first_loss(trainer)
+    first = proofs.first_loss(trainer)
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-5)
     assert first["margin"] == pytest.approx(0, abs=1e-5)
     assert ("ref" in trainer.model.peft_config) == (start == "sft")
@@ -155,7 +155,7 @@ def test_five_lines_of_ours_give_the_trainers_loss_and_margin(tmp_path, start):
     rewards = [0.3 * (p - r) for p, r in zip(policy, reference, strict=True)]
     margins = [chosen - rejected for chosen, rejected in zip(rewards[:4], rewards[4:], strict=True)]
     losses = [math.log1p(math.exp(-margin)) for margin in margins]
-    theirs = train.batch_loss(trainer, 4)
+    theirs = proofs.batch_loss(trainer, 4)
     assert min(map(abs, margins)) > 0.01
     assert theirs["loss"] == pytest.approx(sum(losses) / 4, rel=1e-4)
     assert theirs["margin"] == pytest.approx(sum(margins) / 4, rel=1e-3, abs=1e-4)
@@ -194,7 +194,7 @@ def test_dpo_only_measures_against_the_bare_base_and_leaves_it_unchanged(tmp_pat
 def test_dpo_widens_the_margin(tmp_path):
     trainer = dpo(tmp_path, dpo_learning_rate=0.01, dpo_epochs=6)
     train.run(trainer)
-    after = train.batch_loss(trainer, 4)
+    after = proofs.batch_loss(trainer, 4)
     assert after["margin"] > 0.1 and after["loss"] < math.log(2) - 0.05
 
 
@@ -237,7 +237,7 @@ def test_each_loss_is_its_formula_and_makes_a_finite_step(tmp_path, name):
     tiny_model.perturb(trainer.model, seed=1)
     policy, counts = answer_logps(model, tokenizer, messages(2))
     expected = expected_loss(name, 0.2, policy, reference, counts)
-    assert train.batch_loss(trainer, 2)["loss"] == pytest.approx(expected, rel=1e-4)
+    assert proofs.batch_loss(trainer, 2)["loss"] == pytest.approx(expected, rel=1e-4)
 
     before = adapter(trainer.model)
     log = train.run(trainer)
@@ -266,7 +266,7 @@ def test_sft_on_chosen_keeps_a_frozen_copy_of_the_sft_adapter(tmp_path):
     before = adapter(model)
     P = tiny_model.params(dpo_batch_size=2, dpo_accumulation=1, dpo_epochs=1, dpo_learning_rate=0.01)
     trainer = train.sft_chosen_trainer(model, tokenizer, tiny_model.pairs(4), P, seed=0, folder=tmp_path)
-    assert train.supervised(trainer)[1][0].startswith(tiny_model.pairs(1)[0]["chosen"][0]["content"])
+    assert proofs.supervised(trainer)[1][0].startswith(tiny_model.pairs(1)[0]["chosen"][0]["content"])
     train.run(trainer)
     assert trainer.state.global_step == 4  # two answer passes, as chosen and rejected make in one epoch of DPO
     assert moved(before, adapter(trainer.model, "ref")) == 0
@@ -293,8 +293,8 @@ def test_a_saved_adapter_comes_back_whole_and_without_the_reference(tmp_path):
     policy = train.trained(trainer)
     loaded, tokenizer = load_policy(str(tiny_model.folder()), tmp_path / "adapter", tiny_model.params())
     text = prompts.case_text(tiny_model.cases()[0])
-    assert train.largest_difference(policy, loaded, tokenizer, text) == 0
-    assert train.largest_difference(policy, tiny_model.with_adapter()[0], tokenizer, text) > 1e-3
+    assert proofs.largest_difference(policy, loaded, tokenizer, text) == 0
+    assert proofs.largest_difference(policy, tiny_model.with_adapter()[0], tokenizer, text) > 1e-3
     assert [p.name for p in (tmp_path / "adapter").iterdir() if p.is_dir()] == []
 
 

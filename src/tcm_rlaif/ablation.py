@@ -1,18 +1,14 @@
-"""The ablation: evidence of all arms and seeds, gathered, compared, and written down as `results.json`."""
+"""The ablation: evidence of all arms and seeds, gathered and compared."""
 
 import json
-import math
-import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from tcm_rlaif import evaluation, metrics, params, stages, stats
-from tcm_rlaif.cases import write_json
 from tcm_rlaif.schema import Params
 from tcm_rlaif.stages import DONE, Stage
 
@@ -242,77 +238,3 @@ def all_metrics(evidence: Evidence) -> pd.DataFrame:
     arms = dict.fromkeys(evidence.scores["arm"])
     means = {arm: evaluation.summary(_over_seeds(evidence.tables[arm])) for arm in arms}
     return pd.DataFrame({arm: {k: v["mean"] for k, v in m.items()} for arm, m in means.items()}).rename_axis("metric")
-
-
-def cost(study: Params) -> pd.DataFrame:
-    """Seconds by stage: runs, sum, share of fixed overhead, largest memory."""
-    rows = []
-    for run in stages.plan(study):
-        path = stages.study_folder(study) / run.folder / "timing.json"
-        if path.exists():
-            rows.append({"stage": run.stage, **json.loads(path.read_text("utf-8"))})
-    if not rows:
-        return pd.DataFrame(columns=["stage", "runs", "seconds", "overhead share", "peak MiB"])
-    grouped = pd.DataFrame(rows).groupby("stage")
-    table = grouped.agg(
-        runs=("seconds", "size"),
-        seconds=("seconds", "sum"),
-        overhead=("overhead_seconds", "sum"),
-        peak=("peak_mib", "max"),
-    ).reset_index()
-    total = {"stage": "all", **table.drop(columns=["stage", "peak"]).sum(), "peak": table["peak"].max()}
-    table = pd.concat([table, pd.DataFrame([total])], ignore_index=True)
-    table["overhead"] = table["overhead"] / table["seconds"]
-    return table.rename(columns={"overhead": "overhead share", "peak": "peak MiB"})
-
-
-def results(evidence: Evidence, study: Params, table: pd.DataFrame, costs: pd.DataFrame) -> dict[str, Any]:
-    """Every number that a text or table of this study shows."""
-    return {
-        "study": study.study,
-        "params": params.differences(study),
-        "seeds": list(study.seeds),
-        "machine": {"platform": platform.platform(), "python": platform.python_version(), **_versions()},
-        "data": {
-            k: evidence.facts["data"][k]
-            for k in ("source", "funnel", "splits", "groups", "unseen_test", "herbs_resolved")
-        },
-        "base": {k: evidence.facts["base"][k] for k in ("model", "parameters", "vocabulary", "last_loss", "dtype")},
-        "arms": {
-            arm: {key: arm_means(evidence, key, study).set_index("arm").loc[arm].to_dict() for key in evidence.primary}
-            for arm in study.arms
-        },
-        "floors": {
-            name: {k: v for k, v in evaluation.summary(part).items() if k in evidence.primary}
-            for name, part in evidence.tables.items()
-            if name not in study.arms
-        },
-        "all_metrics": all_metrics(evidence).to_dict(),
-        "comparisons": table.to_dict("records"),
-        "findings": findings(table, evidence, study),
-        "safety": evaluation.safety_table(evidence.tables).reset_index().to_dict("records"),
-        "judge": {
-            name: {k: v[k] for k in ("detection", "readings", "counts", "cost")} for name, v in evidence.labels.items()
-        },
-        "dpo": training_rows(evidence).to_dict("records"),
-        "cost": costs.to_dict("records"),
-    }
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets", "papermill")}
-
-
-def write_results(path: Path, values: dict[str, Any]) -> None:
-    """Write `results.json`; what is not a finite number becomes null, so that any JSON reader can read it."""
-    write_json(path, _plain(values))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if hasattr(value, "item"):  # a number of NumPy
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

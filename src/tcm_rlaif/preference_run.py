@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tcm_rlaif import feedback, splits, train
+from tcm_rlaif import feedback, proofs, splits, train
 from tcm_rlaif.cases import Case
 from tcm_rlaif.health import HealthPanel, answer_logps
 from tcm_rlaif.judges import make_judges, rubric
@@ -59,7 +59,7 @@ class PreferenceRun:
     def first_loss(self) -> dict[str, float | None]:
         """Loss and margin before the first step; None where no DPO is trained (no pair, or the control)."""
         if self.trainer and self.P.preference_training == "dpo":
-            return train.first_loss(self.trainer)
+            return proofs.first_loss(self.trainer)
         return {"loss": None, "margin": None}
 
     def both_losses(self) -> tuple[float, float]:
@@ -76,7 +76,7 @@ class PreferenceRun:
         ours = [
             math.log1p(math.exp(-self.P.dpo_beta * (c - r))) for c, r in zip(ratio[:half], ratio[half:], strict=True)
         ]
-        return sum(ours) / half, train.batch_loss(self.trainer, half)["loss"]
+        return sum(ours) / half, proofs.batch_loss(self.trainer, half)["loss"]
 
     def train(self) -> list[dict[str, float]]:
         """Train all rounds; from the second on the current policy samples, its answers are judged and trained on.

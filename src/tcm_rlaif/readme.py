@@ -29,11 +29,12 @@ def render(results: dict[str, Any]) -> str:
         lines.append(f"| {name} | " + " | ".join(_floor(means[c]) for c in columns) + " |")
     lines += ["", *(f"- {finding}" for finding in results["findings"])]
     total = next(row for row in results["cost"] if row["stage"] == "all")
+    whole = results["side_by_side"]
     lines += [
         "",
-        f"All notebooks together took {total['seconds'] / 60:.1f} minutes of kernel time on 2 cores, two at a time, "
-        f"{total['overhead share']:.0%} of it kernel start and imports; the largest process held "
-        f"{total['peak MiB'] / 1024:.1f} GiB. Everything behind these lines: `reports/{results['study']}/`.",
+        f"On 2 cores, two notebooks at a time, this took {whole['wall_seconds'] / 60:.1f} minutes, "
+        f"{total['overhead share']:.0%} of the kernels' time start and imports, and at most "
+        f"{whole['memory_mib'] / 1024:.1f} GiB. Everything behind these lines: `reports/{results['study']}/`.",
     ]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Training: the tiny base, SFT and DPO, all by well-kept trainers; here are only their arguments and our checks.
+"""Training: the tiny base, SFT and DPO, all by well-kept trainers; here are only their arguments.
 
 Convention, once for the whole study: log-probabilities of an answer are *summed* over its tokens, implicit rewards
 include beta (arXiv 2305.18290, eq. 5), and a larger beta keeps the policy nearer to the reference.
@@ -205,72 +205,6 @@ def dpo_steps(P: Params, pairs: int) -> int:
     return _steps(pairs, P.dpo_batch_size * P.dpo_accumulation, P.dpo_epochs)
 
 
-def check_lengths(tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict], limit: int) -> dict[str, int]:
-    """Refuse rows that are too long; nothing is ever cut.
-
-    Args:
-        rows: prompt + completion, or prompt + chosen + rejected, as messages.
-        limit: `sft_max_length`, in tokens.
-
-    Returns:
-        `longest` (tokens) and `truncated` (always 0).
-
-    Raises:
-        ValueError: names the row and its length.
-    """
-    longest = 0
-    for number, row in enumerate(rows):
-        for field in ("completion", "chosen", "rejected"):
-            if field in row:
-                length = len(tokenizer.apply_chat_template(row["prompt"] + row[field], return_dict=True)["input_ids"])
-                longest = max(longest, length)
-                if length > limit:
-                    raise ValueError(f"row {number} ({field}) has {length} tokens, sft_max_length is {limit}: raise it")
-    return {"longest": longest, "truncated": 0}
-
-
-def supervised(trainer: "SFTTrainer", number: int = 0) -> list[tuple[str, bool]]:
-    """One row as the trainer sees it: text of each run of tokens, and whether the loss is taken there.
-
-    Returns:
-        Runs of (decoded text, is supervised), in order.
-    """
-    batch = trainer.data_collator([trainer.train_dataset[number]])
-    ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
-    runs: list[tuple[list[int], bool]] = []
-    for token, label in zip(ids, labels, strict=True):
-        if not runs or runs[-1][1] != (label != -100):
-            runs.append(([], label != -100))
-        runs[-1][0].append(token)
-    return [(trainer.processing_class.decode(run), learned) for run, learned in runs]
-
-
-def first_loss(trainer: "DPOTrainer") -> dict[str, float]:
-    """DPO's loss and margin on the first batch before any step.
-
-    With policy = reference the sigmoid loss is ln 2 = 0.6931 and the margin 0 (arXiv 2305.18290, eq. 7 at pi = pi_ref).
-    """
-    return batch_loss(trainer, trainer.args.per_device_train_batch_size)
-
-
-def batch_loss(trainer: "DPOTrainer", number: int) -> dict[str, float]:
-    """The trainer's own loss and margin on the first rows of its data, without a step.
-
-    Args:
-        number: of pairs.
-    """
-    import torch
-
-    trainer.model.eval()
-    rows = [trainer.train_dataset[i] for i in range(min(number, len(trainer.train_dataset)))]
-    with torch.no_grad(), trainer.compute_loss_context_manager():
-        loss = trainer.compute_loss(trainer.model, trainer._prepare_inputs(trainer.data_collator(rows)))
-    logged = {name: values[-1] for name, values in trainer._metrics["eval"].items()}
-    trainer._metrics["eval"].clear()
-    trainer.model.train()
-    return {"loss": float(loss), "margin": logged["rewards/margins"]}
-
-
 def sft_chosen_trainer(
     model: "PreTrainedModel | PeftModel",
     tokenizer: "PreTrainedTokenizerBase",
@@ -315,12 +249,3 @@ def copy_adapter(model: "PeftModel", name: str) -> None:
 def trained(trainer: "Trainer") -> "PeftModel":
     """The trained model without the autocast wrapper of the trainer, in evaluation mode: as it will be loaded later."""
     return trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
-
-
-def largest_difference(model, other, tokenizer: "PreTrainedTokenizerBase", text: str) -> float:
-    """Largest absolute difference of two models' logits on a text: 0 when an adapter was saved and reloaded whole."""
-    import torch
-
-    inputs = tokenizer(text, return_tensors="pt").to(model.device)
-    with torch.inference_mode():
-        return float((model.eval()(**inputs).logits - other.eval()(**inputs).logits).abs().max())
