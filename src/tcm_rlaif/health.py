@@ -26,12 +26,17 @@ PATIENCE = 2  # ill checks in a row that stop training
 
 
 def answer_logps(
-    model, tokenizer: "PreTrainedTokenizerBase", messages: Sequence[tuple[list, list]], batch_size: int = 16
+    model,
+    tokenizer: "PreTrainedTokenizerBase",
+    messages: Sequence[tuple[list, list]],
+    finished: Sequence[bool] | None = None,
+    batch_size: int = 16,
 ):
     """Summed log-probability and number of tokens of each answer given its prompt.
 
     Args:
         messages: (prompt, completion) as chat messages.
+        finished: whether each answer came to its end; of one that was cut off, no end token is counted. Default: all.
 
     Returns:
         Two lists, length len(messages): sum of log-probabilities (nats), number of answer tokens.
@@ -41,8 +46,12 @@ def answer_logps(
     logps, counts = [], []
     for start in range(0, len(messages), batch_size):
         batch = messages[start : start + batch_size]
-        full = [tokenizer.apply_chat_template(p + c, tokenize=False) for p, c in batch]
+        ended = finished[start : start + batch_size] if finished else [True] * len(batch)
         head = [tokenizer.apply_chat_template(p, tokenize=False, add_generation_prompt=True) for p, _ in batch]
+        full = [
+            tokenizer.apply_chat_template(p + c, tokenize=False) if end else opened + c[0]["content"]
+            for (p, c), opened, end in zip(batch, head, ended, strict=True)
+        ]
         inputs = tokenizer(full, return_tensors="pt", padding=True, padding_side="right", add_special_tokens=False)
         first = [len(ids) for ids in tokenizer(head, add_special_tokens=False)["input_ids"]]
         inputs = inputs.to(model.device)
@@ -85,14 +94,14 @@ class HealthPanel:
         self.healthy_weights: dict = {}
         self.kept_step = 0
 
-    def reference_logps(self, messages) -> list[float]:
+    def reference_logps(self, messages, finished: Sequence[bool] | None = None) -> list[float]:
         """Summed log-probabilities under the reference: the frozen SFT adapter, or the base without an adapter."""
         if "ref" not in self.model.peft_config:
             with self.model.disable_adapter():
-                return answer_logps(self.model, self.tokenizer, messages)[0]
+                return answer_logps(self.model, self.tokenizer, messages, finished)[0]
         self.model.set_adapter("ref")
         try:
-            return answer_logps(self.model, self.tokenizer, messages)[0]
+            return answer_logps(self.model, self.tokenizer, messages, finished)[0]
         finally:
             self.model.set_adapter("default")
 
@@ -137,8 +146,9 @@ class HealthPanel:
         )  # fmt: skip
         scores = [score_case(c, s.text, s.finished) for c, s in zip(self.cases, samples, strict=True)]
         said = [(prompts.prompt(c), prompts.completion(s.text)) for c, s in zip(self.cases, samples, strict=True)]
-        policy, tokens = answer_logps(self.model, self.tokenizer, said)
-        reference = self.reference_logps(said)
+        finished = [s.finished for s in samples]
+        policy, tokens = answer_logps(self.model, self.tokenizer, said, finished)
+        reference = self.reference_logps(said, finished)
         mean = {
             name: fmean(s[name] for s in scores) for name in ("format_valid", "finished", "herb_repetition", "length")
         }

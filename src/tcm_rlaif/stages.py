@@ -15,7 +15,7 @@ from typing import Any
 
 from tcm_rlaif import params
 from tcm_rlaif.cases import write_json
-from tcm_rlaif.params import ROOT
+from tcm_rlaif.params import ROOT, ParamsError
 from tcm_rlaif.schema import PREFIXES, Params
 
 STAGES = tuple(PREFIXES)
@@ -180,7 +180,14 @@ def open_stage(stage: str, notebook_globals: Mapping[str, Any]) -> Stage:
         StageError: if an input is missing or was made with other parameters.
     """
     given = given_parameters(notebook_globals)
-    P = params.load(given.pop("params_file"), **{k: v for k, v in given.items() if k not in ("arm", "seed")})
+    overrides = {k: v for k, v in given.items() if k not in ("params_file", "arm", "seed")}
+    try:
+        P = params.load(given["params_file"], **overrides)
+    except ParamsError as error:
+        if not (unknown := sorted(overrides.keys() - Params.model_fields.keys())):
+            raise
+        stays = f"the kernel keeps a misspelt name: `del {', '.join(unknown)}`, or restart it"
+        raise ParamsError(f"{error}; {stays}") from None
     arm, seed = given.get("arm", next(iter(P.arms))), given.get("seed")
     run = find_run(P, stage, arm, seed)
     folder = study_folder(P)
