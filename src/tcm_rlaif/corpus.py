@@ -5,6 +5,9 @@ more than half of them a question and its answer in the chat layout. They say wh
 many wordings, tell short cases in prose, and answer *one* question at a time. They never show the task itself: no
 answer has the study's layout or all of its fields, nothing is modified for a patient at a first visit, no dose is
 fitted to an age. What SFT and DPO add can so be told from what the base brings along.
+
+Punctuation sets every term apart, so that the tokenizer gives it one token, the same wherever it stands; and every
+word of the study's layout occurs somewhere: an adapter cannot teach a token whose embedding was never trained.
 """
 
 import random
@@ -21,7 +24,13 @@ def _join(items, rng: random.Random, share: float = 1.0) -> str:
 
 
 def _doses(composition) -> str:
-    return "，".join(f"{herb}{dose:g}g" for herb, dose in composition)
+    """Herbs with doses, and how they are boiled where that is not as usual: 附子9g（先煎）."""
+    return "，".join(f"{herb}{dose:g}g{_handling(herb)}" for herb, dose in composition)
+
+
+def _handling(herb: str) -> str:
+    handling = knowledge.herb_info(herb).handling
+    return f"（{handling}）" if handling else ""
 
 
 def herb_statement(herb: Herb, rng: random.Random) -> str:
@@ -49,10 +58,10 @@ def formula_statement(formula: Formula, rng: random.Random) -> str:
     doses = _doses(formula.composition)
     return rng.choice(
         (
-            f"{formula.name}由{doses}组成，功能{formula.effect}。",
+            f"{formula.name}的组成：{doses}，功能：{formula.effect}。",
             f"{formula.name}：{doses}。功用：{formula.effect}。",
-            f"{formula.effect}用{formula.name}，药用{doses}。",
-            f"{formula.name}方：{doses}。",
+            f"{formula.effect}，方用：{formula.name}，药用：{doses}。",
+            f"{formula.name}，{doses}。",
         )
     )
 
@@ -63,10 +72,10 @@ def pattern_statement(pattern: Pattern, rng: random.Random) -> str:
     signs, formula = _signs(pattern), rng.choice(pattern.formulas)
     return rng.choice(
         (
-            f"{pattern.disease}之{pattern.syndrome}，症见{findings}，{signs}。宜{pattern.treatment_principle}，方用{formula}。",
-            f"{findings}，{signs}，属{pattern.disease}{pattern.syndrome}，{pattern.treatment_principle}，{formula}主之。",
-            f"{pattern.disease}见{findings}，{signs}者，为{pattern.syndrome}，{pattern.pathogenesis}，选{formula}。",
-            f"{pattern.syndrome}之{pattern.disease}，治以{pattern.treatment_principle}，用{formula}加减。",
+            f"{pattern.disease}，{pattern.syndrome}，症见：{findings}，{signs}。宜：{pattern.treatment_principle}，方用：{formula}。",
+            f"{findings}，{signs}，属：{pattern.disease}，{pattern.syndrome}，{pattern.treatment_principle}，{formula}，主之。",
+            f"{pattern.disease}，见：{findings}，{signs}，为：{pattern.syndrome}，{pattern.pathogenesis}，选：{formula}。",
+            f"{pattern.syndrome}，{pattern.disease}，治以：{pattern.treatment_principle}，用：{formula}加减。",
         )
     )
 
@@ -89,35 +98,38 @@ def note_statement(pattern: Pattern, rng: random.Random) -> str:
     formula = rng.choice(pattern.formulas)
     herbs = knowledge.compose(formula)
     said = _join([_say(s, rng) for s in (*pattern.key_symptoms, *pattern.other_symptoms)], rng, 0.7)
+    who = f"{rng.choice('男女')}，{rng.randint(1, 80)}岁"
+    usage = f"{rng.choice((3, 5, 7))}剂，水煎服"
     note = (
-        f"某患，{said}，{_signs(pattern)}。断为{pattern.disease}，证属{pattern.syndrome}，"
-        f"治以{pattern.treatment_principle}，予{formula}：{_doses(herbs.items())}。"
+        f"某患，{who}，{said}，{_signs(pattern)}。断为：{pattern.disease}，证属：{pattern.syndrome}，"
+        f"治以：{pattern.treatment_principle}，予：{formula}，{_doses(herbs.items())}。{usage}。"
     )
     if not pattern.modifications or rng.random() < 0.5:
         return note
     rule = rng.choice(pattern.modifications)
     kept = {herb: dose for herb, dose in herbs.items() if herb not in rule.remove} | dict(rule.add)
     return (
-        f"{note}药后{_say(pattern.key_symptoms[0], rng)}减，见{_say(rule.symptom, rng)}，改用{_doses(kept.items())}。"
+        f"{note}复诊：药后，{_say(pattern.key_symptoms[0], rng)}，减轻。见：{_say(rule.symptom, rng)}。"
+        f"改用：{_doses(kept.items())}。"
     )
 
 
 def _change(rule: Modification) -> str:
-    added = f"加{_doses(rule.add)}" if rule.add else ""
-    removed = f"去{'、'.join(rule.remove)}" if rule.remove else ""
+    added = f"加：{_doses(rule.add)}" if rule.add else ""
+    removed = f"去：{'、'.join(rule.remove)}" if rule.remove else ""
     return "，".join(part for part in (added, removed) if part)
 
 
 def modification_statement(pattern: Pattern, rng: random.Random) -> str:
     """One rule 加减 of a pattern."""
     rule = rng.choice(pattern.modifications)
-    return f"{pattern.disease}{pattern.syndrome}兼{rule.symptom}者，{_change(rule)}。"
+    return f"{pattern.disease}，{pattern.syndrome}，兼：{rule.symptom}，{_change(rule)}。"
 
 
 def synonym_statement(symptom: str, synonyms: tuple[str, ...], rng: random.Random) -> str:
     """Other words for one symptom."""
     other = rng.choice(synonyms)
-    return rng.choice((f"{other}即{symptom}。", f"{symptom}，又称{other}。", f"{symptom}者，{other}也。"))
+    return rng.choice((f"{other}，即：{symptom}。", f"{symptom}，又称：{other}。"))
 
 
 def chat(question: str, answer: str) -> str:
@@ -141,7 +153,8 @@ def record_chat(pattern: Pattern, rng: random.Random) -> str:
         "处方": _doses(knowledge.compose(formula).items()),
     }
     field = rng.choice(list(asked))
-    return chat(f"{record}{field}？", f"{asked[field]}。")
+    say = rng.choice(("{1}。", "{0}为：{1}。"))
+    return chat(f"{record}{field}？", say.format(field, asked[field]))
 
 
 def change_chat(pattern: Pattern, rng: random.Random) -> str:
@@ -149,12 +162,13 @@ def change_chat(pattern: Pattern, rng: random.Random) -> str:
     herbs = knowledge.compose(rng.choice(pattern.formulas))
     rule = rng.choice(pattern.modifications)
     changed = {herb: dose for herb, dose in herbs.items() if herb not in rule.remove} | dict(rule.add)
-    return chat(f"处方：{_doses(herbs.items())}。现{_say(rule.symptom, rng)}。处方？", f"{_doses(changed.items())}。")
+    question = f"处方：{_doses(herbs.items())}。现：{_say(rule.symptom, rng)}。处方？"
+    return chat(question, rng.choice(("{}。", "处方为：{}。")).format(_doses(changed.items())))
 
 
 def formula_chat(formula: Formula, rng: random.Random) -> str:
     """One question about a formula: what it holds."""
-    ask = rng.choice(("{}由什么组成？", "{}的药物和剂量？", "写出{}。"))
+    ask = rng.choice(("{}，由什么组成？", "{}，药物和剂量？", "写出：{}。"))
     return chat(ask.format(formula.name), f"{_doses(formula.composition)}。")
 
 
@@ -176,13 +190,13 @@ def statements(seed: int, patterns: int = 0) -> Iterator[str]:
     synonyms = [(s, others) for s, others in knowledge.symptom_synonyms().items() if s in known]
     modified = [p for p in book.patterns if p.modifications]
     writers: list[tuple[float, Callable[[], str]]] = [
-        (0.04, lambda: herb_statement(rng.choice(book.herbs), rng)),
-        (0.07, lambda: formula_statement(rng.choice(book.formulas), rng)),
+        (0.03, lambda: herb_statement(rng.choice(book.herbs), rng)),
+        (0.05, lambda: formula_statement(rng.choice(book.formulas), rng)),
         (0.07, lambda: pattern_statement(rng.choice(book.patterns), rng)),
-        (0.14, lambda: note_statement(rng.choice(book.patterns), rng)),
+        (0.12, lambda: note_statement(rng.choice(book.patterns), rng)),
         (0.04, lambda: modification_statement(rng.choice(modified), rng)),
-        (0.04 if synonyms else 0.0, lambda: synonym_statement(*rng.choice(synonyms), rng)),
-        (0.42, lambda: record_chat(rng.choice(book.patterns), rng)),
+        (0.03 if synonyms else 0.0, lambda: synonym_statement(*rng.choice(synonyms), rng)),
+        (0.48, lambda: record_chat(rng.choice(book.patterns), rng)),
         (0.12, lambda: change_chat(rng.choice(modified), rng)),
         (0.06, lambda: formula_chat(rng.choice(book.formulas), rng)),
     ]

@@ -75,7 +75,8 @@ def train_tokenizer(P: Params) -> "PreTrainedTokenizerBase":
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
-    punctuation = pre_tokenizers.Split(Regex(r"[，。：；、～（）\n]|\d+(?:\.\d+)?g?"), "isolated")
+    words = "|".join(prompts.LAYOUT_WORDS)
+    punctuation = pre_tokenizers.Split(Regex(rf"{words}|[，。：；、～（）？\n]|\d+(?:\.\d+)?g?"), "isolated")
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([punctuation, byte_level])
     tokenizer.decoder = decoders.ByteLevel()

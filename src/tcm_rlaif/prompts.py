@@ -9,11 +9,13 @@ from tcm_rlaif.cases import Answer, Case, Patient, Visit
 SYSTEM = "你是中医师。请按以下格式作答：中医诊断：…。证型：…。治法：…。方剂：…。处方：…。"
 ASK = {"first_visit": "请诊治。", "follow_up_visit": "请复诊调方。"}
 
-# What every case and answer says in the same words: the tiny tokenizer gives these whole tokens.
+# What every case and answer says in the same words: the tiny tokenizer gives these whole tokens, the layout's words
+# even where something follows without punctuation.
+LAYOUT_WORDS = ("患者", "主诉", "现病史", "中医诊断", "证型", "治法", "方剂", "处方", "复诊", "水煎服", "加减")
 FIXED_WORDING = (
-    *("患者", "主诉", "现病史", "舌", "脉", "中医诊断", "证型", "治法", "方剂", "处方", "复诊", "岁"),
-    *("诊", "剂", "水煎服"),
-    *("先煎", "后下", "包煎", "烊化", "另煎", "冲服", "system", "user", "assistant", "加减", SYSTEM, *ASK.values()),
+    *LAYOUT_WORDS,
+    *("舌", "脉", "诊", "剂", "岁"),
+    *("先煎", "后下", "包煎", "烊化", "另煎", "冲服", "system", "user", "assistant", SYSTEM, *ASK.values()),
 )  # fmt: skip
 
 
