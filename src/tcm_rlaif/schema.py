@@ -109,7 +109,9 @@ class Params(BaseModel):
     data_seed: Seed = key(0, "seed of the invented cases and of the split; the same for all arms and seeds")
 
     # 02_sft
-    sft_cases: Int = key(0, "use only the first so many training cases (0 = all): the data-size axis", "cases", ge=0)
+    sft_cases: Int = key(
+        0, "SFT and floors see only the first so many training cases with their answers (0 = all)", "cases", ge=0
+    )
     sft_learning_rate: Float = key(
         5.0e-3, "peak learning rate", "", "our choice, on invented validation cases", gt=0, lt=1
     )
@@ -180,10 +182,10 @@ class Params(BaseModel):
     dpo_label_smoothing: Annotated[Float, Field(ge=0, lt=0.5)] = key(0.0, "share of labels assumed wrong", "share")
     dpo_beta: Float = key(0.1, "pull to the reference: larger stays nearer", "", "arXiv 2305.18290", gt=0)
     dpo_learning_rate: Float = key(
-        1.0e-4,
+        2.0e-4,
         "peak learning rate",
         "",
-        "our choice, on invented validation cases: ten times as much loses quality; 5.0e-6 for real models",
+        "our choice, on invented validation cases: five times as much loses quality; 5.0e-6 for real models",
         gt=0,
         lt=1,
     )
