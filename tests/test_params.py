@@ -304,7 +304,7 @@ def test_an_arm_that_the_study_does_not_have_is_refused_with_the_nearest() -> No
 def test_an_arm_is_the_study_with_its_difference() -> None:
     P = Params()
     assert params.for_arm(P, "sft_dpo") == P
-    assert params.for_arm(P, "dpo_only") == P.model_copy(update={"training": "dpo"})
+    assert params.for_arm(P, "dpo_only") == P.model_copy(update={"training": "dpo", "audit_override": True})
 
 
 # secrets

@@ -22,6 +22,9 @@ QUESTIONS = (
     ("sft_dpo", "sft_dpo_random_labels", "whether the judge's labels matter"),
     ("sft_dpo", "sft_dpo_flipped_labels", "whether the labels' direction matters"),
     ("sft_dpo", "sft_chosen", "whether DPO beats SFT on the chosen answers"),
+    ("sft_dpo_robust", "sft_dpo", "what a loss that doubts the labels changes"),
+    ("sft_dpo_anchored", "sft_dpo", "what an SFT term on the chosen answers changes"),
+    ("sft_dpo_two_rounds", "sft_dpo", "what a second round on the policy's own answers adds"),
 )
 
 
