@@ -46,8 +46,8 @@ def key(default: Any, meaning: str, unit: str = "", source: str = OURS, **limits
 DEFAULT_ARMS: dict[str, dict[str, Any]] = {
     "base": {"training": "none"},
     "sft": {"training": "sft"},
-    # what an untrained policy says is mostly fragments, and longer ones hold more of an answer: the judge's scores follow
-    # length for good reason, which the audit cannot know
+    # an untrained policy says mostly fragments, of which the longer ones hold more of an answer: the judge's scores
+    # follow length for good reason, which the audit cannot know
     "dpo_only": {"training": "dpo", "audit_override": True},
     "sft_dpo": {},
 }
