@@ -14,6 +14,7 @@ from tcm_rlaif.cases import Case
 from tcm_rlaif.generate import sample
 from tcm_rlaif.metrics import score_case
 from tcm_rlaif.schema import Params
+from tcm_rlaif.train import PAD_TO
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -52,7 +53,14 @@ def answer_logps(
             tokenizer.apply_chat_template(p + c, tokenize=False) if end else opened + c[0]["content"]
             for (p, c), opened, end in zip(batch, head, ended, strict=True)
         ]
-        inputs = tokenizer(full, return_tensors="pt", padding=True, padding_side="right", add_special_tokens=False)
+        inputs = tokenizer(
+            full,
+            return_tensors="pt",
+            padding=True,
+            padding_side="right",
+            pad_to_multiple_of=PAD_TO,
+            add_special_tokens=False,
+        )
         first = [len(ids) for ids in tokenizer(head, add_special_tokens=False)["input_ids"]]
         inputs = inputs.to(model.device)
         with torch.inference_mode():

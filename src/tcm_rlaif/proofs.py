@@ -42,7 +42,8 @@ def supervised(trainer: "SFTTrainer", number: int = 0) -> list[tuple[str, bool]]
         Runs of (decoded text, is supervised), in order.
     """
     batch = trainer.data_collator([trainer.train_dataset[number]])
-    ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
+    length = int(batch["attention_mask"][0].sum())  # padding follows
+    ids, labels = batch["input_ids"][0, :length].tolist(), batch["labels"][0, :length].tolist()
     runs: list[tuple[list[int], bool]] = []
     for token, label in zip(ids, labels, strict=True):
         if not runs or runs[-1][1] != (label != -100):
