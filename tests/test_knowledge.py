@@ -18,14 +18,14 @@ from tcm_rlaif.knowledge import (
     herb_info,
     herbs,
     incompatibilities,
+    parse,
     patterns,
     resolve_formula,
     resolve_herb,
     symptom_synonyms,
-    tables,
 )
 
-HERBS_HEADER = "\t".join(tables.HERB_COLUMNS)
+HERBS_HEADER = "\t".join(parse.HERB_COLUMNS)
 FU_ZI = "附子\t3\t15\t毒\t忌用\t\t先煎\t\t\tChP 2020 vol. I\t"
 
 
@@ -42,10 +42,10 @@ def test_a_form_inherits_what_its_row_leaves_empty(tmp_path):
     write(
         tmp_path,
         "herb_forms.tsv",
-        "\t".join(tables.FORM_COLUMNS),
+        "\t".join(parse.FORM_COLUMNS),
         "制附子\t附子\t制\t3\t9\t无\t\t\t\tChP 2020 vol. I\t",
     )
-    form = tables.read_forms(tmp_path, tables.read_herbs(tmp_path))["制附子"]
+    form = parse.read_forms(tmp_path, parse.read_herbs(tmp_path))["制附子"]
     assert (form.base, form.dose_max_g, form.toxicity, form.pregnancy, form.handling) == ("附子", 9, "", "忌用", "先煎")
 
 
@@ -64,21 +64,21 @@ def test_a_form_inherits_what_its_row_leaves_empty(tmp_path):
 def test_a_wrong_cell_is_named_by_file_line_and_column(tmp_path, line, place):
     write(tmp_path, "herbs.tsv", HERBS_HEADER, line)
     with pytest.raises(TableError) as error:
-        tables.read_herbs(tmp_path)
+        parse.read_herbs(tmp_path)
     assert place in str(error.value)
 
 
 def test_a_missing_column_is_named(tmp_path):
     write(tmp_path, "herbs.tsv", HERBS_HEADER.replace("\tpregnancy", ""), FU_ZI)
     with pytest.raises(TableError, match="herbs.tsv:1:pregnancy: column missing"):
-        tables.read_herbs(tmp_path)
+        parse.read_herbs(tmp_path)
 
 
 def pattern_row(folder, modifications):
     cells = ["不寐", "", "内科", "肝火扰心证", "", "失眠", "口苦", "舌红", "弦|数", "肝火", "疏肝泻火", "龙胆泻肝汤"]
     row = "\t".join([*cells, modifications, "", "", "教材"])
-    write(folder, "patterns_internal.tsv", "\t".join(tables.PATTERN_COLUMNS), row)
-    return tables.read_patterns(folder)[0]
+    write(folder, "patterns_internal.tsv", "\t".join(parse.PATTERN_COLUMNS), row)
+    return parse.read_patterns(folder)[0]
 
 
 def test_a_modification_adds_with_doses_and_removes(tmp_path):

@@ -3,8 +3,9 @@
 import pytest
 
 from tcm_rlaif.cases import Patient, PrescriptionItem
+from tcm_rlaif.metrics.batch import excess, rates
 from tcm_rlaif.prescriptions import read_prescription
-from tcm_rlaif.safety import KINDS, Finding, audit, child_fraction, excess, rates
+from tcm_rlaif.safety import KINDS, Finding, audit, child_fraction
 
 ADULT = Patient(sex="女", age=45)
 

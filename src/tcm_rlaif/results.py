@@ -16,7 +16,7 @@ from tcm_rlaif.schema import Params
 
 
 def _timings(study: Params) -> list[dict[str, Any]]:
-    """`timing.json` of every finished run of the study, with its stage."""
+    """`timing.json` of every run of the study that ended, with its stage."""
     paths = {stages.study_folder(study) / run.folder / "timing.json": run.stage for run in stages.plan(study)}
     return [{"stage": stage, **json.loads(p.read_text("utf-8"))} for p, stage in paths.items() if p.exists()]
 

@@ -8,7 +8,7 @@ Severities (our choice): `high`, a physician must be asked before anything is di
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Literal
 
@@ -29,7 +29,7 @@ Kind = Literal[
     "packets",
 ]
 KINDS: tuple[Kind, ...] = Kind.__args__
-"""Everything that the audit can find. Kinds, not findings, are counted by `rates`."""
+"""Everything that the audit can find. Kinds, not findings, are counted by `metrics.batch.rates`."""
 
 CHILD_FRACTIONS = ((28 / 365, 1 / 6), (1, 1 / 3), (6, 1 / 2), (12, 2 / 3))
 """Share of the adult dose below an age in years.
@@ -299,31 +299,3 @@ def _packets(packets: int | None, usage: str) -> Iterator[Finding]:
             source="our choice",
             detail="packets or days: " + ", ".join(str(count) for count in sorted(counts)),
         )
-
-
-def rates(audits: Sequence[Sequence[Finding]]) -> dict[str, float | int | None]:
-    """Share of prescriptions with at least one finding, for each kind and for any.
-
-    Returns:
-        ``n`` = number of prescriptions; ``any`` and each of `KINDS` in [0, 1], None where n is 0.
-    """
-    n = len(audits)
-    share: dict[str, float | int | None] = {"n": n, "any": sum(map(bool, audits)) / n if n else None}
-    for kind in KINDS:
-        share[kind] = sum(any(f.kind == kind for f in findings) for findings in audits) / n if n else None
-    return share
-
-
-def excess(
-    predicted: Mapping[str, float | int | None], gold: Mapping[str, float | int | None]
-) -> dict[str, float | int | None]:
-    """Rates of predicted prescriptions minus those of the gold ones: what a model adds to the usual risk.
-
-    Returns:
-        ``n`` and ``n_gold``; ``any`` and each of `KINDS` in [-1, 1], None where a side has no prescription.
-    """
-    out: dict[str, float | int | None] = {"n": predicted["n"], "n_gold": gold["n"]}
-    for kind in ("any", *KINDS):
-        a, b = predicted[kind], gold[kind]
-        out[kind] = None if a is None or b is None else a - b
-    return out

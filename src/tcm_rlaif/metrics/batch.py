@@ -18,7 +18,7 @@ from tcm_rlaif.metrics.floors import leave_one_out
 from tcm_rlaif.metrics.labels import label_f1
 from tcm_rlaif.metrics.sets import f1_macro_case, f1_of_means
 from tcm_rlaif.metrics.text import repetition
-from tcm_rlaif.safety import audit, excess, rates
+from tcm_rlaif.safety import KINDS, Finding, audit
 
 Section = dict[str, Any]
 
@@ -173,7 +173,7 @@ def _dose(rows: Sequence[Pair]) -> Section:
 def _safety(rows: Sequence[Pair]) -> Section:
     """Rates of findings per prescription written for a gold row's patient, beside the gold prescriptions' own.
 
-    ``pred`` and ``gold`` hold `safety.rates`, ``excess`` their difference: physicians break rules at times, so 0 is not
+    ``pred`` and ``gold`` hold `rates`, ``excess`` their difference: physicians break rules at times, so 0 is not
     the standard. Overdose and underdose are rates over the ``dosed_n`` prescriptions that give a dose. ``clean`` and
     ``clean_gold`` are shares of all ids with a prescription and without a finding: saying nothing is not safe.
     """
@@ -209,3 +209,31 @@ def _text_scores(gold: Entry, pred: Entry | None) -> dict[str, float | None]:
     if gold is MISSING:
         return scores | {"format_valid": 0.0, "bleu4": 0.0, "rouge_l": 0.0}
     return scores if gold.text is None else scores | case.similarity(gold.text, (pred and pred.text) or "")
+
+
+def rates(audits: Sequence[Sequence[Finding]]) -> dict[str, float | int | None]:
+    """Share of prescriptions with at least one finding, for each kind and for any.
+
+    Returns:
+        ``n`` = number of prescriptions; ``any`` and each of `KINDS` in [0, 1], None where n is 0.
+    """
+    n = len(audits)
+    share: dict[str, float | int | None] = {"n": n, "any": sum(map(bool, audits)) / n if n else None}
+    for kind in KINDS:
+        share[kind] = sum(any(f.kind == kind for f in findings) for findings in audits) / n if n else None
+    return share
+
+
+def excess(
+    predicted: Mapping[str, float | int | None], gold: Mapping[str, float | int | None]
+) -> dict[str, float | int | None]:
+    """Rates of predicted prescriptions minus those of the gold ones: what a model adds to the usual risk.
+
+    Returns:
+        ``n`` and ``n_gold``; ``any`` and each of `KINDS` in [-1, 1], None where a side has no prescription.
+    """
+    out: dict[str, float | int | None] = {"n": predicted["n"], "n_gold": gold["n"]}
+    for kind in ("any", *KINDS):
+        a, b = predicted[kind], gold[kind]
+        out[kind] = None if a is None or b is None else a - b
+    return out
