@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tcm_rlaif.notebook import declared_parameters
+from tcm_rlaif.runner.notebook import declared_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 FOUND = sorted((ROOT / "notebooks").glob("*.ipynb"))

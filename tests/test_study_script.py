@@ -112,7 +112,7 @@ def test_alone_it_prints_its_commands_one_line_each_and_installs_nothing(tmp_pat
 
 
 def test_each_command_that_is_passed_on_is_one_of_the_package(tmp_path: Path) -> None:
-    from tcm_rlaif.cli import parser
+    from tcm_rlaif.runner.cli import parser
 
     lines = Checkout(tmp_path / "checkout").run().stdout.splitlines()
     offered = {line.split()[1] for line in lines if line.startswith("  ./study ")}

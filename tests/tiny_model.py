@@ -8,9 +8,12 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from tcm_rlaif import models, prompts, synth, train
-from tcm_rlaif.cases import Case
-from tcm_rlaif.schema import Params
+from tcm import invented as synth
+from tcm.cases import Case
+from tcm_rlaif.models import loading as models
+from tcm_rlaif.models import prompts
+from tcm_rlaif.study.schema import Params
+from tcm_rlaif.training import sft as train
 
 PATTERNS = 12
 

@@ -1,7 +1,7 @@
-"""`python -m tcm_rlaif`: see `cli`."""
+"""`python -m tcm_rlaif`: see `runner.cli`."""
 
 import sys
 
-from tcm_rlaif.cli import main
+from tcm_rlaif.runner.cli import main
 
 sys.exit(main())

@@ -13,9 +13,11 @@ import time
 
 import torch
 
-from tcm_rlaif import models, prompts, synth
-from tcm_rlaif.generate import sample
-from tcm_rlaif.schema import Params
+from tcm import invented as synth
+from tcm_rlaif.models import loading as models
+from tcm_rlaif.models import prompts
+from tcm_rlaif.models.sampling import sample
+from tcm_rlaif.study.schema import Params
 
 
 def load(P: Params, source: str):

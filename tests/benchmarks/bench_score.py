@@ -8,11 +8,11 @@ left out: it needs a model). Answers are invented from the knowledge tables. No 
 import random
 import time
 
-from tcm_rlaif.answers import write
-from tcm_rlaif.cases import Answer, PrescriptionItem
-from tcm_rlaif.knowledge import compose, herbs, patterns
-from tcm_rlaif.metrics.rows import ScoreRow
-from tcm_rlaif.score import score_rows
+from tcm.cases import Answer, PrescriptionItem
+from tcm.commands.rows import ScoreRow
+from tcm.commands.score import score_rows
+from tcm.knowledge import compose, herbs, patterns
+from tcm.prescriptions.answers import write
 
 N = 1000
 

@@ -1,0 +1,1 @@
+"""Prescriptions and answers: reading and writing their notation, a case as text, the safety audit."""

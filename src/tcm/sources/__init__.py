@@ -1,0 +1,19 @@
+"""Records of any origin -> cases: one module a source. Every reader names file, line and field that it cannot use.
+
+Nothing is guessed silently: what a source does not have stays empty.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tcm.cases import Case
+from tcm.sources.mtcmb import read_mtcmb
+from tcm.sources.own import read_own
+from tcm.sources.tcmeval_sdt import read_tcmeval_sdt
+
+SOURCES: dict[str, Callable[[Path, Mapping[str, str]], list[Case]]] = {
+    "mtcmb": lambda path, _: read_mtcmb(path),
+    "tcmeval_sdt": lambda path, _: read_tcmeval_sdt(path),
+    "own": read_own,
+}
+"""`data_source` -> its reader: (file or folder, column map of own records) -> cases."""

@@ -1,0 +1,1 @@
+"""Evaluation: scored answers as tables, statistics, the evidence of an ablation."""

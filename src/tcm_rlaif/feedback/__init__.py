@@ -1,0 +1,1 @@
+"""AI feedback: candidates, judges, the audit that a judge has to pass, labels, preference pairs."""

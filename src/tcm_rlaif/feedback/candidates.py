@@ -1,0 +1,52 @@
+"""Candidates: several answers of the policy to each prompt, sampled and written down."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcm.cases import Case
+from tcm.files import write_rows
+from tcm_rlaif.feedback.judges.base import Item
+from tcm_rlaif.models.sampling import Sample, sample, sample_vllm
+from tcm_rlaif.study.schema import Params
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def sample_candidates(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    cases: Sequence[Case],
+    P: Params,
+    seed: int,
+    path: Path,
+) -> tuple[list[Item], list[Sample]]:
+    """Sample `candidate_number` answers per case and write them down.
+
+    Returns:
+        One item per case, in order, and all samples.
+    """
+    settings = {
+        "number": P.candidate_number,
+        "temperature": P.candidate_temperature,
+        "top_p": P.candidate_top_p,
+        "max_new_tokens": P.candidate_max_new_tokens,
+        "seed": seed,
+    }
+    if P.candidate_engine == "vllm":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # vLLM reads the policy as it is now from a folder
+            adapted = hasattr(model, "peft_config")
+            if adapted:
+                model.save_pretrained(folder, selected_adapters=["default"])
+            source = model.config._name_or_path
+            samples = sample_vllm(source, Path(folder) if adapted else None, tokenizer, cases, **settings)
+    else:
+        samples = sample(model, tokenizer, cases, **settings, batch_size=P.candidate_batch_size, progress="sampling")
+    write_rows(path, [vars(s) for s in samples])
+    texts: dict[str, list[str]] = {}
+    for s in samples:
+        texts.setdefault(s.case_id, []).append(s.text)
+    return [Item(case, tuple(texts[case.id])) for case in cases], samples

@@ -1,0 +1,115 @@
+"""A local causal LM as judge: it writes nothing, its next-token probabilities are read.
+
+Pairwise: the probabilities of the tokens A and B after the question, in both orders, averaged. Pointwise: the expected
+score over the tokens 1 to 5. No reply can be malformed, and one forward pass is enough.
+
+Source: arXiv 2309.00267 (RLAIF), section on position bias and on direct scores; their scale goes to 10, ours to 5
+because 10 is two tokens in most tokenizers.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tcm_rlaif.feedback.judges import prompt_text
+from tcm_rlaif.feedback.judges.base import JUDGED, JudgeError, Mode, Question, Record, Reply
+
+CHOICES = ("A", "B")
+RATINGS = ("1", "2", "3", "4", "5")
+
+
+class LocalJudge:
+    """Judges with a model of `transformers`.
+
+    Args:
+        model: a causal LM, on its device.
+        tokenizer: its tokenizer; its chat template is used where it has one.
+        case_text: renders what was known before the answer.
+        model_name: part of the cache key.
+        batch_size: questions per forward pass.
+        sees_gold: show the gold answer to the judge.
+    """
+
+    name = "transformers"
+    soft = True
+    stored = True
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        case_text: prompt_text.CaseText,
+        *,
+        model_name: str,
+        batch_size: int = 8,
+        sees_gold: bool = False,
+    ) -> None:
+        self.model, self.tokenizer, self.case_text = model, tokenizer, case_text
+        self.model_name, self.batch_size, self.sees_gold = model_name, batch_size, sees_gold
+
+    def identity(self, mode: Mode) -> dict[str, str]:
+        """What could change a reply, apart from rounding that differs with batch and device."""
+        return {"model": self.model_name, "prompt": prompt_text.VERSION, "sees_gold": "yes" if self.sees_gold else "no"}
+
+    def ask(self, questions: Sequence[Question], record: Record) -> None:
+        """Answer in batches of similar length; a prompt that does not fit the model is ``rejected``.
+
+        Raises:
+            JudgeError: in listwise mode, or where the choices are no single tokens.
+        """
+        if any(q.mode == "listwise" for q in questions):
+            raise JudgeError("judge_mode listwise needs a judge that writes; use pointwise or pairwise")
+        longest = getattr(self.model.config, "max_position_embeddings", None)
+        fitting = []
+        for question, ids in ((q, self._ids(q)) for q in questions):
+            if longest and len(ids) > longest:
+                record(question, Reply("rejected", note=f"prompt of {len(ids)} tokens, the model takes {longest}"))
+            else:
+                fitting.append((question, ids))
+        fitting.sort(key=lambda pair: len(pair[1]))
+        for mode in ("pointwise", "pairwise"):
+            chosen = [pair for pair in fitting if pair[0].mode == mode]
+            for start in range(0, len(chosen), self.batch_size):
+                self._batch(chosen[start : start + self.batch_size], mode, record)
+
+    def prompt(self, question: Question) -> list[dict[str, str]]:
+        """The messages that put a question, for showing; the last one is the lead of the reply."""
+        text, lead = prompt_text.choice_prompt(question, self.case_text, self.sees_gold)
+        return [{"role": "user", "content": text}, {"role": "assistant", "content": lead}]
+
+    def _ids(self, question: Question) -> list[int]:
+        text, lead = prompt_text.choice_prompt(question, self.case_text, self.sees_gold)
+        if self.tokenizer.chat_template:
+            text = self.tokenizer.apply_chat_template(
+                [{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False, enable_thinking=False
+            )
+        return self.tokenizer(text + lead, add_special_tokens=not self.tokenizer.chat_template)["input_ids"]
+
+    def _choice_ids(self, choices: Sequence[str]) -> list[int]:
+        ids = [self.tokenizer.encode(c, add_special_tokens=False) for c in choices]
+        if any(len(i) != 1 for i in ids) or len({i[0] for i in ids}) != len(ids):
+            raise JudgeError(f"judge_model: the tokenizer has no single token for each of {', '.join(choices)}")
+        return [i[0] for i in ids]
+
+    def _batch(self, batch: list[tuple[Question, list[int]]], mode: Mode, record: Record) -> None:
+        started = time.monotonic()
+        choices = RATINGS if mode == "pointwise" else CHOICES
+        shares = self._probabilities([ids for _, ids in batch], self._choice_ids(choices))
+        seconds = (time.monotonic() - started) / len(batch)
+        for (question, ids), share in zip(batch, shares, strict=True):
+            expected = sum(k * p for k, p in enumerate(share)) / (len(share) - 1)
+            value = expected if mode == "pointwise" else share[0]
+            record(question, Reply(JUDGED, (value,), tokens=len(ids), seconds=round(seconds, 4)))
+
+    def _probabilities(self, prompts: list[list[int]], choice_ids: list[int]) -> list[list[float]]:
+        """Probabilities of the choices as the next token of each prompt, normalised over the choices."""
+        import torch
+
+        width = max(map(len, prompts))
+        pad = self.tokenizer.pad_token_id or 0
+        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=self.model.device)
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.model.device)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        with torch.inference_mode():
+            logits = self.model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1).logits
+        return logits[:, -1, choice_ids].float().softmax(-1).tolist()

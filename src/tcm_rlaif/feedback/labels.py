@@ -1,0 +1,59 @@
+"""Labels: what the judges say of the candidates, each judgement kept in a file as soon as it is made."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tcm.cases import Case
+from tcm.files import write_json
+from tcm_rlaif.feedback.cache import Cache
+from tcm_rlaif.feedback.judges import rubric
+from tcm_rlaif.feedback.judges.base import Item, Judge, Verdict, questions_of
+from tcm_rlaif.feedback.labelling import JudgeReport, judge_items
+from tcm_rlaif.study.schema import Params
+
+
+def cache(folder: Path, replay_only: bool = False) -> Cache:
+    """The store of judgements of one run; a killed run finds there what it had."""
+    return Cache(folder / "judgements.jsonl", replay_only)
+
+
+def judge_description(judges: Sequence[Judge], item: Item, P: Params) -> list[str]:
+    """What each judge goes by, in full: the rubric's criteria and weights, a model judge's prompt on one case."""
+    said = []
+    for judge in judges:
+        if judge.name == "rubric":
+            said.append("rubric, weights: " + ", ".join(f"{k} {v:g}" for k, v in rubric.WEIGHTS.items()))
+        else:
+            messages = judge.prompt(questions_of(item, P.judge_mode)[0])
+            said += [f"{judge.name}, {m['role']}:\n{m['content']}" for m in messages]
+    return said
+
+
+def judge(judges: Sequence[Judge], items: Sequence[Item], P: Params, folder: Path) -> JudgeReport:
+    """Judge all items in the mode that the parameters name."""
+    store = cache(folder, P.judge_replay_only)
+    return judge_items(judges, items, mode=P.judge_mode, cache=store, repeats=P.judge_repeats)
+
+
+def write_verdicts(path: Path, verdicts: Sequence[Verdict]) -> None:
+    """Write what the judges said, for 04_dpo."""
+    write_json(path, [{**vars(v), "scores": list(v.scores), "criteria": list(v.criteria)} for v in verdicts])
+
+
+def read_labels(folder: Path, cases: Sequence[Case]) -> tuple[list[Item], list[Verdict]]:
+    """Read candidates and verdicts that 03_rlaif_labels wrote.
+
+    Args:
+        cases: the training cases they belong to.
+    """
+    of = {case.id: case for case in cases}
+    texts: dict[str, list[str]] = {}
+    for line in filter(None, (folder / "candidates.jsonl").read_text("utf-8").split("\n")):
+        row = json.loads(line)
+        texts.setdefault(row["case_id"], []).append(row["text"])
+    verdicts = [
+        Verdict(v["case_id"], tuple(v["scores"]), tuple(v["criteria"]), v["status"])
+        for v in json.loads((folder / "verdicts.json").read_text("utf-8"))
+    ]
+    return [Item(of[v.case_id], tuple(texts[v.case_id])) for v in verdicts], verdicts

@@ -1,0 +1,259 @@
+"""From judged candidates to preference pairs, with every drop counted.
+
+Which two candidates make a pair is a decision with consequences, so it is a named strategy, and what a strategy
+proposes is filtered by margin, overlap and length *without* putting another pair in its place: a filter that swapped
+pairs would silently be another strategy. Labels can be shuffled or flipped after all that, so that a control differs
+from the study in its labels and in nothing else.
+"""
+
+import random
+import re
+import statistics
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from tcm.cases import Case
+from tcm.knowledge import resolve_herb
+from tcm.prescriptions.answers import parse, write
+from tcm_rlaif.feedback.judges.base import Item, Verdict
+from tcm_rlaif.models.prompts import prompt
+from tcm_rlaif.study.schema import Params
+
+Strategy = Literal["best_worst", "best_random_lower", "best_mean_minus_2sigma", "gold_sample"]
+Labels = Literal["judged", "shuffled", "flipped"]
+Messages = list[dict[str, str]]
+
+NO_PAIRS = (
+    "No pair is left (see the funnel): the judge sees no difference between the candidates. Nothing is trained, the "
+    "policy passes through as it is. To change that: lower pair_margin, or sample more or hotter candidates."
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A distinct candidate: its text and its score, None for a gold answer, which nobody judged."""
+
+    text: str
+    score: float | None
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """Preference pairs and how they came about.
+
+    Args:
+        rows: TRL's conversational preference format (``prompt``, ``chosen``, ``rejected`` as lists of messages) with
+            ``case_id``, ``score_chosen`` and ``score_rejected`` (None for a gold answer) beside it.
+        funnel: rows ``{"unit", "step", "count"}``; within a unit (candidates, prompts, pairs) the first row is the
+            sum of the others.
+    """
+
+    rows: list[dict]
+    funnel: list[dict]
+
+
+def herb_names(text: str) -> frozenset[str]:
+    """Base herbs of an answer text; an unknown herb counts under the name as written."""
+    return frozenset(_doses(text))
+
+
+@lru_cache(maxsize=4096)
+def _doses(text: str) -> dict[str, float | None]:
+    found = {}
+    for item in parse(text).answer.prescription:
+        name = resolve_herb(item.herb)
+        found[name.base if name else item.herb] = item.dose
+    return found
+
+
+def fingerprint(text: str) -> tuple:
+    """What two answers must share to be near-duplicates.
+
+    Disease, syndrome, formula and the herbs with their doses in whole grams, in any order (our choice, because the
+    order of herbs and the wording of the treatment principle hardly change what a patient gets). A text that holds no
+    prescription is compared by its characters, width and white space aside.
+    """
+    answer = parse(text).answer
+    if not answer.prescription:
+        return (re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)),)
+    doses = frozenset((herb, dose and round(dose)) for herb, dose in _doses(text).items())
+    return answer.disease, answer.syndrome, answer.formula, doses
+
+
+def overlap(text_a: str, text_b: str) -> float:
+    """Jaccard index of the base herbs, 0..1; 0 for two answers without any herb, which share no prescription.
+
+    Pairs that share most of their tokens are those in which DPO lowers the probability of chosen and rejected alike
+    (likelihood displacement).
+
+    Source: arXiv 2410.08847
+    """
+    a, b = herb_names(text_a), herb_names(text_b)
+    return len(a & b) / len(a | b) if a | b else 0.0
+
+
+def length_ratio(text_a: str, text_b: str) -> float:
+    """Longer over shorter, in characters; 1 = equal length."""
+    short, long = sorted((len(text_a), len(text_b)))
+    return long / max(short, 1)
+
+
+def distinct(item: Item, verdict: Verdict) -> tuple[list[Candidate], Counter]:
+    """Merge near-duplicates and drop what has no score; best first, ties in the order sampled.
+
+    The best-scored member speaks for a group of near-duplicates.
+
+    Returns:
+        The distinct candidates, and a count of ``no valid judgement``, ``merged as near-duplicate`` and ``distinct``.
+    """
+    scored = [Candidate(t, s) for t, s in zip(item.candidates, verdict.scores, strict=True) if s is not None]
+    groups: dict[tuple, Candidate] = {}
+    for candidate in sorted(scored, key=lambda c: -c.score):
+        groups.setdefault(fingerprint(candidate.text), candidate)
+    counts = Counter({"no valid judgement": len(item.candidates) - len(scored)})
+    counts["merged as near-duplicate"] = len(scored) - len(groups)
+    counts["distinct"] = len(groups)
+    return list(groups.values()), counts
+
+
+def propose(case: Case, ranked: list[Candidate], strategy: Strategy, n: int, seed: int) -> list[tuple]:
+    """Pairs (chosen, rejected) that a strategy wants, at most ``n``, the one it wants most first.
+
+    Args:
+        ranked: distinct candidates, best first.
+        strategy: ``best_worst``: best with worst, second best with second worst, ... ``best_random_lower``: best with
+            lower ones drawn at random (as UltraFeedback was binarised). ``best_mean_minus_2sigma``: best with the one
+            next to mean − 2σ of the scores, a typically bad rather than a freak answer (arXiv 2502.16825).
+            ``gold_sample``: the gold answer with samples drawn at random; their scores play no part.
+        seed: draws depend on it and on the case id alone, so that adding a case changes no other case's pairs.
+    """
+    rng = random.Random(f"{seed}:{strategy}:{case.id}")
+    if strategy == "gold_sample":
+        if case.answer is None:
+            return []
+        gold = Candidate(write(case.answer), None)
+        others = [c for c in ranked if fingerprint(c.text) != fingerprint(gold.text)]
+        return [(gold, c) for c in rng.sample(others, min(n, len(others)))]
+    if strategy == "best_worst":
+        pairs = list(zip(ranked[:n], reversed(ranked), strict=False))
+        return [(a, b) for a, b in pairs if a.score > b.score]
+    lower = [c for c in ranked if c.score < ranked[0].score] if ranked else []
+    if strategy == "best_random_lower":
+        chosen = rng.sample(lower, min(n, len(lower)))
+    else:
+        target = _mean_minus_2sigma(ranked)
+        chosen = sorted(lower, key=lambda c: abs(c.score - target))[:n]
+    return [(ranked[0], c) for c in chosen]
+
+
+def _mean_minus_2sigma(ranked: list[Candidate]) -> float:
+    scores = [c.score for c in ranked]
+    return statistics.fmean(scores) - 2 * statistics.pstdev(scores) if scores else 0.0
+
+
+def _why_dropped(chosen: Candidate, rejected: Candidate, margin: float, max_overlap: float, max_ratio: float) -> str:
+    gold = chosen.score is None
+    if not gold and chosen.score - rejected.score < margin:
+        return "score difference below the margin"
+    if overlap(chosen.text, rejected.text) > max_overlap:
+        return "herbs overlap too much"
+    if length_ratio(chosen.text, rejected.text) > max_ratio:
+        return "lengths differ too much"
+    return "kept"
+
+
+def relabel(pair: tuple[Candidate, Candidate], labels: Labels, rng: random.Random) -> tuple[Candidate, Candidate]:
+    """Controls: ``flipped`` swaps every pair, ``shuffled`` tosses a coin; the texts stay the same."""
+    swap = labels == "flipped" or (labels == "shuffled" and rng.random() < 0.5)
+    return pair[::-1] if swap else pair
+
+
+def build_pairs(
+    items: Sequence[Item],
+    verdicts: Sequence[Verdict],
+    to_messages: Callable[[Case], Messages],
+    *,
+    strategy: Strategy = "best_worst",
+    margin: float = 0.05,
+    max_overlap: float = 0.9,
+    max_length_ratio: float = 3.0,
+    pairs_per_prompt: int = 1,
+    labels: Labels = "judged",
+    seed: int = 0,
+) -> PairSet:
+    """Build preference pairs from judged candidates.
+
+    Args:
+        verdicts: one per item, in the same order.
+        to_messages: the chat messages that pose a case, as at training time.
+        strategy: see `propose`.
+        margin: least score difference, in the judge's 0..1; does not apply to gold answers, which have no score.
+        max_overlap: Jaccard index of base herbs above which a pair is dropped.
+        max_length_ratio: longer over shorter text above which a pair is dropped, so that DPO learns no length cue.
+        pairs_per_prompt: at most so many proposals per prompt.
+        labels: see `relabel`.
+
+    Raises:
+        ValueError: if items and verdicts do not belong together.
+    """
+    candidates, prompts, pairs, rows = Counter(), Counter(), Counter(), []
+    for item, verdict in zip(items, verdicts, strict=True):
+        if item.case.id != verdict.case_id:
+            raise ValueError(f"verdict of case {verdict.case_id!r} stands where {item.case.id!r} was expected")
+        ranked, counts = distinct(item, verdict)
+        candidates += counts
+        proposed = propose(item.case, ranked, strategy, pairs_per_prompt, seed)
+        prompts[_prompt_step(item, ranked, strategy, proposed)] += 1
+        coin = random.Random(f"{seed}:labels:{item.case.id}")
+        for pair in proposed:
+            fate = _why_dropped(*pair, margin, max_overlap, max_length_ratio)
+            pairs[fate] += 1
+            swapped = relabel(pair, labels, coin)
+            if fate == "kept":
+                rows.append(_row(item.case, *swapped, to_messages))
+    steps = [("candidates", "sampled", candidates), ("prompts", "all", prompts), ("pairs", "proposed", pairs)]
+    return PairSet(rows, [row for step in steps for row in _funnel(*step)])
+
+
+def _prompt_step(item: Item, ranked: list[Candidate], strategy: Strategy, proposed: list) -> str:
+    if proposed:
+        return "with a proposed pair"
+    if strategy == "gold_sample":
+        return "no gold answer" if item.case.answer is None else "every sample equals the gold answer"
+    return "fewer than two distinct judged candidates" if len(ranked) < 2 else "all scores equal"
+
+
+def _row(case: Case, chosen: Candidate, rejected: Candidate, to_messages: Callable[[Case], Messages]) -> dict:
+    return {
+        "prompt": to_messages(case),
+        "chosen": [{"role": "assistant", "content": chosen.text}],
+        "rejected": [{"role": "assistant", "content": rejected.text}],
+        "case_id": case.id,
+        "score_chosen": chosen.score,
+        "score_rejected": rejected.score,
+    }
+
+
+def _funnel(unit: str, whole: str, counts: Counter) -> list[dict]:
+    rows = [{"unit": unit, "step": whole, "count": sum(counts.values())}]
+    return rows + [{"unit": unit, "step": step, "count": n} for step, n in counts.items() if n]
+
+
+def pairs_of(items: Sequence[Item], verdicts: Sequence[Verdict], P: Params, seed: int) -> PairSet:
+    """Preference pairs as the parameters want them."""
+    return build_pairs(
+        items,
+        verdicts,
+        prompt,
+        strategy=P.pair_strategy,
+        margin=P.pair_margin,
+        max_overlap=P.pair_max_overlap,
+        max_length_ratio=P.pair_max_length_ratio,
+        pairs_per_prompt=P.pair_number,
+        labels=P.pair_labels,
+        seed=seed,
+    )

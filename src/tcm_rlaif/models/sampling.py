@@ -1,0 +1,171 @@
+"""Sampling answers: batched, prompts of like length together, and seeded per answer.
+
+Each answer draws from its own random generator, so neither batch size nor the order of the cases changes what is drawn.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcm.cases import Case
+from tcm_rlaif.models import prompts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One generated answer.
+
+    Args:
+        finished: whether the model ended it itself (EOS), not the length limit.
+        tokens: length in tokens, without padding, with EOS.
+    """
+
+    case_id: str
+    number: int
+    text: str
+    finished: bool
+    tokens: int
+
+
+def answer_seed(seed: int, case_id: str, number: int) -> int:
+    """Seed of one answer, the same whatever else is sampled beside it."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{case_id}/{number}".encode()).digest()[:7], "big")
+
+
+def _sampler(seeds: Sequence[int], temperature: float, top_p: float, over: set[int]):
+    """A logits processor that draws the next token itself, row by row with a generator each, and leaves only that one.
+
+    transformers' own sampling draws all rows from one generator, so a row's draw depends on its neighbours.
+    """
+    import torch
+    from transformers import LogitsProcessor, TemperatureLogitsWarper, TopPLogitsWarper
+
+    generators = [torch.Generator().manual_seed(s) for s in seeds]
+    warmers = [TemperatureLogitsWarper(float(temperature))] + ([TopPLogitsWarper(top_p)] if top_p < 1 else [])
+
+    class PerRowSampling(LogitsProcessor):
+        def __call__(self, input_ids, scores):
+            going = [
+                i for i, last in enumerate(input_ids[:, -1].tolist()) if last not in over
+            ]  # ended rows draw nothing
+            warped = scores[going].float()
+            for warmer in warmers:
+                warped = warmer(input_ids[going], warped)
+            only = torch.full_like(scores, float("-inf"))
+            only[:, min(over)] = 0.0
+            for i, probability in zip(going, warped.softmax(-1).cpu(), strict=True):
+                only[i] = float("-inf")
+                only[i, torch.multinomial(probability, 1, generator=generators[i]).to(scores.device)] = 0.0
+            return only
+
+    return PerRowSampling()
+
+
+def sample(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    cases: Sequence[Case],
+    *,
+    number: int,
+    temperature: float,
+    top_p: float = 1.0,
+    max_new_tokens: int,
+    batch_size: int,
+    seed: int,
+    progress: str = "",
+) -> list[Sample]:
+    """Generate answers to cases.
+
+    Args:
+        number: answers per case.
+        temperature: 0 = greedy (then `top_p` and `seed` have no effect).
+        max_new_tokens: longest answer, in tokens.
+        batch_size: answers generated together; changes speed and memory, not what is drawn (up to rounding).
+        progress: what to call the work in the progress bar; empty = no bar.
+
+    Returns:
+        `number` samples per case, in the order of the cases.
+    """
+    import torch
+    from tqdm import tqdm
+
+    if not cases:
+        return []
+    texts = [
+        tokenizer.apply_chat_template(prompts.prompt(c), tokenize=False, add_generation_prompt=True) for c in cases
+    ]
+    lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    jobs = sorted(((i, n) for i in range(len(cases)) for n in range(number)), key=lambda job: (lengths[job[0]], job))
+    batches = [jobs[i : i + batch_size] for i in range(0, len(jobs), batch_size)]
+    over = {tokenizer.eos_token_id, tokenizer.pad_token_id}
+    done: dict[tuple[int, int], Sample] = {}
+    for batch in tqdm(batches, desc=progress, disable=not progress, unit="batch"):
+        inputs = tokenizer([texts[i] for i, _ in batch], return_tensors="pt", padding=True, add_special_tokens=False)
+        inputs = inputs.to(model.device)
+        seeds = [answer_seed(seed, cases[i].id, n) for i, n in batch]
+        processors = [_sampler(seeds, temperature, top_p, over)] if temperature else []
+        with torch.inference_mode():
+            ids = model.generate(
+                **inputs, do_sample=False, max_new_tokens=max_new_tokens, logits_processor=processors,
+                pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
+                repetition_penalty=1.0, no_repeat_ngram_size=0,  # chat models bring their own, which changes every draw
+            )  # fmt: skip
+        for (i, n), row in zip(batch, ids[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+            finished = tokenizer.eos_token_id in row
+            length = row.index(tokenizer.eos_token_id) + 1 if finished else len(row)
+            text = tokenizer.decode(row[:length], skip_special_tokens=True).strip()
+            done[i, n] = Sample(cases[i].id, n, text, finished, length)
+    return [done[i, n] for i in range(len(cases)) for n in range(number)]
+
+
+def sample_vllm(
+    source: str,
+    adapter: Path | None,
+    tokenizer: "PreTrainedTokenizerBase",
+    cases: Sequence[Case],
+    *,
+    number: int,
+    temperature: float,
+    top_p: float,
+    max_new_tokens: int,
+    seed: int,
+) -> list[Sample]:
+    """The same with vLLM, which batches by itself; every answer has the seed it has in `sample`.
+
+    Its draws differ from those of `sample`: another generator. Not run on a GPU by this project's tests.
+
+    Args:
+        source: the base, as for `models.load_base`; vLLM loads it itself, next to the model that the notebook holds.
+        adapter: folder of a LoRA adapter, or None.
+
+    Raises:
+        ImportError: where vLLM is not installed; it wants an environment of its own.
+    """
+    try:
+        from vllm import LLM, SamplingParams
+        from vllm.lora.request import LoRARequest
+    except ImportError:
+        raise ImportError("candidate_engine: vllm is not installed; pip install vllm, or use transformers") from None
+
+    llm = LLM(model=source, enable_lora=adapter is not None, max_lora_rank=256, seed=seed)
+    asked = [(case, n) for case in cases for n in range(number)]
+    texts = [
+        tokenizer.apply_chat_template(prompts.prompt(c), tokenize=False, add_generation_prompt=True) for c, _ in asked
+    ]
+    settings = [
+        SamplingParams(
+            temperature=temperature, top_p=top_p, max_tokens=max_new_tokens, seed=answer_seed(seed, c.id, n) % 2**31
+        )
+        for c, n in asked
+    ]
+    lora = LoRARequest("policy", 1, str(adapter)) if adapter else None
+    outputs = [request.outputs[0] for request in llm.generate(texts, settings, lora_request=lora)]
+    return [
+        Sample(case.id, n, out.text.strip(), out.finish_reason == "stop", len(out.token_ids))
+        for (case, n), out in zip(asked, outputs, strict=True)
+    ]

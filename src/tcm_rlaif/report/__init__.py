@@ -1,0 +1,1 @@
+"""The report: results.json, figures, safe display, the HTML page, README's numbers."""

@@ -1,0 +1,156 @@
+"""From an executed notebook to one HTML page that can be sent round: no script, no network, nothing that runs.
+
+A page is made safe three times over: the template escapes text and cleans HTML (`safe_html.clean`), the page carries
+a content security policy, and the finished page is audited (`safe_html.problems`); one with a problem is not written.
+"""
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tcm.files import write_text
+from tcm_rlaif.report.safe_html import POLICY, clean, problems
+from tcm_rlaif.report.show import table_html
+from tcm_rlaif.study.timings import states
+
+HIDDEN_CELLS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
+SHOWN_TYPES = ("text/html", "text/markdown", "image/png", "image/jpeg", "text/plain")  # the first that an output has
+
+
+class ReportError(RuntimeError):
+    """A page that must not be published; the message lists why."""
+
+
+def to_html(notebook_path: str | Path, html_path: str | Path, title: str) -> Path:
+    """Write the page of an executed notebook, also of one that failed: then it says where.
+
+    Args:
+        notebook_path: the executed notebook.
+        html_path: the page; replaced whole or not at all.
+        title: of the page, for the browser's tab.
+
+    Returns:
+        ``html_path``.
+
+    Raises:
+        ReportError: if the page has problems, e.g. a figure without a description.
+    """
+    import nbformat
+
+    write_text(Path(html_path), page_of(nbformat.read(notebook_path, as_version=4), str(notebook_path), title))
+    return Path(html_path)
+
+
+def page_of(notebook: Any, name: str, title: str) -> str:
+    """The page of a notebook in memory; `name` says where it came from. See `to_html`."""
+    from nbconvert import HTMLExporter
+
+    templates = str(Path(__file__).parent / "templates")
+    exporter = HTMLExporter(template_name="study", extra_template_basedirs=[templates], exclude_anchor_links=True)
+    exporter.register_filter("clean_html", clean)
+    page, _ = exporter.from_notebook_node(_prepared(notebook), {"page": _facts(notebook, Path(name).name, title)})
+    found = problems(page)
+    if found:
+        raise ReportError(f"{name}: the page would have {len(found)} problems:\n  " + "\n  ".join(found[:20]))
+    return page
+
+
+def publish(study: Path, reports: Path) -> Path:
+    """Write what a reader gets of a study: `report.html` and `results.json`, and a page of each run that stopped.
+
+    Args:
+        study: folder of the study's runs; `06_ablation/notebook.ipynb` in it becomes the report.
+        reports: folder of the pages. Where the study is not finished, `report.html` says which runs are missing.
+
+    Returns:
+        The report.
+
+    Raises:
+        ReportError: if nothing was run yet, or a page has problems.
+    """
+    runs = states(study)
+    if not runs:
+        raise ReportError(f"{study}: no notebook was run there; ./study run makes it")
+    for old in reports.glob("stopped-*.html"):
+        old.unlink()
+    stopped = [run for run in runs if run["status"] != "done"]
+    for run in stopped:
+        page = reports / f"stopped-{run['run'].replace('/', '-')}.html"
+        to_html(study / run["run"] / "notebook.ipynb", page, f"{study.name}: {run['run']} ({run['status']})")
+    report, last = reports / "report.html", next((run for run in runs if run["run"] == "06_ablation"), None)
+    if last is None or last["status"] != "done" or any(run["end"] > last["end"] for run in stopped):
+        write_text(report, page_of(_unfinished(study, runs), str(study), f"{study.name}: not finished"))
+        return report
+    to_html(study / "06_ablation" / "notebook.ipynb", report, f"{study.name}: SFT and RLAIF on a few TCM cases")
+    results = study / "06_ablation" / "results.json"
+    if results.exists():
+        write_text(reports / "results.json", results.read_text("utf-8"))
+    return report
+
+
+def _unfinished(study: Path, runs: list[dict[str, Any]]) -> Any:
+    """A notebook that says how far a study came, with the error of each run that failed."""
+    import nbformat
+    import pandas as pd
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+    table = pd.DataFrame(runs).reindex(columns=["run", "status", "seconds", "overhead_seconds", "peak_mib", "end"])
+    done = sum(run["status"] == "done" for run in runs)
+    title = f"# Study {study.name} is not finished\n\n{done} of the {len(runs)} notebooks that were started are done. "
+    title += "The same command that started the study goes on where it stopped."
+    html = table_html(table.replace({"end": {"9": None}}), "Runs that were started", digits=1)
+    cells = [new_markdown_cell(title), new_code_cell("", outputs=[new_output("display_data", {"text/html": html})])]
+    for run in runs:
+        if run["status"] == "failed":
+            executed = nbformat.read(study / run["run"] / "notebook.ipynb", as_version=4)
+            outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+            errors = [output for output in outputs if output.output_type == "error"]
+            cells += [new_markdown_cell(f"## {run['run']}"), new_code_cell("", outputs=errors)]
+    return new_notebook(cells=cells)
+
+
+def _prepared(notebook: Any) -> Any:
+    """A copy without the cells that only the machine needs; cells get anchors, and outputs keep one admitted type."""
+    shown = copy.deepcopy(notebook)
+    shown.cells = [c for c in shown.cells if not HIDDEN_CELLS & set(c.metadata.get("tags", []))]
+    for number, cell in enumerate(shown.cells):
+        cell.metadata["anchor"] = f"s{number}"
+        for output in cell.get("outputs", []):
+            if "data" in output:
+                unknown = {"text/plain": f"[an output of type {', '.join(output.data)} is not shown]"}
+                output.data = next(({t: output.data[t]} for t in SHOWN_TYPES if t in output.data), unknown)
+    return shown
+
+
+def _facts(notebook: Any, name: str, title: str) -> dict[str, Any]:
+    """What the template shows around the cells."""
+    run = notebook.metadata.get("papermill", {})
+    facts = [name]
+    if run.get("end_time"):
+        facts += [f"executed {run['end_time'][:16].replace('T', ' ')} UTC", f"took {run.get('duration') or 0:.0f} s"]
+    parameters = [
+        (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        for name, value in run.get("parameters", {}).items()
+    ]
+    prose = [(c.metadata["anchor"], c.source) for c in _prepared(notebook).cells if c.cell_type == "markdown"]
+    headings = [(anchor, re.search(r"^## +(.+)$", text, re.MULTILINE)) for anchor, text in prose]
+    sections = [(anchor, re.sub(r"[`*]", "", found[1])) for anchor, found in headings if found]
+    return {
+        "title": title, "policy": POLICY, "facts": facts, "failure": _failure(notebook),
+        "first": prose[0][0] if prose else None, "sections": sections, "parameters": parameters,
+    }  # fmt: skip
+
+
+def _failure(notebook: Any) -> str:
+    """Where the notebook stopped, in one sentence; empty where it did not."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                where = f"This notebook stopped in cell {cell.get('execution_count')}"
+                return f"{where}: {output.ename}: {output.evalue}. What follows did not run."
+    run = notebook.metadata.get("papermill", {})
+    if run.get("interrupted"):
+        return f"This notebook was interrupted by {run['interrupted']}; it did not run to its end."
+    return "This notebook did not run to its end." if run.get("exception") else ""

@@ -1,0 +1,112 @@
+"""`results.json`: every number that a text or a table of a study shows, and what the study cost."""
+
+import json
+import math
+import platform
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tcm.files import write_json
+from tcm_rlaif.evaluation import ablation, tables
+from tcm_rlaif.study import params, stage
+from tcm_rlaif.study.plan import plan, study_folder
+from tcm_rlaif.study.schema import Params
+
+
+def _timings(study: Params) -> list[dict[str, Any]]:
+    """`timing.json` of every run of the study that ended, with its stage."""
+    paths = {study_folder(study) / run.folder / "timing.json": run.stage for run in plan(study)}
+    return [{"stage": name, **json.loads(p.read_text("utf-8"))} for p, name in paths.items() if p.exists()]
+
+
+def cost(study: Params) -> pd.DataFrame:
+    """Seconds by stage: runs, sum, share of fixed overhead, largest memory."""
+    rows = _timings(study)
+    if not rows:
+        return pd.DataFrame(columns=["stage", "runs", "seconds", "overhead share", "peak MiB"])
+    grouped = pd.DataFrame(rows).groupby("stage")
+    table = grouped.agg(
+        runs=("seconds", "size"),
+        seconds=("seconds", "sum"),
+        overhead=("overhead_seconds", "sum"),
+        peak=("peak_mib", "max"),
+    ).reset_index()
+    total = {"stage": "all", **table.drop(columns=["stage", "peak"]).sum(), "peak": table["peak"].max()}
+    table = pd.concat([table, pd.DataFrame([total])], ignore_index=True)
+    table["overhead"] = table["overhead"] / table["seconds"]
+    return table.rename(columns={"overhead": "overhead share", "peak": "peak MiB"})
+
+
+def side_by_side(study: Params) -> dict[str, float]:
+    """What the study took as a whole, with runs side by side.
+
+    Returns:
+        `wall_seconds` in which at least one notebook ran (pauses of an interrupted study do not count), and
+        `memory_mib`, the largest sum of the peaks of runs that ran at the same time: an upper bound.
+    """
+    runs = [
+        (datetime.fromisoformat(row["start"]), datetime.fromisoformat(row["end"]), row["peak_mib"])
+        for row in _timings(study)
+    ]
+    wall, reached = timedelta(), datetime.min.replace(tzinfo=UTC)
+    for start, end, _ in sorted(runs):
+        wall += max(timedelta(), end - max(start, reached))
+        reached = max(reached, end)
+    memory = (sum(peak for start, end, peak in runs if start <= moment < end) for moment, _, _ in runs)
+    return {"wall_seconds": wall.total_seconds(), "memory_mib": max(memory, default=0)}
+
+
+def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, costs: pd.DataFrame) -> dict[str, Any]:
+    """Every number that a text or table of this study shows."""
+    by_arm = {key: ablation.arm_means(evidence, key, study).set_index("arm") for key in evidence.primary}
+    return {
+        "study": study.study,
+        "params": params.differences(study),
+        "seeds": list(study.seeds),
+        "machine": {"platform": platform.platform(), "python": platform.python_version(), **_versions()},
+        "data": {
+            k: evidence.facts["data"][k]
+            for k in ("source", "funnel", "splits", "groups", "unseen_test", "herbs_resolved")
+        },
+        "base": {k: evidence.facts["base"][k] for k in ("model", "parameters", "vocabulary", "last_loss", "dtype")},
+        "arms": {arm: {key: means.loc[arm].to_dict() for key, means in by_arm.items()} for arm in study.arms},
+        "floors": {
+            name: {k: v for k, v in tables.summary(part).items() if k in evidence.primary}
+            for name, part in evidence.tables.items()
+            if name not in study.arms
+        },
+        "all_metrics": ablation.all_metrics(evidence).to_dict(),
+        "comparisons": table.to_dict("records"),
+        "findings": ablation.findings(table, evidence, study),
+        "safety": tables.safety_table(evidence.tables).reset_index().to_dict("records"),
+        "judge": {
+            name: {k: v[k] for k in ("detection", "readings", "counts", "cost")} for name, v in evidence.labels.items()
+        },
+        "made_with": {"src": stage.source_hash(), "runs": stage.made_with(study)},
+        "dpo": ablation.training_rows(evidence).to_dict("records"),
+        "cost": costs.to_dict("records"),
+        "side_by_side": side_by_side(study),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets", "papermill")}
+
+
+def write(path: Path, values: dict[str, Any]) -> None:
+    """Write `results.json`; what is not a finite number becomes null, so that any JSON reader can read it."""
+    write_json(path, _plain(values))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if hasattr(value, "item"):  # a number of NumPy
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

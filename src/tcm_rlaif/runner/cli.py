@@ -1,0 +1,117 @@
+"""`./study …`, or `python -m tcm_rlaif …`: run a study, run one notebook, score, audit, report, clean up.
+
+(`./study lab` and `./study test` are the launcher's own: they only start JupyterLab and pytest.)
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+
+from tcm.cases import CaseError
+from tcm.commands import audit, score
+from tcm_rlaif.report import page, readme
+from tcm_rlaif.report.page import ReportError
+from tcm_rlaif.runner import notebook, study
+from tcm_rlaif.study import params
+from tcm_rlaif.study.params import ROOT, ParamsError
+from tcm_rlaif.study.plan import StageError, find_run, reports_folder, stage_name, study_folder
+from tcm_rlaif.study.schema import NAME
+
+
+def run_study(arguments: argparse.Namespace) -> int:
+    """Run a whole study: finished runs are kept, an interrupted study goes on where it was."""
+    return study.run_study(params.load(arguments.params), arguments.cores or os.cpu_count() or 2, arguments.snakemake)
+
+
+def run_one(arguments: argparse.Namespace) -> int:
+    """Run one notebook headless, with its output where the study keeps it."""
+    P = params.load(arguments.params)
+    stage = stage_name(arguments.name)
+    arm = arguments.arm or next(reversed(P.arms))
+    run = find_run(P, stage, arm, arguments.seed)
+    given = {"params_file": arguments.params, "arm": arm} | ({} if run.seed is None else {"seed": run.seed})
+    source, folder = ROOT / "notebooks" / f"{stage}.ipynb", study_folder(P) / run.folder
+    return notebook.main([str(source), str(folder), "-y", json.dumps(given)])
+
+
+def write_report(arguments: argparse.Namespace) -> int:
+    """The HTML report of a study; of one that stopped, the pages of what there is."""
+    P = params.validated({"study": arguments.study}, "report")
+    print(page.publish(study_folder(P), reports_folder(P)))
+    return 0
+
+
+def fill_readme(arguments: argparse.Namespace) -> int:
+    """Fill the published results into README.md."""
+    readme.update()
+    return 0
+
+
+def print_params(arguments: argparse.Namespace) -> int:
+    """Every parameter with default, unit, meaning and source; with a params file, what it changes."""
+    changed = params.differences(params.load(arguments.params)) if arguments.params else {}
+    for row in params.documentation():
+        mark = f"  ->  {changed[row['key']]}" if row["key"] in changed else ""
+        unit = f" {row['unit']}" if row["unit"] else ""
+        print(f"{row['key']}: {row['default']}{unit}{mark}\n    {row['meaning']} [{row['source']}]")
+    return 0
+
+
+def clean(arguments: argparse.Namespace) -> int:
+    """Delete what a study generated (the cache of base models stays)."""
+    folder = ROOT / "runs" / arguments.study
+    if not NAME.fullmatch(arguments.study) or arguments.study == "cache" or not folder.is_dir():
+        print(f"error: {arguments.study!r} is no study under {ROOT / 'runs'}", file=sys.stderr)
+        return 2
+    shutil.rmtree(folder)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their arguments."""
+    top = argparse.ArgumentParser(prog="./study", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, function, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(function=function)
+        return command
+
+    run = add("run", run_study, "run a whole study and write its report")
+    run.add_argument("params", nargs="?", default="params/default.yaml")
+    run.add_argument("--cores", type=int, help="default: all")
+    run.add_argument(
+        "--snakemake", nargs=argparse.REMAINDER, default=[], help="everything after this goes to Snakemake"
+    )
+    one = add("notebook", run_one, "run one notebook headless")
+    one.add_argument("name", help="e.g. 02_sft")
+    one.add_argument("params", nargs="?", default="params/default.yaml")
+    one.add_argument("--arm")
+    one.add_argument("--seed", type=int)
+    add("report", write_report, "write the HTML report of a study again").add_argument("study")
+    add("readme", fill_readme, "fill the published results into README.md")
+    add("params", print_params, "print every parameter").add_argument("params", nargs="?")
+    add("clean", clean, "delete what a study generated").add_argument("study")
+    for command in (score, audit):
+        name, about = command.__doc__.split("\n", 1)[0].split(": ", 1)
+        command.add_arguments(add(name.strip("`"), command.main, about))
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; errors of input are one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # Han text on a terminal that has no letters for it
+    given = parser().parse_args(arguments)
+    try:
+        return given.function(given)
+    except (ParamsError, CaseError, StageError, ReportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,66 @@
+"""A notebook kernel that shares nothing with other kernels and leaves nothing behind.
+
+What papermill's own kernels lack for many unattended runs side by side: sockets in a private folder instead of TCP
+ports (two kernels that start at once can be given the same port), quiet progress bars (each refresh of a bar becomes
+one output of the notebook), and an end for processes that the notebook started and did not wait for.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+import weakref
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import AsyncKernelManager
+
+# Large tensors are freed and made again at every training step. Kept by the allocator instead of handed back to the
+# system, training the tiny model on one core is about a quarter faster, for a fifth more memory (measured).
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**26), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+QUIET = {
+    "TQDM_MININTERVAL": "30",  # seconds between refreshes of a bar
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "TOKENIZERS_PARALLELISM": "false",  # otherwise it warns at every fork
+}
+
+
+class PrivateKernelManager(AsyncKernelManager):
+    """Starts a kernel over Unix sockets in a folder of its own, and removes folder and process group at the end.
+
+    A kernel whose runner was killed with SIGKILL ends by itself within seconds: ipykernel polls for its parent.
+
+    Attributes:
+        held: descriptor of a lock that the kernel holds as long as it lives, or None.
+    """
+
+    held: int | None = None
+
+    def __init__(self, **traits: Any) -> None:
+        short = "/tmp" if Path("/tmp").is_dir() else None  # a socket's path is limited to about 100 bytes
+        self.sockets = Path(tempfile.mkdtemp(prefix="kernel-", dir=short))
+        weakref.finalize(self, shutil.rmtree, self.sockets, ignore_errors=True)  # also where no clean-up was reached
+        self.group: int | None = None
+        super().__init__(transport="ipc", connection_file=str(self.sockets / "kernel.json"), **traits)
+
+    async def start_kernel(self, **options: Any) -> None:
+        """Start the kernel quiet; what the user set in the environment wins."""
+        if self.held is not None:
+            options["pass_fds"] = (self.held,)
+        await super().start_kernel(
+            **{**options, "env": {**KEEP_MEMORY, **QUIET, **os.environ, **options.get("env", {})}}
+        )
+        self.group = self.provisioner.pgid
+
+    async def cleanup_resources(self, restart: bool = False) -> None:
+        """Remove sockets, and end what is left of the kernel's process group (the kernel leads a group of its own)."""
+        await super().cleanup_resources(restart)
+        if self.group and not restart:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.group, signal.SIGKILL)
+        if not restart:
+            shutil.rmtree(self.sockets, ignore_errors=True)

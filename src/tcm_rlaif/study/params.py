@@ -1,0 +1,149 @@
+"""Params files: read from YAML, checked against `schema.Params`, resolved for one arm.
+
+A params file names only what differs from the defaults. `./study params` prints every key with its meaning.
+"""
+
+import difflib
+import keyword
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from tcm.cases import explain
+from tcm.metrics.floors import ATTACKS, FLOORS
+from tcm_rlaif.study.schema import DEFAULT_QUESTIONS, MAX_ARM_KEYS, Params
+
+ROOT = Path(__file__).resolve().parents[3]
+# what decides the cases (base_patterns: the diseases that invented cases are about) and how answers are compared
+NOT_OF_AN_ARM = ("data_", "base_patterns", "eval_", "ablation_")
+
+
+class ParamsError(ValueError):
+    """A params file or value that cannot be used; the message names file, key and the fix."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error message about an unknown name: the name that was probably meant, or all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+
+
+def validated(values: Mapping[str, Any], where: str) -> Params:
+    """Check values against the schema.
+
+    Args:
+        values: flat key -> value; missing keys take their defaults.
+        where: file or place, for the message.
+
+    Raises:
+        ParamsError: on an unknown key, a wrong type, a value out of range, or an arm that cannot be compared.
+    """
+    P = _checked(values, where)
+    for arm, difference in P.arms.items():
+        _check_arm(P, arm, difference, f"{where}: arms.{arm}")
+    if P.ablation_questions != DEFAULT_QUESTIONS:
+        for question in P.ablation_questions:
+            if len(compared := question.split(" - ")) != 2 or not set(compared) <= set(P.arms):
+                arms = ", ".join(P.arms)
+                raise ParamsError(f"{where}: ablation_questions.{question}: write `arm - arm` of these arms: {arms}")
+    return P
+
+
+def questions(P: Params) -> dict[tuple[str, str], str]:
+    """Which differences the study is about: (arm, arm it is compared with) -> what the difference shows."""
+    declared = {tuple(question.split(" - ")): shows for question, shows in P.ablation_questions.items()}
+    asked = {pair: shows for pair, shows in declared.items() if set(pair) <= set(P.arms)}
+    first, *others = P.arms
+    return asked or {(arm, first): f"what {arm} changes" for arm in others}
+
+
+def _checked(values: Mapping[str, Any], where: str) -> Params:
+    for name in values:
+        if name not in Params.model_fields:
+            raise ParamsError(f"{where}: {name}: no such key; {nearest(str(name), Params.model_fields)}")
+    try:
+        return Params.model_validate(dict(values))
+    except ValidationError as error:
+        raise ParamsError(f"{where}: {explain(error, hide={'judge_key_variable'})}") from None
+
+
+def _check_arm(P: Params, arm: str, difference: Mapping[str, Any], where: str) -> None:
+    taken = {"shared", "gold", *FLOORS, *ATTACKS}
+    if not arm.isidentifier() or keyword.iskeyword(arm) or arm in taken:
+        raise ParamsError(f"{where}: an arm's name is letters, digits and _, and none of {', '.join(sorted(taken))}")
+    if len(difference) > MAX_ARM_KEYS:
+        raise ParamsError(f"{where}: {len(difference)} keys differ; an arm differs in at most {MAX_ARM_KEYS}")
+    for name in difference:
+        if name in ("study", "seeds", "arms", "gpus") or name.startswith(NOT_OF_AN_ARM):
+            raise ParamsError(f"{where}.{name}: arms are compared on the same cases in the same way; move it out of it")
+    _checked({**P.model_dump(), **difference}, where)
+
+
+def for_arm(P: Params, arm: str) -> Params:
+    """The parameters of one arm: the study's with the arm's difference.
+
+    Raises:
+        ParamsError: if the study has no such arm.
+    """
+    if arm not in P.arms:
+        raise ParamsError(f"arm: study {P.study!r} has no arm {arm!r}; {nearest(arm, P.arms)}")
+    return _checked({**P.model_dump(), **P.arms[arm]}, f"arms.{arm}")
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that occurs twice is an error (plain YAML lets the last one win)."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key_node, _ in node.value:
+            name = self.construct_object(key_node, deep=True)
+            if name in seen:
+                raise ParamsError(f"line {key_node.start_mark.line + 1}: {name}: occurs twice; keep one")
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping that a params file holds, unchecked; a relative path starts at the project folder.
+
+    Raises:
+        ParamsError: if the file is missing, no YAML, no mapping, or has a key twice.
+    """
+    path = ROOT / path
+    if not path.is_file():
+        have = ", ".join(sorted(p.name for p in (ROOT / "params").glob("*.yaml")))
+        raise ParamsError(f"{path}: no such params file; params/ holds {have}")
+    try:
+        values = yaml.load(path.read_text("utf-8"), Loader=_UniqueKeys) or {}
+    except ParamsError as error:
+        raise ParamsError(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise ParamsError(f"{path}: is not UTF-8; save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path}: must hold `key: value` lines, not a {type(values).__name__}")
+    return values
+
+
+def load(path: str | Path, **overrides: Any) -> Params:
+    """Read and check a params file; keyword arguments override it."""
+    return validated({**read_yaml(path), **overrides}, where=str(path))
+
+
+def differences(P: Params) -> dict[str, Any]:
+    """Only the keys whose values are not the defaults: what a params file would hold."""
+    defaults = Params().model_dump(mode="json")
+    return {name: value for name, value in P.model_dump(mode="json").items() if value != defaults[name]}
+
+
+def documentation() -> list[dict[str, Any]]:
+    """One row a key: name, default, unit, meaning, source. What `./study params` prints."""
+    return [
+        {"key": name, "default": field.default, "meaning": field.description, **field.json_schema_extra}
+        for name, field in Params.model_fields.items()
+    ]

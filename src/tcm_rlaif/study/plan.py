@@ -1,0 +1,140 @@
+"""The study as a plan: which notebook runs with which arm and seed, what each reads, and where it writes.
+
+A run is one notebook with one arm and one seed. Two arms share a run when they agree on every key that the run and
+the runs before it read, so a study trains each model once.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tcm_rlaif.study import params
+from tcm_rlaif.study.params import ROOT
+from tcm_rlaif.study.schema import NOTEBOOKS, TRAININGS, Params
+
+STAGES = tuple(NOTEBOOKS)
+ABLATION = STAGES[-1]
+
+
+class StageError(RuntimeError):
+    """A stage that cannot be opened, or that a study does not have; the message says what to run."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One notebook run.
+
+    Args:
+        stage: name of the notebook, e.g. ``04_dpo``.
+        arm: the arm whose parameters it uses (the first of those that share it).
+        seed: None for the stages that all seeds share.
+        folder: where it writes, relative to the study's folder.
+        inputs: role -> folder of an earlier run; roles are base, data, sft, labels, dpo (for 06: evaluations).
+    """
+
+    stage: str
+    arm: str
+    seed: int | None
+    folder: str
+    inputs: tuple[tuple[str, str], ...]
+
+
+def study_folder(P: Params) -> Path:
+    """Where everything of a study lies."""
+    return ROOT / "runs" / P.study
+
+
+def reports_folder(P: Params) -> Path:
+    """Where a study's report and results go: beside runs/, under reports/."""
+    return study_folder(P).parent.parent / "reports" / P.study
+
+
+def stage_of(name: str) -> str | None:
+    """The stage that is the first to read a key; None for keys of the study as a whole."""
+    return next((stage for stage, notebook in NOTEBOOKS.items() if name.startswith(notebook.keys)), None)
+
+
+def read_by(P: Params, stage: str) -> dict[str, Any]:
+    """The parameters that a stage or any stage before it reads (`training` decides the inputs, so it is none)."""
+    last = STAGES.index(stage)
+    values = P.model_dump(mode="json")
+    return {k: v for k, v in values.items() if stage_of(k) and STAGES.index(stage_of(k)) <= last}
+
+
+@cache
+def _plan(dumped: str) -> tuple[Run, ...]:
+    P = params.validated(json.loads(dumped), "study")
+    runs: dict[tuple, Run] = {}
+
+    def add(stage: str, arm: str, seed: int | None, inputs: dict[str, str]) -> str:
+        PA = params.for_arm(P, arm)
+        same = (stage, seed, json.dumps(read_by(PA, stage), sort_keys=True), tuple(inputs.items()))
+        if same not in runs:
+            shared = seed is None and not any(r.stage == stage for r in runs.values())
+            place = ("shared",) if shared else (arm,) if seed is None else (arm, f"seed{seed}")
+            runs[same] = Run(stage, arm, seed, "/".join((stage, *place)), tuple(inputs.items()))
+        return runs[same].folder
+
+    evaluations = {}
+    for arm in P.arms:
+        PA = params.for_arm(P, arm)
+        ready = {"base": add("00_base_model", arm, None, {})}
+        ready["data"] = add("01_data_prep", arm, None, {})
+        # without training and sampling nothing depends on the seed: the untrained model answers once
+        seeds = P.seeds[:1] if PA.training == "none" and P.eval_temperature == 0 else P.seeds
+        for seed in seeds:
+            have = dict(ready)
+            for stage in TRAININGS[PA.training]:
+                have[NOTEBOOKS[stage].role] = add(stage, arm, seed, have)
+            evaluations[f"{arm}/seed{seed}"] = add("05_evaluate", arm, seed, have)
+    runs["ablation"] = Run(ABLATION, next(iter(P.arms)), None, ABLATION, tuple(evaluations.items()))
+    return tuple(runs.values())
+
+
+def plan(P: Params) -> tuple[Run, ...]:
+    """All runs of a study, inputs before users.
+
+    Args:
+        P: the study's parameters (not those of one arm).
+    """
+    return _plan(json.dumps(P.model_dump(mode="json"), sort_keys=False))
+
+
+def stage_name(name: str) -> str:
+    """The stage that a user means: `02_sft`, `02`, `sft` or `02_sft.ipynb`.
+
+    Raises:
+        StageError: if there is none.
+    """
+    wanted = name.removesuffix(".ipynb").rsplit("/", 1)[-1]
+    found = [s for s in STAGES if wanted in (s, s[:2], s[3:])]
+    if not found:
+        raise StageError(f"no notebook {name!r}; {params.nearest(wanted, STAGES)}")
+    return found[0]
+
+
+def find_run(P: Params, stage: str, arm: str, seed: int | None) -> Run:
+    """The run of a stage that serves an arm and seed.
+
+    Raises:
+        StageError: if the arm has no such stage or the study no such seed.
+    """
+    params.for_arm(P, arm)
+    if seed is not None and seed not in P.seeds:
+        raise StageError(f"seed: {seed} is not among this study's seeds {list(P.seeds)}; add it to `seeds`")
+    seed = P.seeds[0] if seed is None else seed
+    runs = {r.folder: r for r in plan(P)}
+    if stage == ABLATION:
+        return runs[ABLATION]
+    evaluations = dict(runs[ABLATION].inputs)
+    last = runs[evaluations.get(f"{arm}/seed{seed}") or evaluations[f"{arm}/seed{P.seeds[0]}"]]
+    if last.stage == stage:
+        return last
+    for folder in dict(last.inputs).values():
+        if runs[folder].stage == stage:
+            return runs[folder]
+    raise StageError(
+        f"arm {arm!r} has no stage {stage}: it trains {params.for_arm(P, arm).training!r}; choose another arm"
+    )

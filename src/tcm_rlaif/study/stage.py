@@ -1,0 +1,214 @@
+"""One stage as its notebook sees it: parameters, inputs that were checked, a folder of its own, and a done-marker.
+
+A stage writes only its own folder, `stage.json` last: that file is what later stages and the runner look for. It holds
+the recipe that the stage was made by. A finished stage is *stale* when the study's recipe for it is another one by now:
+a parameter that it or a stage before it reads, or the code of its notebook or of one before it. This is the only
+mechanism that decides so (Snakemake knows only the runs that it started itself, and not why). Running a stage again by
+the same recipe leaves the stages after it standing. A change of `src` leaves them standing too, since most such changes
+move no number and a study may have taken days; but it is said, at the start of a run and in `results.json`.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tcm.files import write_json
+from tcm_rlaif.study import params
+from tcm_rlaif.study.params import ROOT, ParamsError
+from tcm_rlaif.study.plan import Run, StageError, find_run, plan, read_by, study_folder
+from tcm_rlaif.study.schema import Params
+
+DONE = "stage.json"
+UNFINISHED = "not finished yet"
+
+
+def code_hash(stage: str) -> str:
+    """Hash of what the notebook's cells do: its parameters, comments, layout and outputs are no code of a stage."""
+    cells = json.loads((ROOT / "notebooks" / f"{stage}.ipynb").read_text("utf-8"))["cells"]
+    code = [
+        ast.unparse(ast.parse("".join(cell["source"])))
+        for cell in cells
+        if cell["cell_type"] == "code" and "parameters" not in cell["metadata"].get("tags", [])
+    ]
+    return _hash([cell for cell in code if cell])
+
+
+@cache
+def source_hash() -> str:
+    """Hash of the code and tables under `src`, as they were when this process first asked."""
+    files = sorted(p for p in (ROOT / "src").rglob("*") if p.suffix in (".py", ".tsv"))
+    return _hash([[p.relative_to(ROOT).as_posix(), hashlib.sha256(p.read_bytes()).hexdigest()] for p in files])
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def recipes(study: Params) -> dict[str, dict[str, Any]]:
+    """Folder of each run -> what decides its result: `params`, `code`, and `inputs` (role -> hash of its recipe)."""
+    made: dict[str, dict[str, Any]] = {}
+    code: dict[str, str] = {}
+    for run in plan(study):
+        code[run.stage] = code.get(run.stage) or code_hash(run.stage)
+        made[run.folder] = {
+            "params": read_by(params.for_arm(study, run.arm), run.stage),
+            "code": code[run.stage],
+            "inputs": {role: _hash(made[folder]) for role, folder in run.inputs},
+        }
+    return made
+
+
+def problems(study: Params) -> dict[str, str]:
+    """Folder of each run that has to be run -> why: `UNFINISHED`, or how its recipe differs from now."""
+    now = recipes(study)
+    found = {
+        run.folder: _why(study_folder(study) / run.folder / DONE, run.stage, now[run.folder]) for run in plan(study)
+    }
+    return {folder: why for folder, why in found.items() if why}
+
+
+def _why(done: Path, stage: str, now: Mapping[str, Any]) -> str:
+    if not done.exists():
+        return UNFINISHED
+    made = _made(done)
+    if not made:
+        return "its stage.json is damaged"
+    changed = [f"{k} was {made['params'].get(k)!r} and is {v!r}" for k, v in now["params"].items()
+               if made["params"].get(k) != v]  # fmt: skip
+    if made["code"] != now["code"]:
+        changed.append(f"the code of {stage}.ipynb changed")
+    others = [role for role, recipe in now["inputs"].items() if made["inputs"].get(role) != recipe]
+    if others and not changed:
+        changed.append(f"it was made from other inputs ({', '.join(others[:3])})")
+    return "; ".join(changed[:3])
+
+
+def _made(done: Path) -> dict[str, Any]:
+    """The recipe in a `stage.json`; empty where the file is damaged."""
+    try:
+        made = json.loads(done.read_text("utf-8"))
+        return {key: made[key] for key in ("params", "code", "inputs", "src")}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def made_with(study: Params) -> dict[str, list[str]]:
+    """Hash of `src` -> folders of the finished runs that were made with it."""
+    found: dict[str, list[str]] = {}
+    for run in plan(study):
+        done = study_folder(study) / run.folder / DONE
+        if done.exists() and (made := _made(done)):
+            found.setdefault(made["src"], []).append(run.folder)
+    return found
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a notebook works with once it is opened: parameters, its own folder, and the folders it may read."""
+
+    run: Run
+    P: Params
+    study: Params
+    folder: Path
+    inputs: dict[str, Path]
+
+    @property
+    def seed(self) -> int:
+        """The seed of this run (0 for stages that all seeds share)."""
+        return self.run.seed or 0
+
+    def read(self, role: str) -> dict[str, Any]:
+        """The `stage.json` of an input."""
+        return json.loads((self.inputs[role] / DONE).read_text("utf-8"))
+
+    def close(self, **facts: Any) -> None:
+        """Write `stage.json`, last of all: what the stage found, and the recipe that it was made by."""
+        made = {"stage": self.run.stage, "arm": self.run.arm, "seed": self.run.seed, "src": source_hash()}
+        write_json(self.folder / DONE, made | recipes(self.study)[self.run.folder] | facts)
+        users = [r.stage for r in plan(self.study) if self.run.folder in dict(r.inputs).values()]
+        following = f"notebooks/{min(users)}.ipynb" if users else f"./study report {self.study.study}"
+        print(f"{self.run.folder}/{DONE} written; next: {following}")
+
+
+def open_stage(stage: str, notebook_globals: Mapping[str, Any]) -> Stage:
+    """Open a stage from a notebook: collect and check its parameters, find its folders, check its inputs.
+
+    Args:
+        stage: name of the notebook without its ending.
+        notebook_globals: `globals()` of the notebook after its parameters cell; `params_file`, `arm` and `seed` choose
+            the run, every other name there overrides a key of the params file, as papermill's `-f` and `-p` do.
+
+    Raises:
+        ParamsError: on an unknown or wrong parameter.
+        StageError: if an input is missing or stale.
+    """
+    opened = prepare(stage, given_parameters(notebook_globals))
+    opened.folder.mkdir(parents=True, exist_ok=True)
+    (opened.folder / DONE).unlink(missing_ok=True)
+    return opened
+
+
+def prepare(stage: str, given: Mapping[str, Any]) -> Stage:
+    """A stage with everything checked and nothing touched.
+
+    Args:
+        given: the notebook's parameters, with `params_file` and, where the notebook has them, `arm` and `seed`.
+    """
+    overrides = {k: v for k, v in given.items() if k not in ("params_file", "arm", "seed")}
+    try:
+        P = params.load(given["params_file"], **overrides)
+    except ParamsError as error:
+        if not (unknown := sorted(overrides.keys() - Params.model_fields.keys())):
+            raise
+        stays = f"the kernel keeps a misspelt name: `del {', '.join(unknown)}`, or restart it"
+        raise ParamsError(f"{error}; {stays}") from None
+    arm, seed = given.get("arm") or next(iter(P.arms)), given.get("seed")
+    run = find_run(P, stage, arm, seed)
+    wrong = problems(P)
+    for needed in _before(P, run):
+        if needed.folder in wrong:
+            raise StageError(_advice(P, needed, wrong[needed.folder], arm, seed))
+    folder = study_folder(P)
+    inputs = {role: folder / path for role, path in run.inputs}
+    return Stage(run, params.for_arm(P, run.arm), P, folder / run.folder, inputs)
+
+
+def _before(study: Params, run: Run) -> Iterator[Run]:
+    """The runs that a run reads, directly or through others, in order."""
+    runs = {r.folder: r for r in plan(study)}
+    needed = {folder for _, folder in run.inputs}
+    needed |= {folder for direct in list(needed) for _, folder in runs[direct].inputs}
+    return (r for r in plan(study) if r.folder in needed)
+
+
+def _advice(study: Params, needed: Run, why: str, arm: str, seed: int | None) -> str:
+    """What to run, in the words of the user's own arm and seed where these lead to the run that is missing."""
+    try:
+        own = find_run(study, needed.stage, arm, seed) == needed
+    except StageError:
+        own = False
+    arm, seed = (arm, seed) if own else (needed.arm, needed.seed)
+    how = f"arm={arm!r}" + ("" if needed.seed is None else f", seed={study.seeds[0] if seed is None else seed}")
+    place = study_folder(study) / needed.folder
+    state = "is missing" if why == UNFINISHED else f"is stale: {why}"
+    advice = f"run notebooks/{needed.stage}.ipynb with {how} first, or ./study run with this params file"
+    return f"{place / DONE} {state}; {advice}"
+
+
+def given_parameters(notebook_globals: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters among a notebook's global names: plain values, not what IPython or an import put there."""
+    plain = (str, int, float, bool, list, dict, tuple, type(None))
+    names = {
+        k for k, v in notebook_globals.items() if type(v) in plain and not k.startswith("_") and k not in ("In", "Out")
+    }
+    # When the cell is run again in JupyterLab, later cells have left their own variables: only parameters count then.
+    first = _first_names.setdefault(id(notebook_globals), names)
+    return {name: notebook_globals[name] for name in names if name in first or name in Params.model_fields}
+
+
+_first_names: dict[int, set[str]] = {}

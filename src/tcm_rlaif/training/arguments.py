@@ -1,0 +1,56 @@
+"""What all trainers share: their arguments, and going on from a checkpoint.
+
+Convention, once for the whole study: log-probabilities of an answer are *summed* over its tokens, implicit rewards
+include beta (arXiv 2305.18290, eq. 5), and a larger beta keeps the policy nearer to the reference.
+"""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tcm_rlaif.models.loading import compute_dtype
+from tcm_rlaif.study.schema import Params
+
+if TYPE_CHECKING:
+    from transformers import Trainer
+
+
+def arguments(P: Params, seed: int, folder: Path, stage: str, steps: int) -> dict[str, Any]:
+    """What all trainers share: quiet, seeded, about 50 log rows, checkpoints that fit these parameters only."""
+    import torch
+
+    key = hashlib.sha256(json.dumps(P.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12]
+    return {
+        "output_dir": str(folder / f"checkpoints-{stage}-{key}"),
+        "seed": seed,
+        "bf16": compute_dtype(P) == torch.bfloat16,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": steps // 10,
+        "logging_steps": max(1, steps // 50),
+        "logging_first_step": True,
+        "use_cpu": not torch.cuda.is_available(),
+        "report_to": "none",
+        "save_total_limit": 1,
+        "disable_tqdm": False,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+    }
+
+
+def steps_of(rows: int, batch: int, epochs: float) -> int:
+    """Optimiser steps of so many passes over the rows."""
+    return max(1, math.ceil(math.ceil(rows / batch) * epochs))
+
+
+def run(trainer: "Trainer") -> list[dict[str, float]]:
+    """Train, going on from the last checkpoint where an interrupted run left one.
+
+    Returns:
+        The log as rows: `step`, `epoch` and what the trainer logged.
+    """
+    from transformers.trainer_utils import get_last_checkpoint
+
+    folder = trainer.args.output_dir
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(folder) if Path(folder).is_dir() else None)
+    return [row for row in trainer.state.log_history if "train_runtime" not in row]

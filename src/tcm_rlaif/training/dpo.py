@@ -1,0 +1,68 @@
+"""Direct Preference Optimization by TRL's trainer; here are only its arguments."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcm_rlaif.models.logps import PAD_TO
+from tcm_rlaif.study.schema import Params
+from tcm_rlaif.training.adapters import lora
+from tcm_rlaif.training.arguments import arguments, steps_of
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from trl import DPOTrainer
+
+
+def trainer(
+    model: "PreTrainedModel | PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    pairs: Sequence[dict],
+    P: Params,
+    *,
+    seed: int,
+    folder: Path,
+    callbacks: Sequence = (),
+) -> "DPOTrainer":
+    """TRL's DPO trainer. The reference is the model as it comes in: with an SFT adapter, a frozen copy of that adapter.
+
+    Args:
+        model: a base model (fresh adapter, reference = base) or one with a trainable SFT adapter (reference = SFT).
+        pairs: rows in TRL's conversational preference format: prompt, chosen, rejected.
+        callbacks: e.g. the health panel.
+    """
+    from datasets import Dataset
+    from peft import PeftModel
+    from trl import DPOConfig, DPOTrainer
+
+    rows = Dataset.from_list([{k: row[k] for k in ("prompt", "chosen", "rejected")} for row in pairs])
+    settings = DPOConfig(
+        **arguments(P, seed, folder, "dpo", steps(P, len(rows))),
+        save_strategy="no",
+        per_device_train_batch_size=P.dpo_batch_size,
+        gradient_accumulation_steps=P.dpo_accumulation,
+        num_train_epochs=P.dpo_epochs,
+        learning_rate=P.dpo_learning_rate,
+        beta=P.dpo_beta,
+        loss_type=list(P.dpo_loss_type),
+        loss_weights=list(P.dpo_loss_weights),
+        label_smoothing=P.dpo_label_smoothing,
+        pad_to_multiple_of=PAD_TO,
+        max_length=None,
+        gradient_checkpointing=P.base_model != "tiny",
+    )
+    fresh = None if isinstance(model, PeftModel) else lora(P)
+    return DPOTrainer(
+        model,
+        args=settings,
+        train_dataset=rows,
+        processing_class=tokenizer,
+        peft_config=fresh,
+        callbacks=list(callbacks),
+    )
+
+
+def steps(P: Params, pairs: int) -> int:
+    """Optimiser steps on so many pairs."""
+    return steps_of(pairs, P.dpo_batch_size * P.dpo_accumulation, P.dpo_epochs)

@@ -1,0 +1,44 @@
+"""The control of DPO: SFT on the chosen answers alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcm_rlaif.study.schema import Params
+from tcm_rlaif.training import dpo
+from tcm_rlaif.training.adapters import copy_adapter
+from tcm_rlaif.training.sft import sft_trainer
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from trl import SFTTrainer
+
+
+def trainer(
+    model: "PreTrainedModel | PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    pairs: Sequence[dict],
+    P: Params,
+    *,
+    seed: int,
+    folder: Path,
+) -> "SFTTrainer":
+    """The control of DPO: SFT on the chosen answers alone, with as many answer passes as DPO makes on its pairs.
+
+    A frozen copy of an SFT adapter is kept as `ref`, as DPO keeps it, so that both are watched alike.
+    """
+    from datasets import Dataset
+    from peft import PeftModel
+
+    if isinstance(model, PeftModel):
+        copy_adapter(model, "ref")
+    rows = Dataset.from_list([{"prompt": row["prompt"], "completion": row["chosen"]} for row in pairs])
+    P = P.model_copy(update={"sft_batch_size": P.dpo_batch_size, "sft_accumulation": P.dpo_accumulation})
+    passes = {"epochs": 2 * P.dpo_epochs, "learning_rate": P.dpo_learning_rate}
+    return sft_trainer(model, tokenizer, rows, None, P, seed=seed, folder=folder, **passes)
+
+
+def steps(P: Params, pairs: int) -> int:
+    """Optimiser steps on the chosen answers of so many pairs: DPO passes two answers a pair."""
+    return dpo.steps(P, 2 * pairs)

@@ -1,0 +1,171 @@
+"""Pairs from judged candidates: which two, which are dropped, and that every drop is counted."""
+
+from collections import Counter
+
+import pytest
+
+from tcm.cases import Case, Visit
+from tcm.prescriptions.answers import parse
+from tcm_rlaif.feedback import pairs as preferences
+from tcm_rlaif.feedback.judges.base import Item, Verdict
+
+HERBS = ("柴胡", "黄芩", "党参", "甘草", "当归", "白芍", "茯苓", "白术", "陈皮", "半夏", "黄芪", "川芎")
+
+
+def answer_text(herbs, disease="不寐", dose=10, packets=7):
+    listed = "，".join(f"{h}{dose}g" for h in herbs)
+    head = f"中医诊断：{disease}。证型：肝郁脾虚。治法：疏肝健脾。方剂：逍遥散加减。"
+    return f"{head}处方：{listed}。{packets}剂，水煎服。"
+
+
+def case(name="病例1", answer=None):
+    return Case(id=name, source="invented", patient_id=name, visit=Visit(chief_complaint="失眠3月"), answer=answer)
+
+
+def messages(c):
+    return [{"role": "user", "content": c.visit.findings}]
+
+
+FOUR = tuple(answer_text(HERBS[i : i + 4]) for i in (0, 3, 6, 8))
+GOLD = parse(answer_text(HERBS[2:8])).answer
+
+
+def build(scores, texts=FOUR, c=None, **settings):
+    c = c or case()
+    verdict = Verdict(c.id, tuple(scores), tuple({} for _ in scores), "judged")
+    return preferences.build_pairs([Item(c, tuple(texts))], [verdict], messages, **settings)
+
+
+def counts(pairs, unit):
+    return {row["step"]: row["count"] for row in pairs.funnel if row["unit"] == unit}
+
+
+def chosen_rejected(pairs):
+    return [(r["chosen"][0]["content"], r["rejected"][0]["content"]) for r in pairs.rows]
+
+
+def test_rows_are_trl_conversational_preferences_with_case_and_scores():
+    (row,) = build((0.9, 0.5, 0.4, 0.1)).rows
+    assert row["prompt"] == [{"role": "user", "content": "失眠3月"}]
+    assert row["chosen"] == [{"role": "assistant", "content": FOUR[0]}]
+    assert row["rejected"] == [{"role": "assistant", "content": FOUR[3]}]
+    assert (row["case_id"], row["score_chosen"], row["score_rejected"]) == ("病例1", 0.9, 0.1)
+
+
+def test_trl_reads_the_rows_as_conversational_preference_data():
+    from datasets import Dataset
+    from trl import is_conversational
+
+    rows = build((0.9, 0.5, 0.4, 0.1), pairs_per_prompt=2).rows
+    data = Dataset.from_list(rows)
+    assert len(data) == 2 and is_conversational(data[0]) and {"prompt", "chosen", "rejected"} <= set(data.column_names)
+
+
+def test_second_pair_of_best_worst_is_second_best_with_second_worst():
+    pairs = build((0.1, 0.9, 0.5, 0.3), pairs_per_prompt=3)
+    assert chosen_rejected(pairs) == [(FOUR[1], FOUR[0]), (FOUR[2], FOUR[3])]
+
+
+def test_best_random_lower_never_takes_an_equal_score_and_draws_by_case_and_seed():
+    scores = (0.9, 0.9, 0.2, 0.1)
+    first = build(scores, strategy="best_random_lower", pairs_per_prompt=4)
+    assert {r for _, r in chosen_rejected(first)} == {FOUR[2], FOUR[3]}
+    assert {c for c, _ in chosen_rejected(first)} == {FOUR[0]}
+    assert first == build(scores, strategy="best_random_lower", pairs_per_prompt=4)
+    drawn = {build((0.9, 0.3, 0.2, 0.1), c=case(f"{i}"), strategy="best_random_lower").rows[0]["score_rejected"]
+             for i in range(40)}  # fmt: skip
+    assert drawn == {0.3, 0.2, 0.1}
+
+
+def test_best_mean_minus_2sigma_takes_the_typically_bad_answer_not_the_freak():
+    texts = tuple(answer_text(HERBS[i % 9 : i % 9 + 4], dose=3 + i) for i in range(14))
+    scores = (0.9,) * 12 + (0.3, 0.0)  # mean 0.79, sigma 0.27: target 0.26
+    assert build(scores, texts, strategy="best_mean_minus_2sigma").rows[0]["score_rejected"] == 0.3
+    assert build(scores, texts, strategy="best_worst").rows[0]["score_rejected"] == 0.0
+
+
+def test_gold_sample_takes_the_gold_answer_as_chosen_whatever_the_scores():
+    pairs = build((0.9, 0.5, 0.4, 0.1), c=case(answer=GOLD), strategy="gold_sample", margin=1.0)
+    ((chosen, rejected),) = chosen_rejected(pairs)
+    assert parse(chosen).answer == GOLD and rejected in FOUR and pairs.rows[0]["score_chosen"] is None
+
+
+def test_gold_sample_without_gold_answer_gives_no_pair_and_says_so():
+    pairs = build((0.9, 0.1, 0.2, 0.3), strategy="gold_sample")
+    assert pairs.rows == [] and counts(pairs, "prompts") == {"all": 1, "no gold answer": 1}
+
+
+def test_answers_with_the_same_herbs_and_doses_in_another_order_are_one_candidate():
+    texts = (answer_text(HERBS[:4]), answer_text(HERBS[3::-1]), answer_text(HERBS[4:8]))
+    pairs = build((0.8, 0.7, 0.1), texts)
+    assert counts(pairs, "candidates") == {"sampled": 3, "merged as near-duplicate": 1, "distinct": 2}
+    assert chosen_rejected(pairs) == [(texts[0], texts[2])]
+
+
+def test_another_dose_is_no_near_duplicate():
+    mild, strong = answer_text(HERBS[:4], dose=10), answer_text(HERBS[:4], dose=50)
+    assert preferences.fingerprint(mild) != preferences.fingerprint(strong)
+
+
+def test_text_without_prescription_is_compared_by_its_characters_width_and_space_aside():
+    assert preferences.fingerprint("无法，判断 。") == preferences.fingerprint("无法,判断。")
+    assert preferences.fingerprint("无法判断") != preferences.fingerprint("不能判断")
+
+
+@pytest.mark.parametrize(
+    ("settings", "texts", "fate"),
+    [
+        ({"margin": 0.5}, FOUR, "score difference below the margin"),
+        ({"max_overlap": 0.5}, [answer_text(HERBS[:4]), answer_text(HERBS[:4], dose=30)] * 2, "herbs overlap too much"),
+        ({"max_length_ratio": 1.5}, [FOUR[0], "不知道"] * 2, "lengths differ too much"),
+    ],
+)
+def test_a_filter_drops_the_pair_without_putting_another_in_its_place(settings, texts, fate):
+    pairs = build((0.9, 0.6, 0.9, 0.6), texts, **settings)
+    assert pairs.rows == [] and counts(pairs, "pairs") == {"proposed": 1, fate: 1}
+
+
+def test_flipped_labels_swap_every_pair_and_nothing_else():
+    judged = build((0.9, 0.5, 0.4, 0.1), pairs_per_prompt=2)
+    flipped = build((0.9, 0.5, 0.4, 0.1), pairs_per_prompt=2, labels="flipped")
+    assert chosen_rejected(flipped) == [(b, a) for a, b in chosen_rejected(judged)]
+    assert flipped.funnel == judged.funnel and flipped.rows[0]["score_chosen"] == 0.1
+
+
+def many(labels, seed=0, n=200):
+    items = [Item(case(f"病例{i}"), FOUR) for i in range(n)]
+    verdicts = [Verdict(i.case.id, (0.9, 0.5, 0.4, 0.1), ({},) * 4, "judged") for i in items]
+    return preferences.build_pairs(items, verdicts, messages, labels=labels, seed=seed)
+
+
+def test_shuffled_labels_swap_about_half_of_the_same_pairs_by_case_and_seed():
+    judged, shuffled = many("judged"), many("shuffled")
+    swapped = Counter(a["chosen"] != b["chosen"] for a, b in zip(judged.rows, shuffled.rows, strict=True))
+    assert 70 < swapped[True] < 130
+    assert shuffled == many("shuffled") and shuffled != many("shuffled", seed=1)
+    assert shuffled.rows[:50] == many("shuffled", n=50).rows  # adding cases changes no other case
+
+
+def test_funnel_rows_add_up_over_all_fates():
+    items, verdicts = [], []
+    rows = [(0.9, 0.5, 0.4, 0.1), (0.5, 0.5, 0.5, 0.5), (None, None, None, 0.2), (0.52, 0.5, 0.5, 0.5)]
+    for i, scores in enumerate(rows):
+        items.append(Item(case(f"病例{i}"), FOUR))
+        verdicts.append(Verdict(f"病例{i}", scores, ({},) * 4, "partial"))
+    pairs = preferences.build_pairs(items, verdicts, messages, pairs_per_prompt=2)
+    for unit, whole in (("candidates", "sampled"), ("prompts", "all"), ("pairs", "proposed")):
+        steps = counts(pairs, unit)
+        assert steps.pop(whole) == sum(steps.values()), unit
+    assert counts(pairs, "candidates")["sampled"] == 16 and counts(pairs, "candidates")["no valid judgement"] == 3
+    lost = {"all scores equal": 1, "fewer than two distinct judged candidates": 1}
+    assert counts(pairs, "prompts") == {"all": 4, "with a proposed pair": 2} | lost
+    assert counts(pairs, "pairs")["kept"] == len(pairs.rows) == 2
+
+
+def test_verdicts_of_other_items_are_refused():
+    with pytest.raises(ValueError, match="病例2"):
+        preferences.build_pairs([Item(case(), FOUR)], [Verdict("病例2", (1.0,) * 4, ({},) * 4, "judged")], messages)
+
+
+def test_overlap_is_the_jaccard_index_of_base_herbs():
+    assert preferences.overlap(answer_text(["甘草", "黄芪"]), answer_text(["炙甘草", "当归"])) == pytest.approx(1 / 3)

@@ -1,0 +1,49 @@
+"""README.md keeps what it says: its numbers are the published ones, its files and commands exist."""
+
+import re
+
+import pytest
+
+from tcm_rlaif.report import readme
+from tcm_rlaif.runner import cli
+from tcm_rlaif.study import params
+from tcm_rlaif.study.params import ROOT
+
+TEXT = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_every_number_of_a_published_study_is_the_one_in_its_results():
+    assert readme.filled(TEXT) == TEXT, "run ./study readme"
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"params/[\w-]+\.yaml", TEXT))))
+def test_params_files_that_are_named_exist_and_load(path):
+    assert params.load(path).study
+
+
+def test_every_params_file_is_named():
+    assert {p.name for p in (ROOT / "params").glob("*.yaml")} == set(re.findall(r"params/([\w-]+\.yaml)", TEXT))
+
+
+@pytest.mark.parametrize("stem", sorted(set(re.findall(r"`(0\d_\w+)`", TEXT))))
+def test_notebooks_that_are_named_exist(stem):
+    assert (ROOT / "notebooks" / f"{stem}.ipynb").is_file()
+
+
+@pytest.mark.parametrize("line", sorted(set(re.findall(r"\./study (\w+)", TEXT)) - {"test", "lab"}))
+def test_commands_that_are_named_exist(line, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([line, "--help"])
+    assert stopped.value.code == 0
+
+
+def test_the_limits_of_the_study_are_said():
+    assert "Research only" in TEXT and "invented" in TEXT
+
+
+def test_modules_of_the_file_tree_exist():
+    tree = TEXT.split("src/tcm_rlaif/       helpers", 1)[1].split("Snakefile profiles/", 1)[0]
+    rows = [re.split(r"\s{3,}", line.strip())[0] for line in tree.splitlines()[1:]]
+    for name in " ".join(rows).split():
+        place = ROOT / "src" / "tcm_rlaif" / name.rstrip("/")
+        assert place.is_dir() or place.with_suffix(".py").is_file(), name

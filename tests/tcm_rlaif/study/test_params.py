@@ -1,0 +1,409 @@
+"""Params files: what is accepted, what is refused with which words, and that every key is documented and used."""
+
+import ast
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tcm_rlaif.study import params
+from tcm_rlaif.study.params import ROOT, ParamsError
+from tcm_rlaif.study.plan import STAGES, stage_of
+from tcm_rlaif.study.schema import OURS, PREFIXES, Params
+
+FILES = sorted((ROOT / "params").glob("*.yaml"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+STUDY_KEYS = {"study", "seeds", "arms", "training", "gpus"}
+
+
+def refused(values) -> str:
+    """The message with which values are refused."""
+    with pytest.raises(ParamsError) as caught:
+        params.validated(values, "my.yaml")
+    return str(caught.value)
+
+
+def yaml_file(folder: Path, text: str) -> Path:
+    path = folder / "my.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def code_cells(path: Path) -> list[dict]:
+    return [c for c in json.loads(path.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
+
+
+def source_of(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+# what is accepted
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_every_params_file_loads_and_is_named_as_its_study(path: Path) -> None:
+    assert params.load(path).study == path.stem.replace("-", "_")
+
+
+def test_the_three_promised_params_files_are_there() -> None:
+    assert {"smoke", "default", "mtcmb"} <= {p.stem for p in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_a_params_file_names_only_what_differs_from_the_defaults(path: Path) -> None:
+    said_for_clarity = {"study", "seeds"}
+    assert set(params.read_yaml(path)) - said_for_clarity <= set(params.differences(params.load(path)))
+
+
+def test_an_empty_params_file_is_the_default_study(tmp_path: Path) -> None:
+    assert params.load(yaml_file(tmp_path, "")) == Params()
+
+
+def test_keyword_arguments_override_the_file(tmp_path: Path) -> None:
+    assert params.load(yaml_file(tmp_path, "dpo_beta: 0.2\n"), dpo_beta=0.3).dpo_beta == 0.3
+
+
+def test_1e_5_without_a_point_becomes_the_float_and_not_a_string(tmp_path: Path) -> None:
+    P = params.load(yaml_file(tmp_path, "dpo_learning_rate: 1e-5\n"))
+    assert P.dpo_learning_rate == 1.0e-5 and isinstance(P.dpo_learning_rate, float)
+
+
+def test_1e_5_in_an_arm_becomes_the_float_too(tmp_path: Path) -> None:
+    P = params.load(yaml_file(tmp_path, "arms:\n  slow:\n    dpo_learning_rate: 1e-5\n"))
+    assert params.for_arm(P, "slow").dpo_learning_rate == 1.0e-5
+
+
+def test_a_whole_number_is_a_float_where_a_float_is_meant() -> None:
+    assert params.validated({"sft_epochs": 3}, "x").sft_epochs == 3.0
+
+
+def test_one_judge_may_stand_without_brackets() -> None:
+    assert params.validated({"judge": "rubric"}, "x").judge == ("rubric",)
+
+
+def test_han_text_in_a_params_file_is_kept(tmp_path: Path) -> None:
+    text = "data_source: own\ndata_path: 病历.csv\ndata_columns:\n  chief_complaint: 主诉\n"
+    P = params.load(yaml_file(tmp_path, text))
+    assert (P.data_path, P.data_columns) == ("病历.csv", {"chief_complaint": "主诉"})
+
+
+def test_differences_round_trip_through_the_checks() -> None:
+    P = params.validated({"seeds": [3], "dpo_beta": 0.5, "arms": {"base": {"training": "none"}}}, "x")
+    assert params.validated(params.differences(P), "x") == P
+    assert set(params.differences(P)) == {"seeds", "dpo_beta", "arms"}
+
+
+def test_parameters_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Params().dpo_beta = 1.0
+
+
+# what is refused
+
+
+def test_an_unknown_key_is_refused_with_file_key_and_nearest_key() -> None:
+    assert refused({"dpo_betta": 0.1}) == "my.yaml: dpo_betta: no such key; did you mean 'dpo_beta'?"
+
+
+def test_a_key_like_no_other_is_refused_with_all_keys() -> None:
+    assert "known: study, seeds, arms" in refused({"处方": 1})
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"dpo_beta": "strong"}, "dpo_beta: Input should be a valid number"),
+        ({"sft_batch_size": 2.5}, "sft_batch_size: Input should be a valid integer"),
+        ({"study": 7}, "study: Input should be a valid string"),
+        ({"seeds": 0}, "seeds: Input should be a valid tuple"),
+        ({"data_columns": "主诉"}, "data_columns: Input should be a valid dictionary"),
+        ({"arms": {"sft": None}}, "arms.sft: Input should be a valid dictionary"),
+        ({"judge_mode": "tournament"}, "judge_mode: Input should be 'pointwise', 'pairwise' or 'listwise'"),
+        ({"judge": ["rubric", "oracle"]}, "judge.1: Input should be 'rubric', 'openai' or 'transformers'"),
+    ],
+)
+def test_a_wrong_type_is_refused_with_the_key_and_what_it_should_be(values, words) -> None:
+    assert refused(values).startswith(f"my.yaml: {words}")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"dpo_beta": 0}, "greater than 0"),
+        ({"sft_learning_rate": 1.0}, "less than 1"),
+        ({"data_test_share": 1.2}, "less than or equal to 1"),
+        ({"data_test_share": 0}, "greater than 0"),
+        ({"candidate_number": 1}, "greater than or equal to 2"),
+        ({"candidate_temperature": 2.1}, "less than or equal to 2"),
+        ({"base_heads": 3}, "multiple of 2"),
+        ({"dpo_label_smoothing": 0.5}, "less than 0.5"),
+        ({"audit_min_kendall_tau": -1.1}, "greater than or equal to -1"),
+        ({"ablation_confidence": 1}, "less than 1"),
+        ({"sft_batch_size": 0}, "greater than or equal to 1"),
+        ({"gpus": 0}, "greater than or equal to 1"),
+        ({"seeds": []}, "at least 1 item"),
+        ({"arms": {}}, "at least 1 item"),
+        ({"study": "My Study"}, "match pattern"),
+        ({"study": "../elsewhere"}, "match pattern"),
+        ({"dpo_beta": float("nan")}, "finite number"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_the_key_and_the_limit(values, words) -> None:
+    (key,) = values
+    message = refused(values)
+    assert message.startswith(f"my.yaml: {key}: ") and words in message
+
+
+@pytest.mark.parametrize("key", ["sft_epochs", "dpo_epochs", "dpo_beta", "judge_timeout_s"])
+def test_infinity_is_out_of_range(key: str) -> None:
+    assert key in refused({key: float("inf")})
+
+
+@pytest.mark.parametrize("values", [{"seeds": [-1]}, {"base_seed": -1}])
+def test_a_negative_seed_is_out_of_range(values) -> None:
+    assert "seed" in refused(values)
+
+
+@pytest.mark.parametrize("word", ["yes", "no", "on", "off", "true", "False"])
+@pytest.mark.parametrize("key", ["sft_epochs", "sft_batch_size", "lora_dropout", "dpo_label_smoothing"])
+def test_yes_and_no_are_no_numbers(tmp_path: Path, key: str, word: str) -> None:
+    with pytest.raises(ParamsError, match=f"{key}: a number is needed, not yes/no"):
+        params.load(yaml_file(tmp_path, f"{key}: {word}\n"))
+
+
+def test_yes_among_the_seeds_is_no_number() -> None:
+    assert "seeds.1: a number is needed" in refused({"seeds": [0, True]})
+
+
+def test_several_faults_are_told_at_once() -> None:
+    message = refused({"dpo_beta": -1, "sft_epochs": 0})
+    assert "dpo_beta" in message and "sft_epochs" in message
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"dpo_loss_type": ["sigmoid", "ipo"]}, "one weight for each entry of dpo_loss_type"),
+        ({"data_validation_share": 0.5, "data_test_share": 0.5}, "leave nothing to train on"),
+        ({"data_source": "mtcmb"}, "data_path: tell where the mtcmb records lie"),
+        ({"seeds": [1, 1]}, "seeds: each seed once"),
+        ({"judge": "openai"}, "judge_model: name the model that judges"),
+        ({"pair_strategy": "gold_sample"}, "judge_sees_gold: true"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused_with_the_fix(values, words) -> None:
+    assert words in refused(values)
+
+
+# YAML
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = yaml_file(tmp_path, "dpo_beta: 0.1\nseeds: [0]\ndpo_beta: 0.2\n")
+    with pytest.raises(ParamsError) as caught:
+        params.load(path)
+    assert str(caught.value) == f"{path}: line 3: dpo_beta: occurs twice; keep one"
+
+
+def test_an_arm_that_stands_twice_is_refused_too(tmp_path: Path) -> None:
+    path = yaml_file(tmp_path, "arms:\n  sft: {training: sft}\n  sft: {}\n")
+    with pytest.raises(ParamsError, match="line 3: sft: occurs twice"):
+        params.load(path)
+
+
+def test_a_missing_params_file_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ParamsError, match=r"defualt\.yaml: no such params file; params/ holds .*default\.yaml"):
+        params.load("params/defualt.yaml")
+
+
+def test_broken_yaml_is_refused_with_line_and_column(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"no valid YAML: .*line 1, column"):
+        params.load(yaml_file(tmp_path, "seeds: [0, 1\n"))
+
+
+def test_a_list_is_no_params_file(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="must hold `key: value` lines, not a list"):
+        params.load(yaml_file(tmp_path, "- seeds\n"))
+
+
+def test_a_folder_is_no_params_file(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError):
+        params.load(tmp_path)
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_bytes("data_path: 病历.csv\n".encode("gb18030"))
+    with pytest.raises(ParamsError, match="UTF-8"):
+        params.load(path)
+
+
+# arms
+
+
+def test_an_arm_may_differ_in_three_keys() -> None:
+    arm = {"dpo_beta": 0.2, "dpo_epochs": 1, "dpo_rounds": 2}
+    assert params.for_arm(params.validated({"arms": {"three": arm}}, "x"), "three").dpo_rounds == 2
+
+
+def test_an_arm_that_differs_in_four_keys_is_refused() -> None:
+    arm = {"dpo_beta": 0.2, "dpo_epochs": 1, "dpo_rounds": 2, "pair_margin": 0.1}
+    assert refused({"arms": {"four": arm}}) == "my.yaml: arms.four: 4 keys differ; an arm differs in at most 3"
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"data_cases": 50},
+        {"data_test_share": 0.5},
+        {"eval_cases": 5},
+        {"eval_temperature": 1.0},
+        {"ablation_confidence": 0.9},
+        {"seeds": [7]},
+        {"study": "other"},
+        {"arms": {}},
+        {"gpus": 2},
+    ],
+    ids=lambda d: next(iter(d)),
+)
+def test_an_arm_that_changes_cases_or_the_way_they_are_scored_is_refused(difference) -> None:
+    (key,) = difference
+    message = refused({"arms": {"sft": {"training": "sft"}, "unfair": difference}})
+    assert message.startswith(f"my.yaml: arms.unfair.{key}: arms are compared on the same cases in the same way")
+
+
+def test_an_arm_that_changes_the_edition_that_cases_are_about_is_refused() -> None:
+    assert "arms are compared on the same cases" in refused({"arms": {"other": {"base_patterns": 30}}})
+
+
+@pytest.mark.parametrize("name", ["a-b", "1st", "a b", "../x", "shared", "class", ""])
+def test_an_arm_needs_a_name_that_can_be_a_folder(name: str) -> None:
+    assert "an arm's name is letters, digits and _" in refused({"arms": {name: {}}})
+
+
+@pytest.mark.parametrize("name", ["gold", "popularity", "empty"])
+def test_an_arm_must_not_be_named_like_a_floor_or_the_gold_answers(name: str) -> None:
+    assert "arms" in refused({"arms": {name: {}}})
+
+
+def test_a_typo_in_an_arm_is_refused_with_the_nearest_key() -> None:
+    assert refused({"arms": {"b": {"dpo_bta": 1}}}) == "my.yaml: arms.b: dpo_bta: no such key; did you mean 'dpo_beta'?"
+
+
+def test_a_value_out_of_range_in_an_arm_is_refused_with_the_arm() -> None:
+    assert refused({"arms": {"b": {"dpo_beta": -1}}}).startswith("my.yaml: arms.b: dpo_beta: Input should be greater")
+
+
+def test_an_arm_that_the_study_does_not_have_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ParamsError, match=r"study 'default' has no arm 'sftdpo'; did you mean 'sft_dpo'\?"):
+        params.for_arm(Params(), "sftdpo")
+
+
+def test_an_arm_is_the_study_with_its_difference() -> None:
+    P = Params()
+    assert params.for_arm(P, "sft_dpo") == P
+    assert params.for_arm(P, "dpo_only") == P.model_copy(update={"training": "dpo", "audit_override": True})
+
+
+# secrets
+
+SECRET = "sk-proj-4f9aQeX1secret"
+
+
+def test_a_key_pasted_where_its_variable_belongs_is_refused_and_not_echoed() -> None:
+    message = refused({"judge_key_variable": SECRET})
+    assert "judge_key_variable" in message and SECRET not in message and "secret" not in message
+
+
+def test_a_key_pasted_into_an_arm_is_not_echoed_either() -> None:
+    message = refused({"arms": {"judged": {"judge_key_variable": SECRET}}})
+    assert "judge_key_variable" in message and SECRET not in message
+
+
+def test_a_key_under_a_name_of_its_own_is_refused_and_not_echoed() -> None:
+    message = refused({"judge_api_key": SECRET})
+    assert message.startswith("my.yaml: judge_api_key: no such key") and SECRET not in message
+
+
+# the schema
+
+
+def test_every_key_says_what_it_means_and_where_its_default_comes_from() -> None:
+    rows = params.documentation()
+    assert [r["key"] for r in rows] == list(Params.model_fields)
+    assert [r["key"] for r in rows if len(r["meaning"]) < 8 or "unit" not in r] == []
+    assert [r["key"] for r in rows if OURS not in r["source"] and "arXiv" not in r["source"]] == []
+
+
+def test_no_meaning_has_a_stray_blank() -> None:
+    assert [r["key"] for r in params.documentation() if r["meaning"] != r["meaning"].strip()] == []
+
+
+def test_every_key_belongs_to_exactly_one_stage_or_to_the_study() -> None:
+    assert {name for name in Params.model_fields if stage_of(name) is None} == STUDY_KEYS
+    prefixes = [p for of_stage in PREFIXES.values() for p in of_stage]
+    owners = {n: [p for p in prefixes if n.startswith(p)] for n in Params.model_fields if n not in STUDY_KEYS}
+    assert {n: p for n, p in owners.items() if len(p) != 1} == {}
+
+
+@cache
+def read_anywhere() -> frozenset[str]:
+    """Every `P.key` in the package and the notebooks."""
+    package = [p.read_text("utf-8") for p in (ROOT / "src").rglob("*.py") if p.name != "schema.py"]
+    cells = [source_of(c) for path in NOTEBOOKS for c in code_cells(path)]
+    return frozenset(re.findall(r"\b(?:P|PA|study)\.(\w+)\b", "\n".join(package + cells)))
+
+
+def test_every_key_is_read_somewhere() -> None:
+    assert set(Params.model_fields) - read_anywhere() == set()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_reads_no_key_of_a_later_stage(path: Path) -> None:
+    read = set(re.findall(r"\bP\.(\w+)", "\n".join(map(source_of, code_cells(path)))))
+    stages = {name: stage_of(name) for name in read & set(Params.model_fields)}
+    assert {n for n, stage in stages.items() if stage and STAGES.index(stage) > STAGES.index(path.stem)} == set()
+
+
+SCOPES = ast.FunctionDef | ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+
+def assigned_names(path: Path) -> set[str]:
+    """Names that the cells after the parameters cell leave behind in the notebook."""
+    names = set()
+    for cell in code_cells(path):
+        if "parameters" in cell["metadata"].get("tags", []):
+            continue
+        tree = ast.parse(source_of(cell))
+        inner = {
+            id(n)
+            for scope in ast.walk(tree)
+            if isinstance(scope, SCOPES)
+            for n in ast.walk(scope)
+            if not isinstance(n, ast.NamedExpr)
+        }
+        stored = (n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        names |= {n.id for n in stored if id(n) not in inner}
+    return names
+
+
+# in 06_ablation `study` is a Params object, which `stages.given_parameters` never takes for a parameter
+HARMLESS = {"study"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p if p.stem in ("01_data_prep", "02_sft", "03_rlaif_labels", "05_evaluate") else p for p in NOTEBOOKS],
+    ids=lambda p: p.stem,
+)
+def test_no_variable_of_a_notebook_is_named_like_a_key(path: Path) -> None:
+    assert assigned_names(path) & set(Params.model_fields) - HARMLESS == set()
+
+
+def test_the_parameters_cell_of_every_notebook_names_only_file_arm_and_seed() -> None:
+    for path in NOTEBOOKS:
+        (cell,) = [c for c in code_cells(path) if "parameters" in c["metadata"].get("tags", [])]
+        names = {t.id for node in ast.parse(source_of(cell)).body for t in node.targets}
+        assert {"params_file"} <= names <= {"params_file", "arm", "seed"}, path.name
