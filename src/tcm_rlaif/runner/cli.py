@@ -17,7 +17,6 @@ from tcm_rlaif.runner import notebook, study
 from tcm_rlaif.study import params
 from tcm_rlaif.study.params import ROOT, ParamsError
 from tcm_rlaif.study.plan import StageError, find_run, reports_folder, stage_name, study_folder
-from tcm_rlaif.study.schema import NAME
 
 
 def run_study(arguments: argparse.Namespace) -> int:
@@ -61,10 +60,9 @@ def print_params(arguments: argparse.Namespace) -> int:
 
 def clean(arguments: argparse.Namespace) -> int:
     """Delete what a study generated (the cache of base models stays)."""
-    folder = ROOT / "runs" / arguments.study
-    if not NAME.fullmatch(arguments.study) or arguments.study == "cache" or not folder.is_dir():
-        print(f"error: {arguments.study!r} is no study under {ROOT / 'runs'}", file=sys.stderr)
-        return 2
+    folder = study_folder(params.validated({"study": arguments.study}, "clean"))
+    if not folder.is_dir():
+        raise StageError(f"{folder}: nothing of such a study is there")
     shutil.rmtree(folder)
     return 0
 

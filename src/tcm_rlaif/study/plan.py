@@ -47,8 +47,8 @@ def study_folder(P: Params) -> Path:
 
 
 def reports_folder(P: Params) -> Path:
-    """Where a study's report and results go: beside runs/, under reports/."""
-    return study_folder(P).parent.parent / "reports" / P.study
+    """Where a study's report and results go."""
+    return ROOT / "reports" / P.study
 
 
 def stage_of(name: str) -> str | None:

@@ -258,6 +258,8 @@ class Params(BaseModel):
             raise ValueError("data_validation_share + data_test_share leave nothing to train on: lower one of them")
         if self.data_source != "invented" and not self.data_path:
             raise ValueError(f"data_path: tell where the {self.data_source} records lie")
+        if self.study == "cache":
+            raise ValueError("study: runs/cache is where base models are kept; choose another name")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: each seed once")
         if ({"openai", "transformers"} & set(self.judge)) and not self.judge_model:

@@ -12,7 +12,9 @@ import nbformat
 import pytest
 import yaml
 
+from tcm_rlaif.runner import notebook
 from tcm_rlaif.runner.notebook import NotebookError, check_parameters, declared_parameters, main, run_notebook
+from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.timings import timing
 
 PARAMETERS = 'seed = 0  # our choice\nlearning_rate: float = 1.0e-4\nsymptom = "失眠"\nout_dir = ""'
@@ -23,10 +25,10 @@ MARK = '(out / "stage.json").write_text(json.dumps({"seed": seed, "rate": learni
 def write_notebook(path: Path, *cells: str, parameters: str = PARAMETERS) -> Path:
     """A notebook with a parameters cell, an imports cell, and the cells of the test."""
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
-    notebook.cells = [nbformat.v4.new_code_cell(source) for source in (parameters, IMPORTS, *cells)]
-    notebook.cells[0].metadata["tags"] = ["parameters"]
-    nbformat.write(notebook, path)
+    written = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
+    written.cells = [nbformat.v4.new_code_cell(source) for source in (parameters, IMPORTS, *cells)]
+    written.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(written, path)
     return path
 
 
@@ -152,9 +154,8 @@ time.sleep(300)
 def start_hanging_notebook(tmp_path: Path) -> tuple[subprocess.Popen, list[int]]:
     """A runner whose notebook has started a child process and hangs; and the pids of kernel and child."""
     source, out = write_notebook(tmp_path / "a.ipynb", HANG, MARK), tmp_path / "out"
-    command = [sys.executable, "-m", "tcm_rlaif.notebook", source, out, "-y", json.dumps({"out_dir": str(out)})]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
-    runner = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "tcm_rlaif.runner.notebook", source, out, "-y", json.dumps({"out_dir": str(out)})]
+    runner = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert wait_until((out / "pids").exists, 60), runner.poll()
     return runner, [int(pid) for pid in (out / "pids").read_text().split()]
 
@@ -185,6 +186,31 @@ def test_the_kernel_of_a_runner_that_was_killed_outright_ends_by_itself(tmp_path
         os.kill(child, signal.SIGKILL)  # no process can see to its grandchildren once it was killed
 
 
+def test_two_processes_never_run_one_notebook_into_one_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(notebook, "PATIENCE", 0.5)
+    runner, _ = start_hanging_notebook(tmp_path)
+    try:
+        kept = (tmp_path / "out" / "notebook.ipynb").read_bytes()
+        with pytest.raises(NotebookError, match=f"in use by process {runner.pid}; wait for it"):
+            run_notebook(tmp_path / "a.ipynb", tmp_path / "out", {"out_dir": str(tmp_path / "out")})
+        assert (tmp_path / "out" / "notebook.ipynb").read_bytes() == kept
+    finally:
+        runner.terminate()
+        runner.wait(timeout=30)
+
+
+def test_a_notebook_whose_input_is_stale_is_refused_before_anything_of_its_last_run_is_touched(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("stage.json", "notebook.ipynb", "log.txt", "timing.json", "params.yaml"):
+        (out / name).write_text(f"the finished {name}", "utf-8")
+    (tmp_path / "own.yaml").write_text("study: never_run_before")
+    given = json.dumps({"params_file": str(tmp_path / "own.yaml"), "arm": "sft", "seed": 0})
+    assert main([str(ROOT / "notebooks" / "02_sft.ipynb"), str(out), "-y", given]) == 2
+    assert all(path.read_text("utf-8") == f"the finished {path.name}" for path in out.iterdir())
+    assert len(list(out.iterdir())) == 5
+
+
 @pytest.mark.slow
 def test_plain_papermill_repeats_a_run_from_its_params_file(tmp_path: Path) -> None:
     source, out = write_notebook(tmp_path / "a.ipynb", MARK), tmp_path / "out"
@@ -197,13 +223,13 @@ def test_plain_papermill_repeats_a_run_from_its_params_file(tmp_path: Path) -> N
 
 
 def test_overhead_is_start_imports_and_shutdown(tmp_path: Path) -> None:
-    notebook = nbformat.v4.new_notebook()
+    executed = nbformat.v4.new_notebook()
     started, second = 1_700_000_000.0, "2023-11-14T22:13:{:02}.000000+00:00"  # 22:13:20 is `started`
     for tags, start, end in ((["parameters"], 22, 22), ([], 22, 25), ([], 25, 40)):
         cell = nbformat.v4.new_code_cell("x", metadata={"tags": tags})
         cell.metadata["papermill"] = {"start_time": second.format(start), "end_time": second.format(end)}
-        notebook.cells.append(cell)
-    nbformat.write(notebook, tmp_path / "notebook.ipynb")
+        executed.cells.append(cell)
+    nbformat.write(executed, tmp_path / "notebook.ipynb")
     found = timing(tmp_path / "notebook.ipynb", started, ended=started + 21)
     assert found["seconds"] == 21 and found["overhead_seconds"] == 5 + 1
     assert timing(tmp_path / "absent.ipynb", started, ended=started + 3)["overhead_seconds"] == 3

@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from tcm_rlaif.report.safe_html import audit_html
-from tcm_rlaif.study import params
-from tcm_rlaif.study import plan as stages
+from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import ROOT
+from tcm_rlaif.study.plan import plan
 
 STUDY = "smoke_test"
 FOLDER, REPORTS = ROOT / "runs" / STUDY, ROOT / "reports" / STUDY
@@ -28,10 +28,15 @@ ENVIRONMENT = {**os.environ, "PATH": os.pathsep.join((str(Path(sys.executable).p
 
 @pytest.fixture(scope="module")
 def params_file(tmp_path_factory):
-    """The smoke parameters under a study name of our own; what the study left is removed at the end."""
-    path = tmp_path_factory.mktemp("params") / "smoke_test.yaml"
+    """The smoke parameters under a study name of our own; what the study left is removed at the end.
+
+    The file's path holds what a shell, YAML and Snakemake each take for something else.
+    """
+    path = tmp_path_factory.mktemp("params") / "a: {x} #1.yaml"
     path.write_text(yaml.safe_dump({**params.read_yaml("params/smoke.yaml"), "study": STUDY}), "utf-8")
     shutil.rmtree(FOLDER, ignore_errors=True)
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    (REPORTS / "report.html").write_text("the report of an earlier run", "utf-8")
     yield path
     shutil.rmtree(FOLDER, ignore_errors=True)
     shutil.rmtree(REPORTS, ignore_errors=True)
@@ -50,37 +55,54 @@ def wait_for(condition, seconds: float, process: subprocess.Popen) -> None:
     while not condition():
         assert process.poll() is None, f"the study ended early:\n{process.stdout.read()[-3000:]}"
         assert time.time() < end, "the study did not come so far in time"
-        time.sleep(0.5)
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
 def killed(params_file):
-    """The study, terminated while the SFT notebook runs; children seen before and left after."""
+    """The study, its whole group killed outright while the first notebooks run."""
     process = start(params_file)
-    wait_for(lambda: list(FOLDER.glob("02_sft/*/*/log.txt")), 600, process)
-    time.sleep(3)
-    children = psutil.Process(process.pid).children(recursive=True)
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(timeout=60)
-    _, alive = psutil.wait_procs(children, timeout=20)
-    return {"seen": children, "alive": alive, "done": {p: p.stat().st_mtime_ns for p in FOLDER.rglob(stages.DONE)}}
+    wait_for(lambda: list(FOLDER.glob("00_base_model/shared/log.txt")), 120, process)
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return (REPORTS / "report.html").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
-def finished(killed, params_file):
+def stopped(killed, params_file):
+    """The same command again; its first process alone is told to stop while the SFT notebook runs."""
+    process = start(params_file)
+    wait_for(lambda: list(FOLDER.glob("02_sft/*/*/log.txt")), 600, process)
+    time.sleep(2)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    code = process.wait(timeout=60)
+    alive = [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    done = {p: p.stat().st_mtime_ns for p in FOLDER.rglob(stage.DONE)}
+    return {"code": code, "seen": children, "alive": alive, "done": done}
+
+
+@pytest.fixture(scope="module")
+def finished(stopped, params_file):
     """The same command again, to its end."""
     process = start(params_file)
     output = process.communicate(timeout=900)[0]
     return {"code": process.returncode, "output": output}
 
 
-def test_a_terminated_study_leaves_no_process(killed):
-    assert len(killed["seen"]) >= 3, "snakemake, runner and kernel were expected"
-    assert killed["alive"] == []
+def test_a_study_that_was_killed_keeps_the_report_it_had(killed):
+    assert killed == "the report of an earlier run"
 
 
-def test_a_terminated_notebook_is_not_taken_for_done(killed):
-    done = {p.parent.relative_to(FOLDER).parts[0] for p in killed["done"]}
+def test_a_study_told_to_stop_waits_for_its_processes_and_leaves_none(stopped):
+    assert stopped["code"] == 128 + signal.SIGTERM
+    assert len(stopped["seen"]) >= 3, "snakemake, runner and kernel were expected"
+    assert stopped["alive"] == []
+
+
+def test_a_stopped_notebook_is_not_taken_for_done(stopped):
+    done = {p.parent.relative_to(FOLDER).parts[0] for p in stopped["done"]}
     assert {"00_base_model", "01_data_prep"} <= done
     assert "02_sft" not in done
 
@@ -89,14 +111,27 @@ def test_a_resumed_study_finishes(finished):
     assert finished["code"] == 0, finished["output"][-4000:]
 
 
-def test_a_resumed_study_does_not_redo_finished_stages(finished, killed):
-    again = [str(p) for p, made in killed["done"].items() if p.stat().st_mtime_ns != made]
-    assert killed["done"]
+def test_a_resumed_study_does_not_redo_finished_stages(finished, stopped):
+    again = [str(p) for p, made in stopped["done"].items() if p.stat().st_mtime_ns != made]
+    assert stopped["done"]
     assert again == []
 
 
+def test_a_finished_study_runs_nothing_more(finished, params_file):
+    done = {p: p.stat().st_mtime_ns for p in FOLDER.rglob(stage.DONE)}
+    process = start(params_file)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output[-3000:]
+    assert {p: p.stat().st_mtime_ns for p in FOLDER.rglob(stage.DONE)} == done
+
+
+def test_no_log_warns_of_parameters_that_are_known(finished):
+    logs = [p for p in FOLDER.rglob("log.txt") if "unknown parameter" in p.read_text("utf-8")]
+    assert logs == []
+
+
 def test_every_run_of_the_plan_is_done_and_can_be_repeated(finished, params_file):
-    for run in stages.plan(params.load(params_file)):
+    for run in plan(params.load(params_file)):
         folder = FOLDER / run.folder
         for name in ("stage.json", "notebook.ipynb", "log.txt", "params.yaml", "timing.json"):
             assert (folder / name).is_file(), f"{run.folder}/{name}"
@@ -144,6 +179,14 @@ def test_bare_papermill_runs_one_notebook_of_the_study(finished, params_file, tm
     out = str(tmp_path / "out.ipynb")
     done = papermill("notebooks/05_evaluate.ipynb", out, "-f", str(params_file), "-p", "arm", "base", "-k", "python3")
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_notebooks_run_by_hand_in_any_order_leave_the_study_standing(finished, params_file, tmp_path):
+    for name in ("05_evaluate", "01_data_prep", "06_ablation"):
+        done = papermill(f"notebooks/{name}.ipynb", str(tmp_path / f"{name}.ipynb"), "-p", "params_file", str(params_file),
+                         "-k", "python3")  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert stage.problems(params.load(params_file)) == {}
 
 
 def test_bare_papermill_refuses_a_misspelt_parameter(params_file, tmp_path):
