@@ -13,6 +13,7 @@ from typing import Any
 from tcm.files import write_text
 from tcm_rlaif.report.safe_html import POLICY, clean, problems
 from tcm_rlaif.report.show import table_html
+from tcm_rlaif.study.plan import ABLATION
 from tcm_rlaif.study.timings import states
 
 HIDDEN_CELLS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
@@ -62,10 +63,11 @@ def publish(study: Path, reports: Path) -> Path:
 
     Args:
         study: folder of the study's runs; `06_ablation/notebook.ipynb` in it becomes the report.
-        reports: folder of the pages. Where the study is not finished, `report.html` says which runs are missing.
+        reports: folder of the pages. Where the study is not finished, `unfinished.html` says how far it came, and
+            the report of an earlier run stays until a new one is complete.
 
     Returns:
-        The report.
+        The page that was written.
 
     Raises:
         ReportError: if nothing was run yet, or a page has problems.
@@ -73,20 +75,20 @@ def publish(study: Path, reports: Path) -> Path:
     runs = states(study)
     if not runs:
         raise ReportError(f"{study}: no notebook was run there; ./study run makes it")
-    for old in reports.glob("stopped-*.html"):
-        old.unlink()
+    unfinished = reports / "unfinished.html"
+    for old in (*reports.glob("stopped-*.html"), unfinished):
+        old.unlink(missing_ok=True)
     stopped = [run for run in runs if run["status"] != "done"]
     for run in stopped:
         page = reports / f"stopped-{run['run'].replace('/', '-')}.html"
         to_html(study / run["run"] / "notebook.ipynb", page, f"{study.name}: {run['run']} ({run['status']})")
-    report, last = reports / "report.html", next((run for run in runs if run["run"] == "06_ablation"), None)
+    last = next((run for run in runs if run["run"] == ABLATION), None)
     if last is None or last["status"] != "done" or any(run["end"] > last["end"] for run in stopped):
-        write_text(report, page_of(_unfinished(study, runs), str(study), f"{study.name}: not finished"))
-        return report
-    to_html(study / "06_ablation" / "notebook.ipynb", report, f"{study.name}: SFT and RLAIF on a few TCM cases")
-    results = study / "06_ablation" / "results.json"
-    if results.exists():
-        write_text(reports / "results.json", results.read_text("utf-8"))
+        write_text(unfinished, page_of(_unfinished(study, runs), str(study), f"{study.name}: not finished"))
+        return unfinished
+    title = f"{study.name}: SFT and RLAIF on a few TCM cases"
+    report = to_html(study / ABLATION / "notebook.ipynb", reports / "report.html", title)
+    write_text(reports / "results.json", (study / ABLATION / "results.json").read_text("utf-8"))
     return report
 
 

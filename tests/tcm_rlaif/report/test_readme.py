@@ -41,9 +41,11 @@ def test_the_limits_of_the_study_are_said():
     assert "Research only" in TEXT and "invented" in TEXT
 
 
-def test_modules_of_the_file_tree_exist():
-    tree = TEXT.split("src/tcm_rlaif/       helpers", 1)[1].split("Snakefile profiles/", 1)[0]
-    rows = [re.split(r"\s{3,}", line.strip())[0] for line in tree.splitlines()[1:]]
-    for name in " ".join(rows).split():
-        place = ROOT / "src" / "tcm_rlaif" / name.rstrip("/")
-        assert place.is_dir() or place.with_suffix(".py").is_file(), name
+def test_the_file_tree_names_every_folder_under_src_and_no_other():
+    tree = TEXT.split("## Files", 1)[1].split("Snakefile profiles/", 1)[0]
+    named, package = set(), ""
+    for name in re.findall(r"^(src/\w+|  \w+)/ ", tree, re.MULTILINE):
+        package = name if name.startswith("src/") else package
+        named.add(name if name == package else f"{package}/{name.strip()}")
+    have = {p.parent.relative_to(ROOT).as_posix() for p in (ROOT / "src").glob("*/**/__init__.py")}
+    assert {n for n in named if n.count("/") < 3} == {h for h in have if h.count("/") < 3}

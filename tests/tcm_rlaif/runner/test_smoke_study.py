@@ -183,8 +183,8 @@ def test_bare_papermill_runs_one_notebook_of_the_study(finished, params_file, tm
 
 def test_notebooks_run_by_hand_in_any_order_leave_the_study_standing(finished, params_file, tmp_path):
     for name in ("05_evaluate", "01_data_prep", "06_ablation"):
-        done = papermill(f"notebooks/{name}.ipynb", str(tmp_path / f"{name}.ipynb"), "-p", "params_file", str(params_file),
-                         "-k", "python3")  # fmt: skip
+        given = ("-p", "params_file", str(params_file), "-k", "python3")
+        done = papermill(f"notebooks/{name}.ipynb", str(tmp_path / f"{name}.ipynb"), *given)
         assert done.returncode == 0, done.stderr[-3000:]
     assert stage.problems(params.load(params_file)) == {}
 
