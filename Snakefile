@@ -16,12 +16,6 @@ STUDY = plan.study_folder(P).relative_to(params.ROOT)
 RUNS = {run.folder: run for run in plan.plan(P)}
 
 
-def given(run):
-    """What the notebook is told; everything else stands in the params file."""
-    own = {"arm": run.arm, **({} if run.seed is None else {"seed": run.seed})}
-    return json.dumps({"params_file": config["params"], **own})
-
-
 localrules:
     report,
 
@@ -45,7 +39,7 @@ for run in RUNS.values():
         output:
             str(STUDY / run.folder / stage.DONE),
         params:
-            given=given(run),
+            given=json.dumps(plan.given(run, config["params"])),
             source=f"notebooks/{run.stage}.ipynb",
             folder=str(STUDY / run.folder),
         threads: workflow.cores if run.stage == "00_base_model" else threads(P, workflow.cores)

@@ -16,7 +16,7 @@ from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.runner import notebook, study
 from tcm_rlaif.study import params
 from tcm_rlaif.study.params import ROOT, ParamsError
-from tcm_rlaif.study.plan import StageError, find_run, reports_folder, stage_name, study_folder
+from tcm_rlaif.study.plan import StageError, find_run, given, reports_folder, stage_name, study_folder
 
 
 def run_study(arguments: argparse.Namespace) -> int:
@@ -30,9 +30,9 @@ def run_one(arguments: argparse.Namespace) -> int:
     stage = stage_name(arguments.name)
     arm = arguments.arm or next(reversed(P.arms))
     run = find_run(P, stage, arm, arguments.seed)
-    given = {"params_file": arguments.params, "arm": arm} | ({} if run.seed is None else {"seed": run.seed})
+    told = json.dumps(given(run, arguments.params, arm))
     source, folder = ROOT / "notebooks" / f"{stage}.ipynb", study_folder(P) / run.folder
-    return notebook.main([str(source), str(folder), "-y", json.dumps(given)])
+    return notebook.main([str(source), str(folder), "-y", told])
 
 
 def write_report(arguments: argparse.Namespace) -> int:
@@ -102,9 +102,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; errors of input are one line and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # Han text on a terminal that has no letters for it
-    given = parser().parse_args(arguments)
+    called = parser().parse_args(arguments)
     try:
-        return given.function(given)
+        return called.function(called)
     except (ParamsError, CaseError, StageError, ReportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ def hold(folder: Path, patience: float = 0) -> Iterator[int]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a+", encoding="utf-8") as file:
-        until = time.monotonic() + patience
+        until, said = time.monotonic() + patience, False
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -40,6 +41,9 @@ def hold(folder: Path, patience: float = 0) -> Iterator[int]:
                 if time.monotonic() >= until:
                     file.seek(0)
                     raise HeldError(f"{folder} is in use by process {file.read().strip()}") from None
+                if not said:
+                    print(f"{folder} is in use; waiting for up to {patience:g} s", file=sys.stderr)
+                    said = True
                 time.sleep(0.2)
         file.truncate(0)
         file.write(str(os.getpid()))

@@ -138,3 +138,13 @@ def find_run(P: Params, stage: str, arm: str, seed: int | None) -> Run:
     raise StageError(
         f"arm {arm!r} has no stage {stage}: it trains {params.for_arm(P, arm).training!r}; choose another arm"
     )
+
+
+def given(run: Run, params_file: str, arm: str | None = None) -> dict[str, Any]:
+    """What a notebook is told of its run; everything else stands in the params file.
+
+    Args:
+        arm: the user's own, where several arms share the run.
+    """
+    which = {} if run.stage == ABLATION else {"arm": arm or run.arm}
+    return {"params_file": params_file, **which, **({} if run.seed is None else {"seed": run.seed})}
