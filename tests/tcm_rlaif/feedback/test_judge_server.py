@@ -10,9 +10,11 @@ import pytest
 from faulty_proxy import FAULTS, FaultyProxy, build_tiny_model, real_server
 
 from tcm.cases import Case, Visit
-from tcm_rlaif.feedback.judges import Cache, Item, JudgeError, judge_items
+from tcm.prescriptions.wording import case_text
+from tcm_rlaif.feedback.cache import Cache
+from tcm_rlaif.feedback.judges.base import Item, JudgeError
 from tcm_rlaif.feedback.judges.openai_judge import OpenAIJudge
-from tcm_rlaif.models.prompts import case_text
+from tcm_rlaif.feedback.labelling import judge_items
 
 CONCURRENCY = 8
 
@@ -127,7 +129,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from test_judge_server import items, judge
-from tcm_rlaif.feedback.judges import judge_items
+from tcm_rlaif.feedback.labelling import judge_items
 judge_items([judge(sys.argv[1], sys.argv[2])], items(8), mode="pairwise", cache=Path(sys.argv[3]), progress=False)
 """
 
