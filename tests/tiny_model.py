@@ -20,7 +20,7 @@ PATTERNS = 12
 def params(**changes) -> Params:
     """Parameters of the tiny model in float32; keyword arguments override them."""
     small = {"base_hidden": 32, "base_layers": 2, "base_vocabulary": 768, "base_patterns": PATTERNS}
-    return Params(**small, **{"base_dtype": "float32", "data_seed": 0, **changes})
+    return Params(**{**small, "base_dtype": "float32", "data_seed": 0, **changes})
 
 
 @cache
