@@ -2,14 +2,14 @@
 
 import pytest
 
-from tcm_rlaif.feedback import audit as a
+from tcm_rlaif.feedback.audit import gate, gate_message, readings
 from tcm_rlaif.study.schema import Params
 
 DEFECTS = [{"defect": "overdose", "rate": 0.9, "detected": 9, "n": 10}, {"defect": "wrong_herb", "rate": None,
             "detected": 0, "n": 0}]  # fmt: skip
 
 
-def readings(**changes) -> dict:
+def audit(**changes) -> dict:
     """An audit that passes all thresholds, with changes."""
     passing = {
         "detection": DEFECTS,
@@ -24,8 +24,8 @@ def readings(**changes) -> dict:
 
 
 def test_an_audit_that_passes_opens_the_gate() -> None:
-    assert a.gate(readings(), Params()) == []
-    assert a.gate_message([], Params()) == ""
+    assert gate(audit(), Params()) == []
+    assert gate_message([], Params()) == ""
 
 
 @pytest.mark.parametrize(
@@ -39,36 +39,36 @@ def test_an_audit_that_passes_opens_the_gate() -> None:
     ],
 )
 def test_each_threshold_of_the_parameters_can_close_the_gate(change, threshold: str) -> None:
-    assert [row["threshold"] for row in a.gate(readings(**change), Params())] == [threshold]
+    assert [row["threshold"] for row in gate(audit(**change), Params())] == [threshold]
 
 
 def test_a_reading_at_exactly_the_threshold_passes() -> None:
     at = {"detection": [{"defect": "x", "rate": 0.8, "detected": 8, "n": 10}], "kendall_tau": {"value": 0.1, "n": 9}}
-    assert a.gate(readings(**at), Params()) == []
+    assert gate(audit(**at), Params()) == []
 
 
 def test_the_thresholds_are_parameters() -> None:
-    failing = readings(kendall_tau={"value": 0.05, "n": 9})
-    assert a.gate(failing, Params(audit_min_kendall_tau=0.0)) == []
+    failing = audit(kendall_tau={"value": 0.05, "n": 9})
+    assert gate(failing, Params(audit_min_kendall_tau=0.0)) == []
 
 
 def test_a_closed_gate_says_why_and_what_to_do() -> None:
-    failed = a.gate(readings(kendall_tau={"value": 0.05, "n": 9}), Params())
-    said = a.gate_message(failed, Params())
+    failed = gate(audit(kendall_tau={"value": 0.05, "n": 9}), Params())
+    said = gate_message(failed, Params())
     assert said.startswith("the judge failed its audit: the judge hardly ranks candidates as herb F1")
     assert said.endswith("(audit_min_kendall_tau: 0.05, limit 0.1); mend the judge, or set audit_override: true")
 
 
 def test_an_overridden_gate_says_that_it_was_overridden() -> None:
     P = Params(audit_override=True)
-    assert a.gate_message(a.gate(readings(kendall_tau={"value": 0.0, "n": 9}), P), P).endswith(
+    assert gate_message(gate(audit(kendall_tau={"value": 0.0, "n": 9}), P), P).endswith(
         "; overridden by audit_override"
     )
 
 
 def test_the_readings_are_rows_with_a_none_where_nothing_could_be_measured() -> None:
     agreement = [{"judges": ["rubric", "openai"], "value": 0.3, "n": 7}]
-    rows = a.readings(readings(agreement=agreement))
+    rows = readings(audit(agreement=agreement))
     assert [(r["reading"], r["judge"], r["value"], r["n"]) for r in rows] == [
         ("order_flip_rate", "rubric", None, 0),
         ("tie_rate", "rubric", 0.1, 20),
