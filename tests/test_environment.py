@@ -110,7 +110,7 @@ def test_each_imported_package_is_a_direct_dependency() -> None:
     undeclared = set()
     for path in sorted((ROOT / "src").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            for module in imported(node) - sys.stdlib_module_names - {"tcm_rlaif"} - WITHOUT_PIN:
+            for module in imported(node) - sys.stdlib_module_names - {"tcm", "tcm_rlaif"} - WITHOUT_PIN:
                 names = {canonicalize_name(owner) for owner in owners.get(module, [module])}
                 if not names & declared:
                     undeclared.add(f"{path.relative_to(ROOT)}:{node.lineno} imports {module}")
@@ -126,8 +126,9 @@ def imported(node: ast.AST) -> set[str]:
     return set()
 
 
-def test_each_data_file_of_the_package_is_installed_with_it() -> None:
-    package, patterns = ROOT / "src" / "tcm_rlaif", project()["tool"]["setuptools"]["package-data"]["tcm_rlaif"]
+@pytest.mark.parametrize("name", ["tcm", "tcm_rlaif"])
+def test_each_data_file_of_a_package_is_installed_with_it(name: str) -> None:
+    package, patterns = ROOT / "src" / name, project()["tool"]["setuptools"]["package-data"][name]
     files = [p for p in package.rglob("*") if p.is_file() and p.suffix != ".py" and "__pycache__" not in p.parts]
     data = [p.relative_to(package).as_posix() for p in files]
     assert data and all(any(fnmatch.fnmatch(name, pattern) for pattern in patterns) for name in data), data

@@ -92,7 +92,7 @@ def test_it_never_ends_early_and_builds_no_html_of_its_own(path: Path) -> None:
     called = {ast.unparse(node.func) for node in nodes(path) if isinstance(node, ast.Call)}
     assert not called & {"sys.exit", "exit", "quit", "os._exit"}, "papermill would call the notebook done"
     assert not [name for name in called if re.fullmatch(r"(.*\.)?(HTML|Javascript|SVG|IFrame)|eval|exec", name)]
-    assert not [name for name in called if name.endswith((".style.format", ".to_html"))], "use tcm_rlaif.show"
+    assert not [name for name in called if name.endswith((".style.format", ".to_html"))], "use tcm_rlaif.report.show"
 
 
 @each_notebook
@@ -102,7 +102,7 @@ def test_it_names_no_place_on_one_machine(path: Path) -> None:
 
 
 @each_notebook
-def test_it_imports_the_package_rather_than_other_notebooks(path: Path) -> None:
+def test_it_imports_the_packages_rather_than_other_notebooks(path: Path) -> None:
     imported = {n.module or "" for n in nodes(path) if isinstance(n, ast.ImportFrom)}
     imported |= {alias.name for n in nodes(path) if isinstance(n, ast.Import) for alias in n.names}
     assert [name for name in imported if name.startswith("tcm_rlaif")] or path.stem not in STAGES

@@ -8,20 +8,19 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from tcm import invented as synth
 from tcm.cases import Case
-from tcm_rlaif.models import loading as models
-from tcm_rlaif.models import prompts
+from tcm.invented import invent_cases
+from tcm_rlaif.models import loading, prompts, tiny
 from tcm_rlaif.study.schema import Params
-from tcm_rlaif.training import sft as train
+from tcm_rlaif.training import adapters
 
 PATTERNS = 12
 
 
 def params(**changes) -> Params:
     """Parameters of the tiny model in float32; keyword arguments override them."""
-    tiny = {"base_hidden": 32, "base_layers": 2, "base_vocabulary": 768, "base_patterns": PATTERNS}
-    return Params(**tiny, **{"base_dtype": "float32", "data_seed": 0, **changes})
+    small = {"base_hidden": 32, "base_layers": 2, "base_vocabulary": 768, "base_patterns": PATTERNS}
+    return Params(**{**small, "base_dtype": "float32", "data_seed": 0, **changes})
 
 
 @cache
@@ -36,20 +35,20 @@ def folder() -> Path:
 
     torch.set_num_threads(1)  # so small a model gains nothing from more, and loses much where the cores are shared
     P = params()
-    tokenizer = models.train_tokenizer(P)
-    model = models.new_tiny(P, tokenizer)
+    tokenizer = tiny.train_tokenizer(P)
+    model = tiny.new_tiny(P, tokenizer)
     with torch.no_grad():
         for weight in model.parameters():
             if weight.ndim == 2:
                 weight.mul_(12)
     place = Path(_place().name) / "base"
-    models.save_whole(model, tokenizer, place)
+    tiny.save_whole(model, tokenizer, place)
     return place
 
 
 def base():
     """The model, freshly loaded, and its tokenizer."""
-    return models.load_base(str(folder()), params())
+    return loading.load_base(str(folder()), params())
 
 
 def with_adapter(scale: float = 0.02):
@@ -57,7 +56,7 @@ def with_adapter(scale: float = 0.02):
     from peft import get_peft_model
 
     model, tokenizer = base()
-    model = get_peft_model(model, train.lora(params()))
+    model = get_peft_model(model, adapters.lora(params()))
     perturb(model, scale)
     return model, tokenizer
 
@@ -65,7 +64,7 @@ def with_adapter(scale: float = 0.02):
 def with_adapter_and_reference():
     """The model with a trainable adapter and a frozen copy of it, as preference training keeps them."""
     model, tokenizer = with_adapter()
-    train.copy_adapter(model, "ref")
+    adapters.copy_adapter(model, "ref")
     return model.eval(), tokenizer
 
 
@@ -83,7 +82,7 @@ def perturb(model, scale: float = 0.02, seed: int = 0) -> None:
 @cache
 def cases() -> tuple[Case, ...]:
     """Twelve invented cases, first and follow-up visits."""
-    return tuple(synth.invent_cases(12, 0.4, 0, PATTERNS))
+    return tuple(invent_cases(12, 0.4, 0, PATTERNS))
 
 
 def pairs(number: int) -> list[dict]:

@@ -1,4 +1,4 @@
-"""Tokens per second of candidate generation, batched by `generate.sample` against one prompt at a time.
+"""Tokens per second of candidate generation, batched by `sampling.sample` against one prompt at a time.
 
     python tests/benchmarks/bench_generate.py
 
@@ -13,20 +13,20 @@ import time
 
 import torch
 
-from tcm import invented as synth
-from tcm_rlaif.models import loading as models
-from tcm_rlaif.models import prompts
+from tcm.invented import invent_cases
+from tcm_rlaif.models import loading, prompts, tiny
 from tcm_rlaif.models.sampling import sample
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.training.pretraining import cached_folder
 
 
 def load(P: Params, source: str):
     """The base named, else the default tiny base, else a fresh one, in evaluation mode and float32."""
-    if source or models.tiny_folder(P).is_dir():
-        return *models.load_base(source or str(models.tiny_folder(P)), P), source or "the tiny base"
-    tokenizer = models.train_tokenizer(P)
+    if source or cached_folder(P).is_dir():
+        return *loading.load_base(source or str(cached_folder(P)), P), source or "the tiny base"
+    tokenizer = tiny.train_tokenizer(P)
     tokenizer.padding_side = "left"
-    return models.new_tiny(P, tokenizer).eval(), tokenizer, "a freshly initialised tiny model"
+    return tiny.new_tiny(P, tokenizer).eval(), tokenizer, "a freshly initialised tiny model"
 
 
 def one_at_a_time(model, tokenizer, cases, limit: int) -> tuple[list[str], int]:
@@ -59,7 +59,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     P = Params(base_dtype="float32")
     model, tokenizer, what = load(P, options.base)
-    cases = synth.invent_cases(options.cases, P.data_follow_up_share, 1, P.base_patterns)
+    cases = invent_cases(options.cases, P.data_follow_up_share, 1, P.base_patterns)
     settings = {"number": 1, "max_new_tokens": P.candidate_max_new_tokens, "seed": 0}
     greedy = {**settings, "temperature": 0.0}
     one_at_a_time(model, tokenizer, cases[:1], 8)  # warm up

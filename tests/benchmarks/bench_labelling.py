@@ -14,14 +14,16 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tcm_rlaif" / "feedback"))
 
 from faulty_proxy import FaultyProxy, build_tiny_model, real_server
 from test_judge_server import items, judge
 
-from tcm_rlaif.feedback.judges import judge_items, prompt_text
+from tcm.prescriptions.wording import case_text
+from tcm_rlaif.feedback.judges import prompt_text
 from tcm_rlaif.feedback.judges.base import questions_of
 from tcm_rlaif.feedback.judges.replies import read_reply
-from tcm_rlaif.models.prompts import case_text
+from tcm_rlaif.feedback.labelling import judge_items
 
 REPLY_TOKENS = 96  # about what a reason and a verdict take
 BATCHING = "--continuous-batching --cb-num-blocks 1024 --cb-block-size 32 --cb-max-batch-tokens 4096".split()

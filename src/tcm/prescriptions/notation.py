@@ -37,6 +37,7 @@ _TOKEN = re.compile(
     rf"|(?P<name>[{HAN}]+)|(?P<colon>:)|(?P<junk>[^\W0-9{HAN}]+)|.",
     re.I | re.S,
 )
+_NAME_NEXT = re.compile(rf"\s{{0,3}}[{HAN}]")
 _DOSE_IN_NOTE = re.compile(rf"\s?(各?)({_NUMBER})(?:[-~]({_NUMBER}))?\s?({_UNIT})(?:[,、;\s]{{1,3}}(.+))?", re.I)
 _HAN_DOSE = re.compile(rf"(?:(?<!三)({_COUNT})({_UNIT})(半?)|()({_UNIT})(半))$")  # not the 七片 of 三七片
 _DOSED = re.compile(
@@ -117,7 +118,7 @@ class _Reader:
                 self._dose(token, text, half, first)
             elif token["note"] is not None:
                 self._note(text, token["note"], first)
-            elif token["colon"] and len(self.drafts) > first and _followed_by_name(half, token.end()):
+            elif token["colon"] and len(self.drafts) > first and _NAME_NEXT.match(half, token.end()):
                 self.unread.append(self.drafts.pop().herb + "：")
             elif token["junk"]:
                 self.unread.append(text)
@@ -215,11 +216,6 @@ class _Reader:
                 self.unread.append(draft.herb)
             else:
                 self.drafts.append(draft)
-
-
-def _followed_by_name(half: str, start: int) -> bool:
-    """Whether a Han character follows, after blanks at most."""
-    return re.match(rf"\s{{0,3}}[{HAN}]", half[start : start + 4]) is not None
 
 
 def _count(text: str) -> float:

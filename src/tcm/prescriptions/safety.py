@@ -38,23 +38,7 @@ Source: 中医儿科学（新世纪教材）, general part: newborns 1/6, infant
 more. The ages at which one group ends, 2/3 for all school children, and the adult dose from 12 on are our choice."""
 
 PROCESS_FIRST = frozenset(
-    {
-        "川乌",
-        "草乌",
-        "附子",
-        "半夏",
-        "天南星",
-        "白附子",
-        "马钱子",
-        "巴豆",
-        "斑蝥",
-        "甘遂",
-        "京大戟",
-        "红大戟",
-        "芫花",
-        "硫黄",
-        "千金子",
-    }
+    "川乌 草乌 附子 半夏 天南星 白附子 马钱子 巴豆 斑蝥 甘遂 京大戟 红大戟 芫花 硫黄 千金子".split()
 )
 """Toxic herbs that are processed before internal use. Source: ChP 2020 vol. I, 用法与用量 and 注意 of each entry."""
 

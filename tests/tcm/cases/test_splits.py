@@ -1,108 +1,23 @@
-"""Cleaning, near-duplicate groups and the split: every drop counted, no group in two splits."""
+"""No group (one patient, near-duplicate findings) straddles two splits, and the same seed gives the same split."""
 
-import json
 from collections import Counter
 
 import pytest
 
-from tcm.cases import Answer, Case, CaseError, Visit, write_cases
-from tcm_rlaif import splits
+from tcm.cases import Case, CaseError, splits
+from tcm.cases.cleaning import clean
+from tcm.sources.mtcmb import read_mtcmb
 
-ANSWER = Answer(disease="不寐", syndrome="肝郁脾虚")
 BASE = "入睡困难三月余，每晚仅睡三小时，心烦易怒，口苦口干，两胁胀痛，纳差便溏"
 
 
-def case(name: str, text: str = "失眠", answer: Answer | None = ANSWER, patient: str = "", **values) -> Case:
-    visit = values.pop("visit", {"history": text})
-    return Case(id=name, source="own", patient_id=patient or name, visit=visit, answer=answer, **values)
+def case(name: str, text: str = "失眠", patient: str = "") -> Case:
+    return Case(id=name, source="own", patient_id=patient or name, visit={"history": text})
 
 
 def distinct(number: int) -> list[Case]:
     """Cases whose findings share no trigram."""
     return [case(f"c{i}", "".join(chr(0x4E00 + 40 * i + j) for j in range(30))) for i in range(number)]
-
-
-# the funnel
-
-
-def test_the_first_row_of_the_funnel_is_the_sum_of_the_others() -> None:
-    records = [
-        case("1"),
-        case("2"),
-        case("3", "头痛", answer=None),
-        case("4", "咳嗽", answer=Answer(formula="二陈汤")),
-        case("5", "咳嗽"),
-    ]
-    kept, funnel, _ = splits.clean(records)
-    assert [c.id for c in kept] == ["1", "5"]
-    assert funnel == [
-        {"step": "records read", "cases": 5},
-        {"step": "dropped: no answer to learn from or compare with", "cases": 2},
-        {"step": "dropped: the same findings and answer as an earlier record", "cases": 1},
-        {"step": "cases kept", "cases": 2},
-    ]
-
-
-def test_a_clean_source_has_no_row_of_drops() -> None:
-    assert splits.clean([case("1")])[1] == [{"step": "records read", "cases": 1}, {"step": "cases kept", "cases": 1}]
-
-
-def test_no_record_gives_a_funnel_of_zeros() -> None:
-    assert splits.clean([]) == (
-        [],
-        [{"step": "records read", "cases": 0}, {"step": "cases kept", "cases": 0}],
-        Counter(),
-    )
-
-
-def test_punctuation_and_blanks_make_no_other_findings() -> None:
-    assert len(splits.clean([case("1", "失眠，多梦。"), case("2", "失眠 多梦")])[0]) == 1
-
-
-def test_the_same_findings_with_another_answer_are_kept() -> None:
-    assert len(splits.clean([case("1"), case("2", answer=Answer(disease="郁证"))])[0]) == 2
-
-
-def test_the_same_findings_after_other_earlier_visits_are_kept() -> None:
-    earlier = [(), (Visit(history="失眠"),), (Visit(history="头痛"),)]
-    assert len(splits.clean([case(str(i), earlier_visits=e) for i, e in enumerate(earlier)])[0]) == 3
-
-
-# identifiers
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "masked"),
-    [
-        ("identity number", "身份证11010519491231002X，失眠", "身份证＊，失眠"),
-        ("telephone number", "电话13800138000。", "电话＊。"),
-        ("name", "姓名：张三丰，女", "姓名：＊，女"),
-        ("name", "患者李某某，失眠", "患者＊，失眠"),
-        ("date", "2023年5月12日初诊", "＊初诊"),
-        ("date", "于2023-05-12复诊", "于＊复诊"),
-        ("record number", "住院号：A20231234，失眠", "住院号：＊，失眠"),
-    ],
-)
-def test_what_names_a_person_is_masked_and_counted(kind: str, text: str, masked: str) -> None:
-    found, counts = splits.mask_identifiers(case("1", text))
-    assert (found.visit.history, counts) == (masked, Counter({kind: 1}))
-
-
-@pytest.mark.parametrize("text", ["血压130/80mmHg，失眠3月", "柴胡10g，黄芩12g", "体温38.5℃，病程2年", "患者某日外感"])
-def test_findings_that_name_nobody_stay_as_they_are(text: str) -> None:
-    assert splits.mask_identifiers(case("1", text)) == (case("1", text), Counter())
-
-
-def test_earlier_visits_and_all_fields_are_masked_too() -> None:
-    visit = {"chief_complaint": "13800138000", "tongue": "13800138001", "pulse": "13800138002", "history": "失眠"}
-    found, counts = splits.mask_identifiers(case("1", visit=visit, earlier_visits=(Visit(**visit),)))
-    assert "138" not in found.visit.findings + found.earlier_visits[0].findings
-    assert counts == {"telephone number": 6}
-
-
-def test_cleaning_counts_identifiers_over_all_records() -> None:
-    texts = ("失眠，电话13800138000", "头痛，电话13800138001")
-    assert splits.clean([case(str(i), t) for i, t in enumerate(texts)])[2] == {"telephone number": 2}
 
 
 # groups
@@ -186,18 +101,8 @@ def test_too_few_groups_are_refused_with_advice(groups: list[int]) -> None:
     assert "give more cases or lower data_test_share, data_validation_share or raise data_near_duplicate" in message
 
 
-def test_a_split_is_read_back_from_what_01_data_prep_wrote(tmp_path) -> None:
-    cases = distinct(3)
-    write_cases(tmp_path / "cases.jsonl", cases)
-    (tmp_path / "splits.json").write_text(json.dumps({"c0": "test", "c1": "train", "c2": "train"}), "utf-8")
-    assert splits.read_split(tmp_path, "train") == cases[1:]
-    assert splits.read_split(tmp_path, "validation") == []
-
-
 def test_real_cases_split_without_a_group_in_two_splits(mtcmb_dir) -> None:
-    from tcm_rlaif.adapters import read_mtcmb
-
-    kept, funnel, masked = splits.clean(read_mtcmb(mtcmb_dir))
+    kept, funnel, masked = clean(read_mtcmb(mtcmb_dir))
     assert funnel[0]["cases"] == 200 == sum(row["cases"] for row in funnel[1:]) and not masked
     group = splits.groups(kept, 0.8)
     place = splits.split(kept, group, 0.15, 0.3, 0)

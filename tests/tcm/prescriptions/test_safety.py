@@ -1,11 +1,10 @@
-"""The audit finds what its rules forbid, finds nothing in an ordinary prescription, and counts with n."""
+"""The audit finds what its rules forbid and finds nothing in an ordinary prescription."""
 
 import pytest
 
 from tcm.cases import Patient, PrescriptionItem
-from tcm.metrics.batch import excess, rates
 from tcm.prescriptions.notation import read_prescription
-from tcm.prescriptions.safety import KINDS, Finding, audit, child_fraction
+from tcm.prescriptions.safety import KINDS, audit, child_fraction
 
 ADULT = Patient(sex="女", age=45)
 
@@ -159,26 +158,6 @@ def test_every_finding_names_its_source():
     assert {f.kind for f in findings} == set(KINDS)
     assert all(f.source and f.detail for f in findings)
     assert [KINDS.index(f.kind) for f in findings] == sorted(KINDS.index(f.kind) for f in findings)
-
-
-def finding(kind):
-    return Finding(kind=kind, severity="low", herbs=(), rule="X", detail="x", source="x")
-
-
-def test_rates_count_prescriptions_not_findings():
-    audits = [[finding("overdose")] * 3, [], [finding("overdose"), finding("route")], []]
-    share = rates(audits)
-    assert (share["n"], share["any"], share["overdose"], share["route"], share["pregnancy"]) == (4, 0.5, 0.5, 0.25, 0)
-
-
-def test_excess_is_the_difference_to_the_gold_rate():
-    out = excess(rates([[finding("overdose")], []]), rates([[finding("overdose")], [], [], []]))
-    assert (out["n"], out["n_gold"], out["overdose"], out["route"]) == (2, 4, 0.25, 0)
-
-
-def test_no_prescription_gives_no_rate():
-    assert rates([])["overdose"] is None
-    assert excess(rates([]), rates([[]]))["any"] is None
 
 
 def test_the_audit_raises_on_no_item():

@@ -1,4 +1,4 @@
-"""The audit: planted defects, order flips, ties, self-consistency, length, rank agreement, and the gate."""
+"""The audit: planted defects, order flips, ties, self-consistency, length, rank agreement."""
 
 import json
 import random
@@ -9,10 +9,12 @@ from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.invented import invent_cases
 from tcm.prescriptions.answers import parse, write
 from tcm.prescriptions.safety import audit as safety_audit
-from tcm_rlaif.feedback.judges import Item, JudgeRun, Question, Reply, Verdict
-from tcm_rlaif.feedback.judges import audit as a
-from tcm_rlaif.feedback.judges import defects as d
+from tcm_rlaif.feedback import audit as a
+from tcm_rlaif.feedback import defects as d
+from tcm_rlaif.feedback.judges.base import Item, Question, Reply, Verdict
 from tcm_rlaif.feedback.judges.rubric import RubricJudge
+from tcm_rlaif.feedback.labelling import JudgeRun
+from tcm_rlaif.study.schema import Params
 
 ANSWER = Answer(
     disease="不寐", syndrome="心脾两虚", treatment_principle="补益心脾", formula="归脾汤",
@@ -138,8 +140,7 @@ def test_the_rubric_neither_flips_nor_wavers_and_ranks_as_gold_does():
     assert found["order_flip_rate"]["rubric"]["value"] == 0.0 and found["self_consistency"]["rubric"]["value"] == 1.0
     assert found["kendall_tau"]["value"] > 0.3 and found["kendall_tau"]["n"] == 12
     assert json.loads(json.dumps(found)) == found  # plain values
-    limits = {"min_detection": 0.8, "max_flip_rate": 0.35, "min_kendall_tau": 0.1, "max_length_correlation": 0.9}
-    assert a.gate(found, **limits) == []
+    assert a.gate(found, Params(audit_max_length_correlation=0.9)) == []
 
 
 class LikesLength(RubricJudge):
@@ -152,7 +153,7 @@ class LikesLength(RubricJudge):
 
 def test_the_gate_closes_on_a_judge_that_only_likes_length_and_says_why():
     found = small_audit([LikesLength()], mode="pointwise")
-    failed = a.gate(found, min_detection=0.8, max_flip_rate=0.35, min_kendall_tau=0.1, max_length_correlation=0.7)
+    failed = a.gate(found, Params())
     names = [row["threshold"] for row in failed]
     assert "audit_max_length_correlation" in names and "audit_min_detection" in names
     length = next(row for row in failed if row["threshold"] == "audit_max_length_correlation")

@@ -10,9 +10,11 @@ import pytest
 from faulty_proxy import FAULTS, FaultyProxy, build_tiny_model, real_server
 
 from tcm.cases import Case, Visit
-from tcm_rlaif.feedback.judges import Cache, Item, JudgeError, judge_items
+from tcm.prescriptions.wording import case_text
+from tcm_rlaif.feedback.cache import Cache
+from tcm_rlaif.feedback.judges.base import Item, JudgeError
 from tcm_rlaif.feedback.judges.openai_judge import OpenAIJudge
-from tcm_rlaif.models.prompts import case_text
+from tcm_rlaif.feedback.labelling import judge_items
 
 CONCURRENCY = 8
 
@@ -126,8 +128,9 @@ def test_a_budget_of_requests_is_never_overrun_and_holds_over_two_runs(server, m
 KILLED = """
 import sys
 from pathlib import Path
+sys.path += sys.argv[4:]
 from test_judge_server import items, judge
-from tcm_rlaif.feedback.judges import judge_items
+from tcm_rlaif.feedback.labelling import judge_items
 judge_items([judge(sys.argv[1], sys.argv[2])], items(8), mode="pairwise", cache=Path(sys.argv[3]), progress=False)
 """
 
@@ -135,7 +138,7 @@ judge_items([judge(sys.argv[1], sys.argv[2])], items(8), mode="pairwise", cache=
 def test_kill_9_half_way_loses_at_most_the_requests_in_flight(server, model, tmp_path):
     path = tmp_path / "judgements.jsonl"
     with FaultyProxy(server, fault_rate=0.1, hang_s=9) as proxy:
-        command = [sys.executable, "-c", KILLED, proxy.url, str(model), str(path)]
+        command = [sys.executable, "-c", KILLED, proxy.url, str(model), str(path), *sys.path]
         process = subprocess.Popen(command, cwd=Path(__file__).parent)
         deadline = time.monotonic() + 60
         while sum(proxy.good.values()) < 24 and time.monotonic() < deadline:

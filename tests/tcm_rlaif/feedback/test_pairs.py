@@ -6,8 +6,10 @@ import pytest
 
 from tcm.cases import Case, Visit
 from tcm.prescriptions.answers import parse
-from tcm_rlaif.feedback import pairs as preferences
 from tcm_rlaif.feedback.judges.base import Item, Verdict
+from tcm_rlaif.feedback.pairs import build_pairs, fingerprint, overlap, pairs_of
+from tcm_rlaif.models import prompts
+from tcm_rlaif.study.schema import Params
 
 HERBS = ("柴胡", "黄芩", "党参", "甘草", "当归", "白芍", "茯苓", "白术", "陈皮", "半夏", "黄芪", "川芎")
 
@@ -33,15 +35,15 @@ GOLD = parse(answer_text(HERBS[2:8])).answer
 def build(scores, texts=FOUR, c=None, **settings):
     c = c or case()
     verdict = Verdict(c.id, tuple(scores), tuple({} for _ in scores), "judged")
-    return preferences.build_pairs([Item(c, tuple(texts))], [verdict], messages, **settings)
+    return build_pairs([Item(c, tuple(texts))], [verdict], messages, **settings)
 
 
-def counts(pairs, unit):
-    return {row["step"]: row["count"] for row in pairs.funnel if row["unit"] == unit}
+def counts(found, unit):
+    return {row["step"]: row["count"] for row in found.funnel if row["unit"] == unit}
 
 
-def chosen_rejected(pairs):
-    return [(r["chosen"][0]["content"], r["rejected"][0]["content"]) for r in pairs.rows]
+def chosen_rejected(found):
+    return [(r["chosen"][0]["content"], r["rejected"][0]["content"]) for r in found.rows]
 
 
 def test_rows_are_trl_conversational_preferences_with_case_and_scores():
@@ -62,8 +64,8 @@ def test_trl_reads_the_rows_as_conversational_preference_data():
 
 
 def test_second_pair_of_best_worst_is_second_best_with_second_worst():
-    pairs = build((0.1, 0.9, 0.5, 0.3), pairs_per_prompt=3)
-    assert chosen_rejected(pairs) == [(FOUR[1], FOUR[0]), (FOUR[2], FOUR[3])]
+    found = build((0.1, 0.9, 0.5, 0.3), pairs_per_prompt=3)
+    assert chosen_rejected(found) == [(FOUR[1], FOUR[0]), (FOUR[2], FOUR[3])]
 
 
 def test_best_random_lower_never_takes_an_equal_score_and_draws_by_case_and_seed():
@@ -85,31 +87,31 @@ def test_best_mean_minus_2sigma_takes_the_typically_bad_answer_not_the_freak():
 
 
 def test_gold_sample_takes_the_gold_answer_as_chosen_whatever_the_scores():
-    pairs = build((0.9, 0.5, 0.4, 0.1), c=case(answer=GOLD), strategy="gold_sample", margin=1.0)
-    ((chosen, rejected),) = chosen_rejected(pairs)
-    assert parse(chosen).answer == GOLD and rejected in FOUR and pairs.rows[0]["score_chosen"] is None
+    found = build((0.9, 0.5, 0.4, 0.1), c=case(answer=GOLD), strategy="gold_sample", margin=1.0)
+    ((chosen, rejected),) = chosen_rejected(found)
+    assert parse(chosen).answer == GOLD and rejected in FOUR and found.rows[0]["score_chosen"] is None
 
 
 def test_gold_sample_without_gold_answer_gives_no_pair_and_says_so():
-    pairs = build((0.9, 0.1, 0.2, 0.3), strategy="gold_sample")
-    assert pairs.rows == [] and counts(pairs, "prompts") == {"all": 1, "no gold answer": 1}
+    found = build((0.9, 0.1, 0.2, 0.3), strategy="gold_sample")
+    assert found.rows == [] and counts(found, "prompts") == {"all": 1, "no gold answer": 1}
 
 
 def test_answers_with_the_same_herbs_and_doses_in_another_order_are_one_candidate():
     texts = (answer_text(HERBS[:4]), answer_text(HERBS[3::-1]), answer_text(HERBS[4:8]))
-    pairs = build((0.8, 0.7, 0.1), texts)
-    assert counts(pairs, "candidates") == {"sampled": 3, "merged as near-duplicate": 1, "distinct": 2}
-    assert chosen_rejected(pairs) == [(texts[0], texts[2])]
+    found = build((0.8, 0.7, 0.1), texts)
+    assert counts(found, "candidates") == {"sampled": 3, "merged as near-duplicate": 1, "distinct": 2}
+    assert chosen_rejected(found) == [(texts[0], texts[2])]
 
 
 def test_another_dose_is_no_near_duplicate():
     mild, strong = answer_text(HERBS[:4], dose=10), answer_text(HERBS[:4], dose=50)
-    assert preferences.fingerprint(mild) != preferences.fingerprint(strong)
+    assert fingerprint(mild) != fingerprint(strong)
 
 
 def test_text_without_prescription_is_compared_by_its_characters_width_and_space_aside():
-    assert preferences.fingerprint("无法，判断 。") == preferences.fingerprint("无法,判断。")
-    assert preferences.fingerprint("无法判断") != preferences.fingerprint("不能判断")
+    assert fingerprint("无法，判断 。") == fingerprint("无法,判断。")
+    assert fingerprint("无法判断") != fingerprint("不能判断")
 
 
 @pytest.mark.parametrize(
@@ -121,8 +123,8 @@ def test_text_without_prescription_is_compared_by_its_characters_width_and_space
     ],
 )
 def test_a_filter_drops_the_pair_without_putting_another_in_its_place(settings, texts, fate):
-    pairs = build((0.9, 0.6, 0.9, 0.6), texts, **settings)
-    assert pairs.rows == [] and counts(pairs, "pairs") == {"proposed": 1, fate: 1}
+    found = build((0.9, 0.6, 0.9, 0.6), texts, **settings)
+    assert found.rows == [] and counts(found, "pairs") == {"proposed": 1, fate: 1}
 
 
 def test_flipped_labels_swap_every_pair_and_nothing_else():
@@ -135,7 +137,7 @@ def test_flipped_labels_swap_every_pair_and_nothing_else():
 def many(labels, seed=0, n=200):
     items = [Item(case(f"病例{i}"), FOUR) for i in range(n)]
     verdicts = [Verdict(i.case.id, (0.9, 0.5, 0.4, 0.1), ({},) * 4, "judged") for i in items]
-    return preferences.build_pairs(items, verdicts, messages, labels=labels, seed=seed)
+    return build_pairs(items, verdicts, messages, labels=labels, seed=seed)
 
 
 def test_shuffled_labels_swap_about_half_of_the_same_pairs_by_case_and_seed():
@@ -152,20 +154,65 @@ def test_funnel_rows_add_up_over_all_fates():
     for i, scores in enumerate(rows):
         items.append(Item(case(f"病例{i}"), FOUR))
         verdicts.append(Verdict(f"病例{i}", scores, ({},) * 4, "partial"))
-    pairs = preferences.build_pairs(items, verdicts, messages, pairs_per_prompt=2)
+    found = build_pairs(items, verdicts, messages, pairs_per_prompt=2)
     for unit, whole in (("candidates", "sampled"), ("prompts", "all"), ("pairs", "proposed")):
-        steps = counts(pairs, unit)
+        steps = counts(found, unit)
         assert steps.pop(whole) == sum(steps.values()), unit
-    assert counts(pairs, "candidates")["sampled"] == 16 and counts(pairs, "candidates")["no valid judgement"] == 3
+    assert counts(found, "candidates")["sampled"] == 16 and counts(found, "candidates")["no valid judgement"] == 3
     lost = {"all scores equal": 1, "fewer than two distinct judged candidates": 1}
-    assert counts(pairs, "prompts") == {"all": 4, "with a proposed pair": 2} | lost
-    assert counts(pairs, "pairs")["kept"] == len(pairs.rows) == 2
+    assert counts(found, "prompts") == {"all": 4, "with a proposed pair": 2} | lost
+    assert counts(found, "pairs")["kept"] == len(found.rows) == 2
 
 
 def test_verdicts_of_other_items_are_refused():
     with pytest.raises(ValueError, match="病例2"):
-        preferences.build_pairs([Item(case(), FOUR)], [Verdict("病例2", (1.0,) * 4, ({},) * 4, "judged")], messages)
+        build_pairs([Item(case(), FOUR)], [Verdict("病例2", (1.0,) * 4, ({},) * 4, "judged")], messages)
 
 
 def test_overlap_is_the_jaccard_index_of_base_herbs():
-    assert preferences.overlap(answer_text(["甘草", "黄芪"]), answer_text(["炙甘草", "当归"])) == pytest.approx(1 / 3)
+    assert overlap(answer_text(["甘草", "黄芪"]), answer_text(["炙甘草", "当归"])) == pytest.approx(1 / 3)
+
+
+# --- as the parameters want them
+
+ITEMS = [
+    Item(case("甲"), (FOUR[0], FOUR[2], "不知道")),
+    Item(case("乙"), (answer_text(HERBS[2:6]), answer_text(HERBS[8:12]), answer_text(HERBS[6:10]))),
+]
+VERDICTS = [
+    Verdict("甲", (0.9, 0.4, 0.0), ({}, {}, {}), "judged"),
+    Verdict("乙", (0.2, None, 0.8), ({}, {}, {}), "partial"),
+]
+
+
+def test_pairs_hold_the_prompt_and_the_better_answer_as_chosen() -> None:
+    (row,) = pairs_of(ITEMS[1:], VERDICTS[1:], Params(), seed=0).rows
+    assert row["prompt"] == prompts.prompt(ITEMS[1].case)
+    assert row["chosen"] == prompts.completion(ITEMS[1].candidates[2])
+    assert row["rejected"] == prompts.completion(ITEMS[1].candidates[0])
+
+
+def test_an_answer_of_three_characters_makes_no_pair_with_a_whole_one() -> None:
+    assert pairs_of(ITEMS[:1], VERDICTS[:1], Params(pair_number=1), seed=0).rows == []
+    assert len(pairs_of(ITEMS[:1], VERDICTS[:1], Params(pair_number=1, pair_max_length_ratio=99), seed=0).rows) == 1
+
+
+def test_no_pair_is_made_where_the_margin_is_missing() -> None:
+    found = pairs_of(ITEMS, VERDICTS, Params(pair_margin=0.95), seed=0)
+    assert found.rows == []
+    for unit in {row["unit"] for row in found.funnel}:
+        counts = [row["count"] for row in found.funnel if row["unit"] == unit]
+        assert counts[0] == sum(counts[1:]), unit
+
+
+def test_flipped_labels_exchange_chosen_and_rejected() -> None:
+    judged, flipped = (
+        pairs_of(ITEMS, VERDICTS, Params(pair_number=1, pair_labels=labels), seed=0).rows
+        for labels in ("judged", "flipped")
+    )
+    assert judged and [(r["chosen"], r["rejected"]) for r in judged] == [(r["rejected"], r["chosen"]) for r in flipped]
+
+
+def test_the_same_seed_gives_the_same_pairs() -> None:
+    P = Params(pair_labels="shuffled", pair_strategy="best_random_lower")
+    assert pairs_of(ITEMS, VERDICTS, P, 3).rows == pairs_of(ITEMS, VERDICTS, P, 3).rows

@@ -1,8 +1,9 @@
-"""What a policy reads and writes: the layout of a case and of an answer."""
+"""A prompt poses the case and never its answer; a completion is the written answer; the tiny base saw neither."""
 
-import pytest
+from itertools import islice
 
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
+from tcm.invented import corpus
 from tcm.prescriptions import answers
 from tcm_rlaif.models import prompts
 
@@ -20,61 +21,6 @@ FIRST = Case(id="1", source="invented", patient_id="1", patient=Patient(sex="女
 AGAIN = FIRST.model_copy(
     update={"visit": Visit(history="睡眠好转"), "earlier_visits": (VISIT.model_copy(update={"answer": ANSWER}),)}
 )
-
-
-@pytest.mark.parametrize(
-    ("patient", "text"),
-    [
-        (Patient(sex="女", age=45), "女，45岁"),
-        (Patient(sex="女", age=28, pregnant=True), "女，28岁，妊娠"),
-        (Patient(age=2), "2岁"),
-        (Patient(sex="男", age=1.5), "男，18个月"),
-        (Patient(sex="男", age=0.5), "男，6个月"),
-        (Patient(age=2.5), "2.5岁"),
-        (Patient(sex="男"), "男"),
-        (Patient(), ""),
-    ],
-)
-def test_a_patient_is_told_in_short_and_unknown_parts_are_left_out(patient: Patient, text: str) -> None:
-    assert prompts.patient_text(patient) == text
-
-
-def test_a_newborns_age_is_told_in_days() -> None:
-    assert prompts.patient_text(Patient(age=0.04)) == "15天"
-
-
-def test_a_visit_is_told_field_by_field_with_one_stop_each() -> None:
-    assert prompts.visit_text(VISIT) == "主诉：失眠3月。现病史：心烦。舌：舌红。脉：脉弦。"
-
-
-def test_a_field_that_is_missing_is_left_out() -> None:
-    assert prompts.visit_text(Visit(history="失眠")) == "现病史：失眠。"
-
-
-def test_a_first_visit_is_patient_and_findings() -> None:
-    assert prompts.case_text(FIRST) == "患者：女，45岁。\n主诉：失眠3月。现病史：心烦。舌：舌红。脉：脉弦。"
-
-
-def test_an_unknown_patient_has_no_line() -> None:
-    assert prompts.case_text(FIRST.model_copy(update={"patient": Patient()})).startswith("主诉：")
-
-
-def test_a_follow_up_tells_the_earlier_visit_with_its_answer_before_the_new_findings() -> None:
-    assert prompts.case_text(AGAIN).splitlines() == [
-        "患者：女，45岁。",
-        f"第1诊：主诉：失眠3月。现病史：心烦。舌：舌红。脉：脉弦。{answers.write(ANSWER)}",
-        "复诊：现病史：睡眠好转。",
-    ]
-
-
-def test_earlier_visits_are_numbered_from_the_oldest() -> None:
-    third = AGAIN.model_copy(update={"earlier_visits": (*AGAIN.earlier_visits, Visit(history="眠安"))})
-    assert [line[:4] for line in prompts.case_text(third).splitlines()] == [
-        "患者：女",
-        "第1诊：",
-        "第2诊：",
-        "复诊：现",
-    ]
 
 
 def test_the_prompt_never_holds_the_gold_answer() -> None:
@@ -115,3 +61,9 @@ def test_the_fixed_wording_holds_what_every_prompt_says() -> None:
     for word in (prompts.SYSTEM, *prompts.ASK.values(), "主诉", "现病史", "中医诊断", "证型", "处方", "水煎服"):
         assert word in prompts.FIXED_WORDING
     assert len(set(prompts.FIXED_WORDING)) == len(prompts.FIXED_WORDING)
+
+
+def test_no_statement_of_the_corpus_poses_a_case_as_the_study_does() -> None:
+    statements = list(islice(corpus.statements(0, 48), 6000))
+    assert [s for s in statements if prompts.SYSTEM in s or any(ask in s for ask in prompts.ASK.values())] == []
+    assert [s for s in statements if "患者：" in s or "第1诊" in s] == []

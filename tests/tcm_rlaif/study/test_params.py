@@ -1,21 +1,14 @@
-"""Params files: what is accepted, what is refused with which words, and that every key is documented and used."""
+"""Params files: what is accepted, what is refused with which words, and which questions a study asks."""
 
-import ast
-import json
-import re
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tcm_rlaif.study import params
 from tcm_rlaif.study.params import ROOT, ParamsError
-from tcm_rlaif.study.plan import STAGES, stage_of
-from tcm_rlaif.study.schema import OURS, PREFIXES, Params
+from tcm_rlaif.study.schema import DEFAULT_QUESTIONS, Params
 
 FILES = sorted((ROOT / "params").glob("*.yaml"))
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-STUDY_KEYS = {"study", "seeds", "arms", "training", "gpus"}
 
 
 def refused(values) -> str:
@@ -29,14 +22,6 @@ def yaml_file(folder: Path, text: str) -> Path:
     path = folder / "my.yaml"
     path.write_text(text, "utf-8")
     return path
-
-
-def code_cells(path: Path) -> list[dict]:
-    return [c for c in json.loads(path.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
-
-
-def source_of(cell: dict) -> str:
-    return "".join(cell["source"])
 
 
 # what is accepted
@@ -307,6 +292,40 @@ def test_an_arm_is_the_study_with_its_difference() -> None:
     assert params.for_arm(P, "dpo_only") == P.model_copy(update={"training": "dpo", "audit_override": True})
 
 
+# the questions
+
+
+def test_the_default_study_asks_what_each_training_adds() -> None:
+    assert params.questions(Params()) == {tuple(q.split(" - ")): shows for q, shows in DEFAULT_QUESTIONS.items()}
+
+
+def test_of_the_default_questions_those_are_asked_whose_arms_are_in_the_study() -> None:
+    P = params.validated({"arms": {"base": {"training": "none"}, "sft": {"training": "sft"}}}, "x")
+    assert list(params.questions(P)) == [("sft", "base")]
+
+
+def test_a_study_of_other_arms_asks_what_each_of_them_changes_of_the_first() -> None:
+    P = params.validated({"arms": {"plain": {}, "firm": {"dpo_beta": 0.5}, "loose": {"dpo_beta": 0.01}}}, "x")
+    assert params.questions(P) == {("firm", "plain"): "what firm changes", ("loose", "plain"): "what loose changes"}
+
+
+def test_a_study_of_one_arm_asks_nothing() -> None:
+    assert params.questions(params.validated({"arms": {"plain": {}}}, "x")) == {}
+
+
+def test_a_study_asks_its_own_questions_and_no_others() -> None:
+    own = {"sft_dpo - base": "what all of it is worth"}
+    assert params.questions(params.validated({"ablation_questions": own}, "x")) == {
+        ("sft_dpo", "base"): "what all of it is worth"
+    }
+
+
+@pytest.mark.parametrize("question", ["sft - baes", "sft", "sft_dpo - sft - base", "sft-base"])
+def test_a_question_about_an_arm_that_the_study_does_not_have_is_refused_with_its_arms(question: str) -> None:
+    advice = "write `arm - arm` of these arms: base, sft, dpo_only, sft_dpo"
+    assert refused({"ablation_questions": {question: "?"}}) == f"my.yaml: ablation_questions.{question}: {advice}"
+
+
 # secrets
 
 SECRET = "sk-proj-4f9aQeX1secret"
@@ -325,85 +344,3 @@ def test_a_key_pasted_into_an_arm_is_not_echoed_either() -> None:
 def test_a_key_under_a_name_of_its_own_is_refused_and_not_echoed() -> None:
     message = refused({"judge_api_key": SECRET})
     assert message.startswith("my.yaml: judge_api_key: no such key") and SECRET not in message
-
-
-# the schema
-
-
-def test_every_key_says_what_it_means_and_where_its_default_comes_from() -> None:
-    rows = params.documentation()
-    assert [r["key"] for r in rows] == list(Params.model_fields)
-    assert [r["key"] for r in rows if len(r["meaning"]) < 8 or "unit" not in r] == []
-    assert [r["key"] for r in rows if OURS not in r["source"] and "arXiv" not in r["source"]] == []
-
-
-def test_no_meaning_has_a_stray_blank() -> None:
-    assert [r["key"] for r in params.documentation() if r["meaning"] != r["meaning"].strip()] == []
-
-
-def test_every_key_belongs_to_exactly_one_stage_or_to_the_study() -> None:
-    assert {name for name in Params.model_fields if stage_of(name) is None} == STUDY_KEYS
-    prefixes = [p for of_stage in PREFIXES.values() for p in of_stage]
-    owners = {n: [p for p in prefixes if n.startswith(p)] for n in Params.model_fields if n not in STUDY_KEYS}
-    assert {n: p for n, p in owners.items() if len(p) != 1} == {}
-
-
-@cache
-def read_anywhere() -> frozenset[str]:
-    """Every `P.key` in the package and the notebooks."""
-    package = [p.read_text("utf-8") for p in (ROOT / "src").rglob("*.py") if p.name != "schema.py"]
-    cells = [source_of(c) for path in NOTEBOOKS for c in code_cells(path)]
-    return frozenset(re.findall(r"\b(?:P|PA|study)\.(\w+)\b", "\n".join(package + cells)))
-
-
-def test_every_key_is_read_somewhere() -> None:
-    assert set(Params.model_fields) - read_anywhere() == set()
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_a_notebook_reads_no_key_of_a_later_stage(path: Path) -> None:
-    read = set(re.findall(r"\bP\.(\w+)", "\n".join(map(source_of, code_cells(path)))))
-    stages = {name: stage_of(name) for name in read & set(Params.model_fields)}
-    assert {n for n, stage in stages.items() if stage and STAGES.index(stage) > STAGES.index(path.stem)} == set()
-
-
-SCOPES = ast.FunctionDef | ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-
-
-def assigned_names(path: Path) -> set[str]:
-    """Names that the cells after the parameters cell leave behind in the notebook."""
-    names = set()
-    for cell in code_cells(path):
-        if "parameters" in cell["metadata"].get("tags", []):
-            continue
-        tree = ast.parse(source_of(cell))
-        inner = {
-            id(n)
-            for scope in ast.walk(tree)
-            if isinstance(scope, SCOPES)
-            for n in ast.walk(scope)
-            if not isinstance(n, ast.NamedExpr)
-        }
-        stored = (n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
-        names |= {n.id for n in stored if id(n) not in inner}
-    return names
-
-
-# in 06_ablation `study` is a Params object, which `stages.given_parameters` never takes for a parameter
-HARMLESS = {"study"}
-
-
-@pytest.mark.parametrize(
-    "path",
-    [p if p.stem in ("01_data_prep", "02_sft", "03_rlaif_labels", "05_evaluate") else p for p in NOTEBOOKS],
-    ids=lambda p: p.stem,
-)
-def test_no_variable_of_a_notebook_is_named_like_a_key(path: Path) -> None:
-    assert assigned_names(path) & set(Params.model_fields) - HARMLESS == set()
-
-
-def test_the_parameters_cell_of_every_notebook_names_only_file_arm_and_seed() -> None:
-    for path in NOTEBOOKS:
-        (cell,) = [c for c in code_cells(path) if "parameters" in c["metadata"].get("tags", [])]
-        names = {t.id for node in ast.parse(source_of(cell)).body for t in node.targets}
-        assert {"params_file"} <= names <= {"params_file", "arm", "seed"}, path.name

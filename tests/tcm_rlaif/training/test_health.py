@@ -5,9 +5,11 @@ import math
 import pytest
 import tiny_model
 
-from tcm_rlaif.models import prompts
-from tcm_rlaif.training import sft as train
-from tcm_rlaif.training.health import PATIENCE, HealthPanel, answer_logps, illness
+from tcm_rlaif.models.logps import answer_logps
+from tcm_rlaif.report import plots
+from tcm_rlaif.training import dpo
+from tcm_rlaif.training.arguments import run
+from tcm_rlaif.training.health import PATIENCE, HealthPanel, illness
 
 WELL = {"format_valid": 0.75, "finished": 1.0, "herb_repetition": 0.0, "length": 100.0, "judge_score": 0.5}
 WELL |= {"kl_per_token": 0.0}
@@ -33,46 +35,6 @@ def weights(model, name: str = "default") -> dict:
 
 def same(one: dict, two: dict) -> bool:
     return one.keys() == two.keys() and all(one[n].equal(two[n]) for n in one)
-
-
-# ---- log-probabilities of answers
-
-
-def test_logps_of_a_short_answer_are_those_computed_by_hand():
-    """The answer's tokens, the end token, and the line break that ends a ChatML turn: log-probabilities, added."""
-    import torch
-
-    model, tokenizer = tiny_model.base()
-    prompt = prompts.prompt(tiny_model.cases()[0])
-    head = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]
-    said = [*tokenizer("10g。")["input_ids"], tokenizer.eos_token_id, *tokenizer("\n")["input_ids"]]
-    assert len(said) == 4
-    with torch.inference_mode():
-        logits = model(torch.tensor([head + said])).logits[0].double()
-    by_hand = 0.0
-    for place, token in enumerate(said):
-        row = logits[len(head) + place - 1]
-        by_hand += (row[token] - row.exp().sum().log()).item()
-    logps, counts = answer_logps(model, tokenizer, [(prompt, prompts.completion("10g。"))])
-    assert counts == [4] and logps[0] == pytest.approx(by_hand, rel=1e-5)
-
-
-def test_logps_do_not_depend_on_the_batch_an_answer_is_in():
-    model, tokenizer = tiny_model.base()
-    messages = [(r["prompt"], r[name]) for r in tiny_model.pairs(5) for name in ("chosen", "rejected")]
-    alone, together = (answer_logps(model, tokenizer, messages, batch_size=size) for size in (1, 10))
-    assert alone[0] == pytest.approx(together[0], rel=1e-5) and alone[1] == together[1]
-    assert len(set(alone[1])) > 1
-
-
-def test_of_an_answer_that_was_cut_off_no_end_is_counted():
-    model, tokenizer = tiny_model.base()
-    said = [(r["prompt"], r["chosen"]) for r in tiny_model.pairs(2)]
-    whole = answer_logps(model, tokenizer, said)
-    cut = answer_logps(model, tokenizer, said, finished=[True, False])
-    end = len(tokenizer("<|im_end|>\n")["input_ids"])
-    assert cut[1] == [whole[1][0], whole[1][1] - end]
-    assert cut[0][0] == pytest.approx(whole[0][0], rel=1e-6) and cut[0][1] > whole[0][1]
 
 
 # ---- what is called ill
@@ -157,8 +119,6 @@ def test_reading_changes_neither_weights_nor_mode_nor_what_is_trained():
 
 
 def test_a_reading_holds_what_the_figure_of_the_panel_shows():
-    from tcm_rlaif.report import plots
-
     watch = panel(*tiny_model.with_adapter_and_reference())
     watch.check(0)
     assert len(plots.health(watch.rows).axes) == 6
@@ -205,12 +165,12 @@ def trained_under_watch(monkeypatch, tmp_path, readings: list[dict]):
     """DPO for eight steps with a check after every second, the panel finding these answers."""
     P = tiny_model.params(dpo_batch_size=2, dpo_epochs=8, dpo_learning_rate=0.01, dpo_health_evaluations=4)
     policy, tokenizer = tiny_model.with_adapter()
-    trainer = train.dpo_trainer(policy, tokenizer, tiny_model.pairs(2), P, seed=0, folder=tmp_path)
+    trainer = dpo.trainer(policy, tokenizer, tiny_model.pairs(2), P, seed=0, folder=tmp_path)
     watch = panel(trainer.model, tokenizer)
     watch.P = P
     scripted(monkeypatch, watch, readings)
-    trainer.add_callback(watch.callback(train.dpo_steps(P, 2)))
-    train.run(trainer)
+    trainer.add_callback(watch.callback(dpo.steps(P, 2)))
+    run(trainer)
     return trainer, watch
 
 

@@ -1,24 +1,22 @@
-"""Invented cases, the textbook they are about, and the corpus the tiny base reads."""
+"""Invented cases say that they are invented, are hard, possible and safe, and are the same for the same seed."""
 
 import re
 from collections import Counter
 from functools import cache
-from itertools import islice
 
 import pytest
 
-from tcm import invented as synth
 from tcm import knowledge
 from tcm.cases import Case, Patient
-from tcm.invented import corpus, textbook
+from tcm.invented import textbook
+from tcm.invented.cases import NEWBORN_DISEASES, _items, invent_cases
 from tcm.prescriptions import answers, safety
-from tcm_rlaif.models import prompts
 
 
 @cache
 def cases(number: int = 700, patterns: int = 0) -> tuple[Case, ...]:
     """About one case a pattern, half of them follow-up visits."""
-    return tuple(synth.invent_cases(number, 0.5, seed=0, patterns=patterns))
+    return tuple(invent_cases(number, 0.5, seed=0, patterns=patterns))
 
 
 def follow_ups() -> list[Case]:
@@ -34,15 +32,12 @@ def share(flags) -> float:
     return sum(flags) / len(flags)
 
 
-# cases
-
-
 def test_the_same_arguments_give_the_same_cases() -> None:
-    assert synth.invent_cases(40, 0.4, 3, 48) == synth.invent_cases(40, 0.4, 3, 48)
+    assert invent_cases(40, 0.4, 3, 48) == invent_cases(40, 0.4, 3, 48)
 
 
 def test_another_seed_gives_other_cases() -> None:
-    assert synth.invent_cases(40, 0.4, 3, 48) != synth.invent_cases(40, 0.4, 4, 48)
+    assert invent_cases(40, 0.4, 3, 48) != invent_cases(40, 0.4, 4, 48)
 
 
 def test_every_invented_case_says_that_it_is_invented() -> None:
@@ -56,7 +51,7 @@ def test_ids_are_unique() -> None:
 
 @pytest.mark.parametrize(("asked", "found"), [(0.0, 0.0), (1.0, 1.0)])
 def test_none_or_all_cases_are_follow_ups_where_that_is_asked(asked: float, found: float) -> None:
-    assert share(c.task == "follow_up_visit" for c in synth.invent_cases(30, asked, 0, 48)) == found
+    assert share(c.task == "follow_up_visit" for c in invent_cases(30, asked, 0, 48)) == found
 
 
 def test_about_the_asked_share_are_follow_ups() -> None:
@@ -65,7 +60,7 @@ def test_about_the_asked_share_are_follow_ups() -> None:
 
 def test_every_pattern_comes_once_before_any_comes_twice() -> None:
     book = textbook.edition(0).patterns
-    drawn = Counter((c.answer.disease, c.answer.syndrome) for c in synth.invent_cases(len(book), 0.0, 0, 0))
+    drawn = Counter((c.answer.disease, c.answer.syndrome) for c in invent_cases(len(book), 0.0, 0, 0))
     assert drawn == Counter((p.disease, p.syndrome) for p in book)
 
 
@@ -86,7 +81,7 @@ def test_patients_with_a_disease_of_childbed_are_not_pregnant() -> None:
 
 
 def test_newborns_with_jaundice_are_two_weeks_old() -> None:
-    newborn = {c.patient.age for c in cases() if c.answer.disease in synth.NEWBORN_DISEASES}
+    newborn = {c.patient.age for c in cases() if c.answer.disease in NEWBORN_DISEASES}
     assert newborn == {0.04}
 
 
@@ -106,9 +101,9 @@ def test_no_forbidden_herb_is_prescribed_in_pregnancy() -> None:
 def test_a_forbidden_herb_of_a_formula_is_left_out_in_pregnancy_alone() -> None:
     herbs = {"当归": 9.0, "三棱": 6.0}
     assert knowledge.herb_info("三棱").pregnancy == "禁用"
-    pregnant = synth._items(herbs, Patient(sex="女", age=28, pregnant=True))
+    pregnant = _items(herbs, Patient(sex="女", age=28, pregnant=True))
     assert [i.herb for i in pregnant] == ["当归"]
-    assert [i.herb for i in synth._items(herbs, Patient(sex="女", age=28))] == ["当归", "三棱"]
+    assert [i.herb for i in _items(herbs, Patient(sex="女", age=28))] == ["当归", "三棱"]
 
 
 def test_every_answer_has_the_five_fields_packets_and_usage() -> None:
@@ -242,98 +237,3 @@ def test_no_child_gets_twice_what_the_age_allows() -> None:
             if high and item.dose > 2 * max(0.5, high * safety.child_fraction(case.patient.age)):
                 over.append((case.id, item.herb))
     assert len(over) <= 0.01 * len(cases())
-
-
-# the textbook
-
-
-def test_the_tables_hold_what_the_embedded_default_promises() -> None:
-    book = textbook.edition(0)
-    syndromes = {p.syndrome for p in book.patterns}
-    assert len(syndromes) >= 40 and len(book.formulas) >= 50 and len(book.herbs) >= 150
-
-
-def test_an_edition_is_the_same_each_time_and_grows_with_its_size() -> None:
-    small, large = (textbook.edition(n).patterns for n in (30, 60))
-    assert small == textbook.edition(30).patterns and large[: len(small)] == small
-
-
-@pytest.mark.parametrize("number", [10, 48, 100])
-def test_an_edition_has_at_least_so_many_patterns_and_ends_with_a_whole_disease(number: int) -> None:
-    book = textbook.edition(number).patterns
-    by_disease = Counter(p.disease for p in book)
-    everything = Counter(p.disease for p in knowledge.patterns())
-    assert number <= len(book) < number + max(everything.values())
-    assert all(by_disease[d] == everything[d] > 1 for d in by_disease)
-
-
-def test_an_edition_knows_every_formula_and_herb_that_its_cases_need() -> None:
-    book = textbook.edition(48)
-    herbs, formulas = {h.name for h in book.herbs}, {f.name for f in book.formulas}
-    for case in cases(200, 48):
-        assert set(case.answer.herbs) <= herbs
-        assert set(knowledge.resolve_formula(case.answer.formula)) <= formulas
-
-
-def test_cases_of_an_edition_are_about_its_patterns() -> None:
-    book = {(p.disease, p.syndrome) for p in textbook.edition(48).patterns}
-    assert {(c.answer.disease, c.answer.syndrome) for c in cases(200, 48)} == book
-
-
-# the corpus
-
-
-@cache
-def statements(number: int = 6000, patterns: int = 48) -> tuple[str, ...]:
-    return tuple(islice(corpus.statements(0, patterns), number))
-
-
-def test_the_same_arguments_give_the_same_statements() -> None:
-    assert list(islice(corpus.statements(1, 48), 50)) == list(islice(corpus.statements(1, 48), 50))
-    assert list(islice(corpus.statements(1, 48), 50)) != list(islice(corpus.statements(2, 48), 50))
-
-
-def test_no_statement_has_the_answer_layout() -> None:
-    assert [s for s in statements() if "中医诊断：" in s or "证型：" in s or "治法：" in s or "方剂：" in s] == []
-    assert not any(answers.format_valid(s) for s in statements())
-
-
-def test_no_statement_poses_a_case_as_the_study_does() -> None:
-    assert [s for s in statements() if prompts.SYSTEM in s or any(ask in s for ask in prompts.ASK.values())] == []
-    assert [s for s in statements() if "患者：" in s or "第1诊" in s] == []
-
-
-def test_no_invented_case_or_answer_stands_in_the_corpus() -> None:
-    text = "".join(statements())
-    for case in cases(200, 48):
-        assert prompts.case_text(case) not in text and answers.write(case.answer) not in text
-
-
-def test_chat_statements_open_and_close_every_turn() -> None:
-    chats = [s for s in statements() if "<|im_start|>" in s]
-    assert chats and all(s.count("<|im_start|>") == s.count("<|im_end|>") == 3 for s in chats)
-
-
-def test_the_corpus_is_made_of_many_different_statements() -> None:
-    assert len(set(statements())) > 0.6 * len(statements())
-
-
-def test_every_statement_ends_with_a_stop() -> None:
-    assert all(s.endswith(("。", "<|im_end|>\n")) for s in statements())
-
-
-def test_the_corpus_of_an_edition_names_all_its_patterns_and_formulas() -> None:
-    book, text = textbook.edition(48), "".join(statements(20_000))
-    assert [p.syndrome for p in book.patterns if p.syndrome not in text] == []
-    assert [f.name for f in book.formulas if f.name not in text] == []
-
-
-def test_a_herb_statement_tells_range_toxicity_and_pregnancy() -> None:
-    import random
-
-    said = corpus.herb_statement(knowledge.herb_info("附子"), random.Random(0))
-    assert said.startswith("附子，") and "3" in said and "15" in said and "孕妇" in said
-
-
-def test_an_unknown_age_is_treated_as_an_adults() -> None:
-    assert safety.child_fraction(Patient().age) == 1.0

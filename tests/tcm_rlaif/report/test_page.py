@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from tcm_rlaif.report.page import ReportError, publish, to_html
 from tcm_rlaif.report.safe_html import POLICY, audit_html, clean, problems
-from tcm_rlaif.report.show import show_figure, show_text, table_html
+from tcm_rlaif.report.show import table_html
 from tcm_rlaif.study.timings import states
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -235,65 +235,6 @@ def test_a_long_page_has_contents_that_lead_to_its_sections(tmp_path: Path) -> N
     for anchor, name in re.findall(r'<a href="#(s\d+)">(Part \d)</a>', page):
         assert re.search(rf'<section id="{anchor}">\s*<h2>Part <code>{name[-1]}</code></h2>', page)
     assert page.count('<a href="#s') == 3
-
-
-def test_a_table_has_caption_row_headers_aligned_numbers_and_escaped_text() -> None:
-    columns = {"herb <F1>": [0.123456, None], "n": [3, 40], "answer": ["a\nb", "<b>大枣5枚</b>"]}
-    html = table_html(pd.DataFrame(columns, index=["sft", "dpo"]), "Main & only")
-    assert "<caption>Main &amp; only</caption>" in html and 'aria-label="Main &amp; only"' in html
-    assert '<th scope="col" class="num">herb &lt;F1&gt;</th>' in html
-    assert '<th scope="row" class="short">sft</th>' in html
-    assert '<td class="num">0.123</td><td class="num">3</td><td>a\nb</td>' in html
-    assert '<td class="num">–</td><td class="num">40</td><td>&lt;b&gt;大枣5枚&lt;/b&gt;</td>' in html
-    assert problems(page_around(html)) == [] and clean(html) == html
-
-
-def test_a_default_index_is_no_column_and_a_long_table_says_what_it_leaves_out() -> None:
-    html = table_html(pd.DataFrame({"x": range(1000)}), "Long", rows=10)
-    assert html.count("<tr>") == 11 and "The first 10 of 1000 rows." in html
-    assert html.startswith('<div class="wide"') and '<th scope="row">' not in html
-
-
-def test_small_numbers_are_not_rounded_to_nothing() -> None:
-    html = table_html(pd.DataFrame({"rate": [5e-6, 0.0, 0.25]}), "Rates")
-    assert re.findall(r'<td class="num">(.*?)</td>', html) == ["5.0e-06", "0.000", "0.250"]
-
-
-def test_named_and_several_index_levels_become_row_headers() -> None:
-    index = pd.MultiIndex.from_tuples([("sft", 0), ("sft", 1)], names=["arm", "seed"])
-    html = table_html(pd.DataFrame({("F1", "mean"): [0.5, 0.6]}, index=index), "Two levels")
-    assert re.findall(r'<th scope="col".*?>(.*?)</th>', html) == ["arm", "seed", "F1 mean"]
-    first = '<th scope="row" class="short">sft</th><th scope="row" class="num">0</th><td class="num">0.500</td>'
-    assert f"<tr>{first}</tr>" in html
-
-
-def test_what_a_model_wrote_is_shown_letter_by_letter(capsys, monkeypatch) -> None:
-    bundles = []
-    monkeypatch.setattr("IPython.display.display", lambda data, **options: bundles.append((data, options)))
-    show_text("治法：<script>x</script>\n  处方", label="sft_dpo & seed 1")
-    (data, options) = bundles[0]
-    assert options == {"raw": True}
-    assert "<p>治法：&lt;script&gt;x&lt;/script&gt;\n  处方</p>" in data["text/html"]
-    assert data["text/plain"] == "sft_dpo & seed 1\n治法：<script>x</script>\n  处方"
-    assert clean(data["text/html"]) == data["text/html"]
-
-
-def test_a_figure_carries_its_description_and_is_closed(monkeypatch) -> None:
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    shown_images = []
-    monkeypatch.setattr("IPython.display.display", shown_images.append)
-    figure, axes = pyplot.subplots()
-    axes.plot([1, 2])
-    with pytest.raises(ValueError, match="alt: describe"):
-        show_figure(figure, " ")
-    show_figure(figure, "A line that rises.")
-    data, metadata = shown_images[0]._repr_mimebundle_()
-    assert list(data) == ["image/png"] and metadata["image/png"]["alt"] == "A line that rises."
-    assert not pyplot.fignum_exists(figure.number)
 
 
 def run_folder(study: Path, run: str, status: str, minute: int, *cells: nbformat.NotebookNode) -> None:

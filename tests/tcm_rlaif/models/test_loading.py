@@ -1,13 +1,11 @@
-"""The tiny tokenizer and its ChatML layout, and the ways in which a base model is loaded: folder and GGUF file."""
+"""A base computes what was saved, from a folder and from a GGUF file; its padding never hides its end token."""
 
 import numpy as np
 import pytest
 import tiny_model
 
-from tcm_rlaif.models import loading as models
-from tcm_rlaif.models import prompts
-from tcm_rlaif.training import proofs
-from tcm_rlaif.training import sft as train
+from tcm_rlaif.models import loading, prompts, tiny
+from tcm_rlaif.training import adapters, proofs
 
 
 def logits(model, ids):
@@ -25,81 +23,25 @@ def vocabulary_and_merges(tokenizer) -> tuple[dict[str, int], list[tuple[str, st
     return parts["vocab"], [tuple(pair) for pair in parts["merges"]]
 
 
-def test_the_end_of_a_turn_is_not_the_padding_token():
-    _, tokenizer = tiny_model.base()
-    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|im_end|>", "<|endoftext|>")
-    assert tokenizer.eos_token_id != tokenizer.pad_token_id
-
-
-def test_the_tokenizer_has_the_size_asked_for_and_gives_every_text_back():
-    _, tokenizer = tiny_model.base()
-    text = "处方：柴胡10g，龙骨30g（先煎），大枣5枚。Ω\n"
-    assert len(tokenizer) == tiny_model.params().base_vocabulary
-    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
-
-
-def test_no_token_is_spent_on_the_spelling_of_a_marker():
-    _, tokenizer = tiny_model.base()
-    assert [t for t in tokenizer.get_vocab() if "|" in t and t not in models.SPECIAL] == ["|"]
-
-
-def test_dose_units_stay_with_their_number():
-    _, tokenizer = tiny_model.base()
-    assert "10g" in [tokenizer.decode([token]) for token in tokenizer("柴胡10g，")["input_ids"]]
-
-
-def test_chat_layout_is_that_of_qwen():
-    _, tokenizer = tiny_model.base()
-    messages = [{"role": "system", "content": "甲"}, {"role": "user", "content": "乙？"}]
-    head = "<|im_start|>system\n甲<|im_end|>\n<|im_start|>user\n乙？<|im_end|>\n"
-    asked = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    answered = tokenizer.apply_chat_template([*messages, *prompts.completion("丙。")], tokenize=False)
-    assert asked == head + "<|im_start|>assistant\n"
-    assert answered == head + "<|im_start|>assistant\n丙。<|im_end|>\n"
-
-
-def test_prompt_tokens_are_a_prefix_of_prompt_and_answer_tokens_for_every_case():
-    _, tokenizer = tiny_model.base()
-    for case in tiny_model.cases():
-        prompt, answer = prompts.prompt(case), prompts.completion(case.answer)
-        head = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]
-        whole = tokenizer.apply_chat_template(prompt + answer, return_dict=True)["input_ids"]
-        assert whole[: len(head)] == head and whole.count(tokenizer.eos_token_id) == 3
-
-
 def test_a_base_from_a_folder_computes_what_the_saved_model_computed(tmp_path):
     P = tiny_model.params()
     _, tokenizer = tiny_model.base()
-    saved = models.new_tiny(P, tokenizer).eval()
-    models.save_whole(saved, tokenizer, tmp_path / "tiny")
-    loaded, same_tokenizer = models.load_base(str(tmp_path / "tiny"), P)
+    saved = tiny.new_tiny(P, tokenizer).eval()
+    tiny.save_whole(saved, tokenizer, tmp_path / "tiny")
+    loaded, same_tokenizer = loading.load_base(str(tmp_path / "tiny"), P)
     ids = tokenizer("舌红，苔黄腻。脉弦数。")["input_ids"]
     assert (logits(loaded, ids) - logits(saved, ids)).abs().max() == 0
     assert not loaded.training and same_tokenizer.padding_side == "left"
-    assert same_tokenizer.chat_template == models.CHATML
+    assert same_tokenizer.chat_template == tiny.CHATML
     assert [p.name for p in tmp_path.iterdir()] == ["tiny"]  # nothing half-written beside it
-
-
-def test_equal_parameters_give_equal_fresh_weights():
-    P = tiny_model.params()
-    _, tokenizer = tiny_model.base()
-    ids = tokenizer("柴胡")["input_ids"]
-    one, same, other = (models.new_tiny(p, tokenizer) for p in (P, P, P.model_copy(update={"base_seed": 1})))
-    assert logits(one, ids).equal(logits(same, ids)) and not logits(one, ids).equal(logits(other, ids))
-
-
-def test_the_cache_key_of_the_tiny_base_depends_on_base_keys_alone():
-    key = models.tiny_hash(tiny_model.params())
-    assert key == models.tiny_hash(tiny_model.params(sft_epochs=1))
-    assert key != models.tiny_hash(tiny_model.params(base_steps=1))
 
 
 @pytest.mark.parametrize("pad", ["<|im_end|>", None])
 def test_a_tokenizer_that_pads_with_its_end_token_gets_another_padding_token(tmp_path, pad):
     model, tokenizer = tiny_model.base()
     tokenizer.pad_token = pad
-    models.save_whole(model, tokenizer, tmp_path / "tiny")
-    _, loaded = models.load_base(str(tmp_path / "tiny"), tiny_model.params())
+    tiny.save_whole(model, tokenizer, tmp_path / "tiny")
+    _, loaded = loading.load_base(str(tmp_path / "tiny"), tiny_model.params())
     assert loaded.pad_token == "<|endoftext|>"
 
 
@@ -111,16 +53,16 @@ def test_a_tokenizer_with_no_other_padding_token_is_refused(tmp_path):
     model, _ = tiny_model.base()
     words = Tokenizer(WordLevel({"柴胡": 0, "</s>": 1}, unk_token="</s>"))
     only_end = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>", pad_token="</s>")
-    models.save_whole(model, only_end, tmp_path / "tiny")
+    tiny.save_whole(model, only_end, tmp_path / "tiny")
     with pytest.raises(ValueError, match="no padding token other than its end token"):
-        models.load_base(str(tmp_path / "tiny"), tiny_model.params())
+        loading.load_base(str(tmp_path / "tiny"), tiny_model.params())
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_base_dtype_decides_the_type_of_other_models_and_the_tiny_one_keeps_float32(dtype):
     for base_model, expected in ((str(tiny_model.folder()), dtype), ("tiny", "float32")):
         P = tiny_model.params(base_model=base_model, base_dtype=dtype)
-        model, _ = models.load_base(str(tiny_model.folder()), P)
+        model, _ = loading.load_base(str(tiny_model.folder()), P)
         assert str(model.dtype) == f"torch.{expected}"
 
 
@@ -148,7 +90,7 @@ def write_gguf(path, model, tokenizer, architecture: str, half: bool) -> None:
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list(tokens)
     control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
-    writer.add_token_types([control if token in models.SPECIAL else normal for token in tokens])
+    writer.add_token_types([control if token in tiny.SPECIAL else normal for token in tokens])
     writer.add_token_merges([" ".join(pair) for pair in merges])
     writer.add_eos_token_id(tokenizer.eos_token_id)
     writer.add_pad_token_id(tokenizer.pad_token_id)
@@ -172,11 +114,11 @@ def qwen(architecture: str):
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer, Qwen3Config, Qwen3ForCausalLM
 
-    _, tiny = tiny_model.base()
-    vocabulary, merges = vocabulary_and_merges(tiny)
+    _, small = tiny_model.base()
+    vocabulary, merges = vocabulary_and_merges(small)
     tokenizer = Qwen2Tokenizer(vocabulary, merges, eos_token="<|im_end|>", pad_token="<|endoftext|>")
-    tokenizer.add_tokens(list(models.SPECIAL), special_tokens=True)
-    tokenizer.chat_template = models.CHATML
+    tokenizer.add_tokens(list(tiny.SPECIAL), special_tokens=True)
+    tokenizer.chat_template = tiny.CHATML
     shape = {
         "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": True, "max_position_embeddings": 512,
@@ -200,7 +142,7 @@ def test_a_gguf_file_computes_what_the_original_computes_and_takes_an_adapter(tm
 
     original, tokenizer = qwen(architecture)
     write_gguf(tmp_path / "tiny.gguf", original, tokenizer, architecture, half)
-    model, loaded = models.load_base(str(tmp_path / "tiny.gguf"), tiny_model.params())
+    model, loaded = loading.load_base(str(tmp_path / "tiny.gguf"), tiny_model.params())
 
     messages = prompts.prompt(tiny_model.cases()[0])
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -213,7 +155,7 @@ def test_a_gguf_file_computes_what_the_original_computes_and_takes_an_adapter(tm
     assert (logits(model, ids) - expected).abs().max() <= (0.02 if half else 1e-5) * expected.abs().max()
     assert {type(p) for p in model.parameters()} == {torch.nn.Parameter}
     assert {p.dtype for p in model.parameters()} == {torch.float32}
-    adapted = get_peft_model(model, train.lora(tiny_model.params()))
+    adapted = get_peft_model(model, adapters.lora(tiny_model.params()))
     adapted(torch.tensor([ids]), labels=torch.tensor([ids])).loss.backward()
     gradients = [p.grad for n, p in adapted.named_parameters() if "lora_B" in n]
     assert len(gradients) == 14 and all(g is not None and g.abs().max() > 0 for g in gradients)
@@ -234,7 +176,7 @@ def test_a_gguf_file_of_quantised_weights_is_loaded_as_plain_floats(tmp_path):
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    model, _ = models.load_base(str(tmp_path / "q8.gguf"), tiny_model.params())
+    model, _ = loading.load_base(str(tmp_path / "q8.gguf"), tiny_model.params())
     ids = tokenizer("舌红，苔黄腻。脉弦数。")["input_ids"]
     expected = logits(original, ids)
     difference = (logits(model, ids) - expected).abs().max() / expected.abs().max()
@@ -254,16 +196,16 @@ def _copy_without_tensors(reader, path):
 
 def test_a_missing_gguf_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"base_model: .*absent\.gguf: no such file"):
-        models.load_base(str(tmp_path / "absent.gguf"), tiny_model.params())
+        loading.load_base(str(tmp_path / "absent.gguf"), tiny_model.params())
 
 
 def test_load_policy_puts_a_saved_adapter_on_its_base(tmp_path):
     P = tiny_model.params()
     policy, tokenizer = tiny_model.with_adapter()
     policy.save_pretrained(tmp_path / "adapter")
-    frozen, _ = models.load_policy(str(tiny_model.folder()), tmp_path / "adapter", P)
-    trainable, _ = models.load_policy(str(tiny_model.folder()), tmp_path / "adapter", P, trainable=True)
-    bare, _ = models.load_policy(str(tiny_model.folder()), None, P)
+    frozen, _ = loading.load_policy(str(tiny_model.folder()), tmp_path / "adapter", P)
+    trainable, _ = loading.load_policy(str(tiny_model.folder()), tmp_path / "adapter", P, trainable=True)
+    bare, _ = loading.load_policy(str(tiny_model.folder()), None, P)
     text = "患者：女，45岁。"
     assert proofs.largest_difference(policy, frozen, tokenizer, text) == 0
     assert proofs.largest_difference(policy, bare, tokenizer, text) > 0.01

@@ -1,0 +1,44 @@
+"""Log-probabilities are summed over the tokens of an answer, its end included where it came to one."""
+
+import pytest
+import tiny_model
+
+from tcm_rlaif.models import prompts
+from tcm_rlaif.models.logps import answer_logps
+
+
+def test_logps_of_a_short_answer_are_those_computed_by_hand():
+    """The answer's tokens, the end token, and the line break that ends a ChatML turn: log-probabilities, added."""
+    import torch
+
+    model, tokenizer = tiny_model.base()
+    prompt = prompts.prompt(tiny_model.cases()[0])
+    head = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]
+    said = [*tokenizer("10g。")["input_ids"], tokenizer.eos_token_id, *tokenizer("\n")["input_ids"]]
+    assert len(said) == 4
+    with torch.inference_mode():
+        logits = model(torch.tensor([head + said])).logits[0].double()
+    by_hand = 0.0
+    for place, token in enumerate(said):
+        row = logits[len(head) + place - 1]
+        by_hand += (row[token] - row.exp().sum().log()).item()
+    logps, counts = answer_logps(model, tokenizer, [(prompt, prompts.completion("10g。"))])
+    assert counts == [4] and logps[0] == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_logps_do_not_depend_on_the_batch_an_answer_is_in():
+    model, tokenizer = tiny_model.base()
+    messages = [(r["prompt"], r[name]) for r in tiny_model.pairs(5) for name in ("chosen", "rejected")]
+    alone, together = (answer_logps(model, tokenizer, messages, batch_size=size) for size in (1, 10))
+    assert alone[0] == pytest.approx(together[0], rel=1e-5) and alone[1] == together[1]
+    assert len(set(alone[1])) > 1
+
+
+def test_of_an_answer_that_was_cut_off_no_end_is_counted():
+    model, tokenizer = tiny_model.base()
+    said = [(r["prompt"], r["chosen"]) for r in tiny_model.pairs(2)]
+    whole = answer_logps(model, tokenizer, said)
+    cut = answer_logps(model, tokenizer, said, finished=[True, False])
+    end = len(tokenizer("<|im_end|>\n")["input_ids"])
+    assert cut[1] == [whole[1][0], whole[1][1] - end]
+    assert cut[0][0] == pytest.approx(whole[0][0], rel=1e-6) and cut[0][1] > whole[0][1]

@@ -1,0 +1,70 @@
+"""`results.json`: every number as plain JSON, every arm and floor, and what the study cost."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import written_study
+from written_study import ARMS
+
+from tcm import metrics
+from tcm.metrics import FLOORS
+from tcm_rlaif.evaluation import ablation
+from tcm_rlaif.report import results
+from tcm_rlaif.study.plan import plan, study_folder
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    """06_ablation of a study whose earlier stages are written by hand."""
+    with written_study.opened(tmp_path_factory.mktemp("project")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def evidence(stage):
+    return ablation.collect(stage)
+
+
+def test_the_cost_adds_up_and_tells_the_share_of_overhead(stage) -> None:
+    assert len(results.cost(stage.study)) == 0
+    folder = study_folder(stage.study)
+    for run in plan(stage.study):
+        if run.stage == "02_sft":
+            span = {"start": f"2026-01-01T00:00:0{run.seed}+00:00", "end": f"2026-01-01T00:00:1{run.seed}+00:00"}
+            timing = {"seconds": 10.0, "overhead_seconds": 2.0, "peak_mib": 700 + run.seed, **span}
+            (folder / run.folder / "timing.json").write_text(json.dumps(timing), "utf-8")
+    cost = results.cost(stage.study).set_index("stage")
+    assert cost.loc["all"].to_dict() == {"runs": 2, "seconds": 20.0, "overhead share": 0.2, "peak MiB": 701}
+    assert results.side_by_side(stage.study) == {"wall_seconds": 11.0, "memory_mib": 1401}
+
+
+def test_the_results_are_json_without_nan_and_tell_every_arm(evidence, stage, tmp_path) -> None:
+    table = ablation.comparisons(evidence, stage.study)
+    values = results.gather(evidence, stage.study, table, results.cost(stage.study))
+    results.write(tmp_path / "results.json", values)
+    text = (tmp_path / "results.json").read_text("utf-8")
+
+    def refuse(constant: str):
+        raise AssertionError(f"{constant} is no JSON")
+
+    read = json.loads(text, parse_constant=refuse)
+    assert list(read["arms"]) == list(ARMS) and set(read["floors"]) == {*FLOORS, *metrics.ATTACKS, "gold"}
+    assert read["arms"]["sft_dpo"]["herb_f1"]["mean"] == 1.0 and read["floors"]["gold"]["herb_f1"]["n"] == 2
+    assert read["judge"]["sft_dpo/seed0"]["cost"]["latency_median_s"] is None
+    assert read["params"]["seeds"] == [0, 1] and "torch" in read["machine"]
+    assert len(read["comparisons"]) == len(table)
+
+
+def test_what_is_not_a_number_becomes_null_in_the_results(tmp_path) -> None:
+    values = {"a": math.nan, "b": [math.inf, {"c": np.nan}], "d": np.int64(3), "e": np.float64(0.5), "词": (1, True)}
+    results.write(tmp_path / "r.json", values)
+    read = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert read == {"a": None, "b": [None, {"c": None}], "d": 3, "e": 0.5, "词": [1, True]}
+
+
+@pytest.mark.parametrize("value", [5.0e-7, 2.5e-6, 1.0e-8])
+def test_a_small_number_stands_in_the_results_as_it_was(tmp_path, value: float) -> None:
+    results.write(tmp_path / "r.json", {"params": {"dpo_learning_rate": value}})
+    assert json.loads((tmp_path / "r.json").read_text("utf-8"))["params"]["dpo_learning_rate"] == pytest.approx(value)
