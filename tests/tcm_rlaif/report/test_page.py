@@ -262,17 +262,21 @@ def test_a_finished_study_is_published_with_its_results(tmp_path: Path) -> None:
 def test_a_study_that_stopped_after_its_last_report_is_not_published_as_finished(tmp_path: Path, status: str) -> None:
     study, reports = tmp_path / "default", tmp_path / "reports"
     run_folder(study, "06_ablation", "done", 2)
+    (study / "06_ablation" / "results.json").write_text("{}")
+    reports.mkdir()
+    (reports / "report.html").write_text("the report of an earlier run")
     error = new_output("error", ename="ValueError", evalue="<b>剂量</b>", traceback=["the cause"])
     run_folder(study, "04_dpo/sft_dpo/seed0", status, 3, new_code_cell("x", outputs=[error], execution_count=7))
     page = publish(study, reports).read_text(encoding="utf-8")
     assert "Study default is not finished" in page and "1 of the 2 notebooks" in page and status in page
     assert ("the cause" in page) == (status == "failed")
+    assert (reports / "report.html").read_text() == "the report of an earlier run"
     stopped = (reports / "stopped-04_dpo-sft_dpo-seed0.html").read_text(encoding="utf-8")
     assert "stopped in cell 7: ValueError: &lt;b&gt;剂量&lt;/b&gt;" in stopped
 
     (study / "04_dpo" / "sft_dpo" / "seed0" / "timing.json").write_text('{"status": "done", "end": "2026-01-03"}')
     publish(study, reports)
-    assert [path.name for path in reports.iterdir()] == ["report.html"], "pages of what stopped once are gone"
+    assert {path.name for path in reports.iterdir()} == {"report.html", "results.json"}, "pages of what stopped are gone"
 
 
 def test_a_study_that_never_ran_has_no_report(tmp_path: Path) -> None:
