@@ -1,5 +1,6 @@
 """The judge client against a real OpenAI-compatible server on loopback, with and without faults, killed and resumed."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,9 +11,11 @@ import pytest
 from faulty_proxy import FAULTS, FaultyProxy, build_tiny_model, real_server
 
 from tcm.cases import Case, Visit
-from tcm_rlaif.feedback.judges import Cache, Item, JudgeError, judge_items
+from tcm.prescriptions.wording import case_text
+from tcm_rlaif.feedback.cache import Cache
+from tcm_rlaif.feedback.judges.base import Item, JudgeError
 from tcm_rlaif.feedback.judges.openai_judge import OpenAIJudge
-from tcm_rlaif.models.prompts import case_text
+from tcm_rlaif.feedback.labelling import judge_items
 
 CONCURRENCY = 8
 
@@ -92,9 +95,13 @@ def test_a_question_that_never_gets_a_good_reply_ends_in_the_category_of_its_las
 
 def test_an_endpoint_that_refuses_optional_parameters_is_asked_without_them(server, model):
     with FaultyProxy(server, refuses=("response_format", "temperature")) as proxy:
-        report = judge_items([judge(proxy.url, model, concurrency=1)], items(2), mode="pointwise", progress=False)
-    assert report.counts[0]["judged"] == 6 and sum(proxy.requests.values()) == 8
-    assert report.cost["notes"] == ["endpoint does not take response_format", "endpoint does not take temperature"]
+        report = judge_items([judge(proxy.url, model)], items(2), mode="pointwise", progress=False)
+    assert report.counts[0]["judged"] == 6 and sum(proxy.requests.values()) == 9
+    assert report.cost["notes"] == [
+        "endpoint does not take response_format json_schema, so it was asked for json_object",
+        "endpoint does not take response_format json_object, so it was asked for JSON by the prompt alone",
+        "endpoint does not take temperature",
+    ]
 
 
 def test_a_refused_key_stops_labelling_and_shows_nowhere(server, model, tmp_path, monkeypatch, caplog):
@@ -127,7 +134,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from test_judge_server import items, judge
-from tcm_rlaif.feedback.judges import judge_items
+from tcm_rlaif.feedback.labelling import judge_items
 judge_items([judge(sys.argv[1], sys.argv[2])], items(8), mode="pairwise", cache=Path(sys.argv[3]), progress=False)
 """
 
@@ -136,7 +143,8 @@ def test_kill_9_half_way_loses_at_most_the_requests_in_flight(server, model, tmp
     path = tmp_path / "judgements.jsonl"
     with FaultyProxy(server, fault_rate=0.1, hang_s=9) as proxy:
         command = [sys.executable, "-c", KILLED, proxy.url, str(model), str(path)]
-        process = subprocess.Popen(command, cwd=Path(__file__).parent)
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        process = subprocess.Popen(command, cwd=Path(__file__).parent, env=environment)
         deadline = time.monotonic() + 60
         while sum(proxy.good.values()) < 24 and time.monotonic() < deadline:
             assert process.poll() is None, "labelling ended before it could be killed"

@@ -9,23 +9,29 @@ import asyncio
 import logging
 import os
 import random
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any
 
 from tcm_rlaif.feedback.judges import prompt_text
 from tcm_rlaif.feedback.judges.base import JUDGED, JudgeError, Mode, Question, Record, Reply
+from tcm_rlaif.feedback.judges.endpoint import address, hopeless, scrubbed, shown, words
 from tcm_rlaif.feedback.judges.pacing import LONGEST_WAIT_S, Budget, Pacer, backoff, most_tokens, server_wait
 from tcm_rlaif.feedback.judges.replies import BadReply, completion_text, read_reply, response_format
 
 log = logging.getLogger(__name__)
 
 FINAL = {"rejected", "budget"}  # asking again cannot help
-OPTIONAL = ("response_format", "max_tokens", "temperature")  # parameters that some servers do not take
+UNREADABLE = ("malformed", "wrong_schema", "out_of_range", "ambiguous", "refused")
+OPTIONAL = ("max_tokens", "temperature")  # parameters that some servers do not take
+FORMATS = ("json_schema", "json_object", "")  # how a reply is asked for, best first; the prompt asks for JSON anyway
+_FORMAT = re.compile(r"response_format|json_schema|json_object|structured.?output|guided|grammar", re.I)
+NOTE_LENGTH = 300  # characters of an error or a reason that are kept
 REPEAT_TEMPERATURE = 0.7  # repeats measure how stable a judge is: at temperature 0 they would only repeat
 
 
@@ -80,7 +86,8 @@ class OpenAIJudge:
         self.max_requests, self.max_tokens, self.max_reply_tokens = max_requests, max_tokens, max_reply_tokens
         self.sees_gold, self.first_backoff_s = sees_gold, first_backoff_s
         self.spent = (0, 0)
-        self.dropped_parameters: list[str] = []
+        self.format = FORMATS[0]
+        self.dropped_parameters: list[str] = []  # what the endpoint turned out not to take, for the report
 
     def identity(self, mode: Mode) -> dict[str, str]:
         """What could change a reply. The address is no part: the same model may move."""
@@ -113,9 +120,17 @@ class OpenAIJudge:
     async def _ask_all(self, questions: Iterator[Question], record: Record) -> None:
         self._budget = Budget(self.max_requests, self.max_tokens, self.spent)
         self._pacer = Pacer()
-        async with self._client() as client, asyncio.TaskGroup() as group:
-            for _ in range(self.concurrency):
-                group.create_task(self._work(client, questions, record))
+        transport = logging.getLogger("httpx2")  # logs each request with its whole address
+        transport.addFilter(self._scrub_record)
+        try:
+            async with self._client() as client:
+                # one question alone first: a wrong key or a format not taken then costs one request, not one a worker
+                await self._work(client, islice(questions, 1), record)
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(self.concurrency):
+                        group.create_task(self._work(client, questions, record))
+        finally:
+            transport.removeFilter(self._scrub_record)
 
     async def _work(self, client: Any, questions: Iterator[Question], record: Record) -> None:
         for question in questions:
@@ -127,10 +142,19 @@ class OpenAIJudge:
     def _client(self) -> Any:
         from openai import AsyncOpenAI
 
-        key = os.environ.get(self.key_variable)
+        key = self._key()
         if not key and not self.base_url:
             raise JudgeError(f"judge_key_variable: set the environment variable {self.key_variable} to your key")
-        return AsyncOpenAI(api_key=key or "none", base_url=self.base_url or None, timeout=self.timeout_s, max_retries=0)
+        if not (key.isascii() and key.isprintable()):
+            raise JudgeError(f"judge_key_variable: {self.key_variable} holds characters that no key has; copy it again")
+        try:
+            url, query = address(self.base_url)
+            return AsyncOpenAI(api_key=key or "none", base_url=url or None, default_query=query or None,
+                               timeout=self.timeout_s, max_retries=0)  # fmt: skip
+        except Exception:  # whatever is wrong with an address; the error would show it, and a password may stand in it
+            raise JudgeError(
+                "judge_base_url is no address: http(s)://host:port/v1, / and @ in a password as %2F and %40"
+            ) from None
 
     async def _settle(self, client: Any, question: Question) -> Reply:
         """Ask until judged, out of retries, or out of budget."""
@@ -149,7 +173,7 @@ class OpenAIJudge:
                 completion, used = await self._send(client, request)
                 values, criteria, note = read_reply(completion_text(completion), question)
                 spent = requests, tokens + used, _since(started), dict(faults)
-                return Reply(JUDGED, values, criteria, *spent, note[:300])
+                return Reply(JUDGED, values, criteria, *spent, self._scrub(note))
             except BadReply as bad:
                 failure = _Failure(bad.category, str(bad))
             except _Failure as failed:
@@ -157,8 +181,8 @@ class OpenAIJudge:
             finally:
                 await self._budget.settle(most, used)
                 tokens += used
-            status, note = failure.category, self._scrub(failure.note)[:300]
-            if status == "rejected" and self._drop_parameter(note, request):
+            status, note = failure.category, self._scrub(failure.note)
+            if status == "rejected" and self._learned(failure.note, request):
                 continue
             faults[status] += 1
             if status in FINAL:
@@ -176,27 +200,41 @@ class OpenAIJudge:
 
     def _request(self, question: Question, faults: Counter) -> dict[str, Any]:
         """The parameters of one request; a deterministic model must not repeat an unreadable reply for ever."""
-        unreadable = sum(faults[c] for c in ("malformed", "wrong_schema", "out_of_range", "refused"))
+        unreadable = sum(faults[category] for category in UNREADABLE)
         request = {
             "model": self.model,
             "messages": self.prompt(question),
             "temperature": REPEAT_TEMPERATURE if question.repeat or unreadable else 0.0,
             "max_tokens": self.max_reply_tokens * (2 if faults["truncated"] else 1),
-            "response_format": response_format(question),
         }
+        if self.format:
+            request["response_format"] = (
+                response_format(question) if self.format == FORMATS[0] else {"type": self.format}
+            )
         if "max_tokens" in self.dropped_parameters:
             request["max_completion_tokens"] = request["max_tokens"]
         return {name: value for name, value in request.items() if name not in self.dropped_parameters}
 
-    def _drop_parameter(self, note: str, request: dict[str, Any]) -> bool:
-        """Learn from a server that names a parameter it does not take, and remember it for the report."""
-        for name in OPTIONAL:
-            if name in request and name in note:
-                if name not in self.dropped_parameters:
-                    self.dropped_parameters.append(name)
-                    log.warning("the endpoint does not take %s; asking without it", name)
-                return True
+    def _learned(self, said: str, request: dict[str, Any]) -> bool:
+        """Learn from a server that names what it does not take; True where it is worth asking again without.
+
+        Several requests may be in flight with what one of them has just shown to be refused; it is learned once.
+        """
+        asked = request.get("response_format", {}).get("type", "")
+        if asked and _FORMAT.search(said):
+            if asked == self.format:
+                self.format = FORMATS[FORMATS.index(asked) + 1]
+                self._drop(f"response_format {asked}, so it was asked for {self.format or 'JSON by the prompt alone'}")
+            return True
+        for name in (name for name in OPTIONAL if name in request and name in said):
+            if name not in self.dropped_parameters:
+                self._drop(name)
+            return True
         return False
+
+    def _drop(self, what: str) -> None:
+        self.dropped_parameters.append(what)
+        log.warning("the endpoint does not take %s", what)
 
     async def _send(self, client: Any, request: dict[str, Any]) -> tuple[Any, int]:
         """One request. Returns the completion and the tokens used (their upper bound where the server does not tell).
@@ -211,33 +249,42 @@ class OpenAIJudge:
             raw = await client.chat.completions.with_raw_response.create(**request)
             self._pacer.pause(min(server_wait(raw.headers) or 0.0, LONGEST_WAIT_S))
             completion = raw.parse()
-            usage = getattr(completion, "usage", None)
-            return completion, getattr(usage, "total_tokens", None) or most_tokens(request)
+            used = getattr(getattr(completion, "usage", None), "total_tokens", None)
+            return completion, used if isinstance(used, int) and used > 0 else most_tokens(request)
         except openai.APITimeoutError:
             raise _Failure("timeout", f"no reply within {self.timeout_s:g} s", tokens=None) from None
         except openai.APIStatusError as error:
             raise self._status_failure(error) from None
         except openai.APIConnectionError as error:
             raise _Failure("connection", f"{error} {error.__cause__ or ''}", tokens=None) from None
-        except (openai.OpenAIError, ValueError) as error:
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise _Failure("malformed", f"no chat completion: {error}", tokens=None) from None
 
     def _status_failure(self, error: Any) -> Exception:
-        code, wait = error.status_code, server_wait(error.response.headers)
-        where = f"{self.base_url or 'the default endpoint'} answers {code}"
-        if code in (401, 403):
-            return JudgeError(f"{where}: it does not accept the key in the environment variable {self.key_variable}")
-        if code == 404:
-            return JudgeError(f"{where}: check judge_base_url (it often ends in /v1) and judge_model {self.model!r}")
+        code, said, wait = error.status_code, words(error), server_wait(error.response.headers)
+        if self.format and code not in (401, 403, 429) and _FORMAT.search(said):
+            return _Failure("rejected", f"{code}: {said}")
+        if advice := hopeless(code, said, self.key_variable, self.model):
+            quoted = f" (it says: {self._scrub(said)})" if code != 401 else ""  # where servers repeat a part of the key
+            where = shown(self.base_url) or "the default endpoint"
+            return JudgeError(f"{where} answers {code}: {advice}; what was judged is kept{quoted}")
         if code == 429:
-            return _Failure("rate_limited", f"{code}: {error.message}", wait)
+            return _Failure("rate_limited", f"{code}: {said}", wait)
         if code >= 500 or code in (408, 409):
-            return _Failure("server_error", f"{code}: {error.message}", wait)
-        return _Failure("rejected", f"{code}: {error.message}")
+            return _Failure("server_error", f"{code}: {said}", wait)
+        return _Failure("rejected", f"{code}: {said}")
 
-    def _scrub(self, note: str) -> str:
-        key = os.environ.get(self.key_variable)
-        return note.replace(key, "***") if key else note
+    def _key(self) -> str:
+        return os.environ.get(self.key_variable, "").strip()
+
+    def _scrub(self, text: str) -> str:
+        """A text that may be shown and stored: no secrets, then cut, and nothing that UTF-8 cannot hold."""
+        text = scrubbed(text, self._key(), self.base_url)[:NOTE_LENGTH]
+        return text.encode("utf-8", "replace").decode()
+
+    def _scrub_record(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self._scrub(record.getMessage()), ()
+        return True
 
 
 def _since(started: float) -> float:
