@@ -1,7 +1,6 @@
 """What a judge's reply counts as: one table of replies with the one valid verdict or the failure each of them holds."""
 
 import json
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
@@ -40,13 +39,6 @@ def message(content, finish="stop", **more):
     return SimpleNamespace(
         choices=[SimpleNamespace(finish_reason=finish, message=SimpleNamespace(content=content, **more))]
     )
-
-
-@dataclass(frozen=True)
-class Refusing:
-    """Compares as itself only; stands for no message at all."""
-
-    choices: object
 
 
 ROWS = [
@@ -150,7 +142,7 @@ ROWS = [
     ("pairwise", message("", refusal="不便评价"), "refused", ()),
     ("pairwise", message(A, finish="content_filter"), "refused", ()),
     ("pairwise", message(A, finish="length"), "truncated", ()),
-    *(("pairwise", Refusing(choices), "malformed", ()) for choices in (None, [], {}, [None], "A", 3)),
+    *(("pairwise", SimpleNamespace(choices=choices), "malformed", ()) for choices in (None, [], {}, [None], "A", 3)),
     ("pairwise", "<html>504</html>", "malformed", ()),
 ]  # fmt: skip
 
