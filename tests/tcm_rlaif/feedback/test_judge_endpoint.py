@@ -94,18 +94,17 @@ HOPELESS = [
 @pytest.mark.parametrize(("reply", "advice"), HOPELESS)
 def test_what_no_later_request_could_escape_ends_labelling_after_one_request(reply, advice, monkeypatch, tmp_path):
     monkeypatch.setenv("JUDGE_KEY", KEY)
-    with stub(lambda body, number: reply) as (host, requests):
-        with pytest.raises(JudgeError) as error:
-            label(f"http://{host}/v1", key_variable="JUDGE_KEY", cache=tmp_path / "j.jsonl")
+    with stub(lambda body, number: reply) as (host, requests), pytest.raises(JudgeError) as error:
+        label(f"http://{host}/v1", key_variable="JUDGE_KEY", cache=tmp_path / "j.jsonl")
     assert len(requests) == 1 and advice in str(error.value) and KEY not in str(error.value)
     assert "\n" not in str(error.value) and not (tmp_path / "j.jsonl").exists()
 
 
 def test_an_account_that_runs_dry_on_the_way_stops_labelling_and_what_was_judged_is_kept(tmp_path):
     dry = refusal(429, "quota", code="insufficient_quota")
-    with stub(lambda body, number: chat() if number <= 5 else dry) as (host, requests):
-        with pytest.raises(JudgeError, match="no credit"):
-            label(f"http://{host}/v1", concurrency=2, cache=tmp_path / "j.jsonl")
+    running_dry = stub(lambda body, number: chat() if number <= 5 else dry)
+    with running_dry as (host, requests), pytest.raises(JudgeError, match="no credit"):
+        label(f"http://{host}/v1", concurrency=2, cache=tmp_path / "j.jsonl")
     kept = (tmp_path / "j.jsonl").read_text("utf-8").splitlines()
     assert len(requests) <= 7 and 4 <= len(kept) <= 5  # one reply may have been under way beside the refusal
 
@@ -183,6 +182,14 @@ def test_a_response_that_is_no_completion_is_a_category(body):
     with stub(lambda _, number: (200, body)) as (host, _):
         report = label(f"http://{host}/v1", n=1, max_retries=0)
     assert report.counts[0]["malformed"] == 2
+
+
+def test_a_prompt_that_is_too_long_is_rejected_and_changes_nothing_for_the_other_questions():
+    too_long = refusal(400, "'max_tokens' or 'max_completion_tokens' is too large: the context length is 2048")
+    with stub(lambda body, number: too_long if number == 1 else chat()) as (host, requests):
+        report = label(f"http://{host}/v1", n=1)
+    assert (report.counts[0]["rejected"], report.counts[0]["judged"], len(requests)) == (1, 1, 2)
+    assert report.cost["notes"] == [] and requests[1]["max_tokens"] == 1024
 
 
 def test_content_in_parts_and_odd_usage_are_read_and_a_cut_character_is_stored(tmp_path):
