@@ -1,6 +1,5 @@
 """The judge client against a real OpenAI-compatible server on loopback, with and without faults, killed and resumed."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -133,6 +132,7 @@ def test_a_budget_of_requests_is_never_overrun_and_holds_over_two_runs(server, m
 KILLED = """
 import sys
 from pathlib import Path
+sys.path += sys.argv[4:]
 from test_judge_server import items, judge
 from tcm_rlaif.feedback.labelling import judge_items
 judge_items([judge(sys.argv[1], sys.argv[2])], items(8), mode="pairwise", cache=Path(sys.argv[3]), progress=False)
@@ -142,9 +142,8 @@ judge_items([judge(sys.argv[1], sys.argv[2])], items(8), mode="pairwise", cache=
 def test_kill_9_half_way_loses_at_most_the_requests_in_flight(server, model, tmp_path):
     path = tmp_path / "judgements.jsonl"
     with FaultyProxy(server, fault_rate=0.1, hang_s=9) as proxy:
-        command = [sys.executable, "-c", KILLED, proxy.url, str(model), str(path)]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        process = subprocess.Popen(command, cwd=Path(__file__).parent, env=environment)
+        command = [sys.executable, "-c", KILLED, proxy.url, str(model), str(path), *sys.path]
+        process = subprocess.Popen(command, cwd=Path(__file__).parent)
         deadline = time.monotonic() + 60
         while sum(proxy.good.values()) < 24 and time.monotonic() < deadline:
             assert process.poll() is None, "labelling ended before it could be killed"

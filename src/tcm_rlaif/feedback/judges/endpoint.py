@@ -180,7 +180,8 @@ def words(error: Any) -> str:
     said = [body.get(name) for name in ("code", "type", "param", "message", "detail")]
     if isinstance(said[-1], list):
         said[-1] = "; ".join(f"{e.get('loc')}: {e.get('msg')}" for e in said[-1] if isinstance(e, dict))
-    return " ".join(str(s) for s in said if isinstance(s, str | int) and s != "") or error.response.text.strip()
+    said = dict.fromkeys(str(part) for part in said if isinstance(part, str | int) and part != "")
+    return " ".join(said) or error.response.text.strip()
 
 
 def hopeless(status: int, said: str, key_variable: str, model: str) -> str:
