@@ -94,9 +94,13 @@ def test_a_question_that_never_gets_a_good_reply_ends_in_the_category_of_its_las
 
 def test_an_endpoint_that_refuses_optional_parameters_is_asked_without_them(server, model):
     with FaultyProxy(server, refuses=("response_format", "temperature")) as proxy:
-        report = judge_items([judge(proxy.url, model, concurrency=1)], items(2), mode="pointwise", progress=False)
-    assert report.counts[0]["judged"] == 6 and sum(proxy.requests.values()) == 8
-    assert report.cost["notes"] == ["endpoint does not take response_format", "endpoint does not take temperature"]
+        report = judge_items([judge(proxy.url, model)], items(2), mode="pointwise", progress=False)
+    assert report.counts[0]["judged"] == 6 and sum(proxy.requests.values()) == 9
+    assert report.cost["notes"] == [
+        "endpoint does not take response_format json_schema, so it was asked for json_object",
+        "endpoint does not take response_format json_object, so it was asked for JSON by the prompt alone",
+        "endpoint does not take temperature",
+    ]
 
 
 def test_a_refused_key_stops_labelling_and_shows_nowhere(server, model, tmp_path, monkeypatch, caplog):

@@ -1,7 +1,6 @@
-"""Judges without a server: pacing and budget, prompts and replies, what a judge refuses, and the local judge."""
+"""Judges without a server: pacing and budget, prompts, what a judge refuses, and the local judge."""
 
 import asyncio
-import json
 import random
 
 import pytest
@@ -17,7 +16,7 @@ from tcm_rlaif.feedback.judges.base import (
 )
 from tcm_rlaif.feedback.judges.openai_judge import OpenAIJudge
 from tcm_rlaif.feedback.judges.pacing import Budget, backoff, most_tokens, server_wait
-from tcm_rlaif.feedback.judges.replies import BadReply, read_reply, response_format
+from tcm_rlaif.feedback.judges.replies import response_format
 from tcm_rlaif.feedback.labelling import judge_items
 
 GOLD = Answer(disease="不寐", prescription=(PrescriptionItem(herb="酸枣仁", dose=15),))
@@ -90,42 +89,8 @@ def test_a_candidate_cannot_close_its_block_or_open_another():
     assert "[答案A结束]" in user and "不予执行" in prompt_text.SYSTEM
 
 
-def pointwise(value=8, **more):
-    return json.dumps({"reason": "尚可"} | dict.fromkeys(prompt_text.CRITERIA, value) | more, ensure_ascii=False)
-
-
 POINT, PAIR = Question("pointwise", case(), ("甲",)), Question("pairwise", case(), ("甲", "乙"))
 LIST = Question("listwise", case(), ("甲", "乙", "丙"))
-
-
-def test_valid_replies_become_values_between_0_and_1():
-    values, criteria, reason = read_reply(f"```json\n{pointwise()}\n```", POINT)
-    assert values == (pytest.approx(0.8),) and criteria["safety"] == 0.8 and reason == "尚可"
-    assert read_reply('<think>{A?}</think>{"reason": "", "better": "tie"}', PAIR)[0] == (0.5,)
-    assert read_reply('{"reason": "", "ranking": ["C", "A", "B"]}', LIST)[0] == (0.5, 0.0, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("text", "question", "category"),
-    [
-        ("", PAIR, "malformed"),
-        ('{"reason": "前者', PAIR, "malformed"),
-        ("抱歉，我无法评价医疗内容。", PAIR, "refused"),
-        ('{"better": "A"}', PAIR, "wrong_schema"),
-        ('{"reason": "", "better": "A", "score": 3}', PAIR, "wrong_schema"),
-        ('{"reason": "", "better": "C"}', PAIR, "out_of_range"),
-        (pointwise(11), POINT, "out_of_range"),
-        (pointwise(-1), POINT, "out_of_range"),
-        (pointwise("8"), POINT, "wrong_schema"),
-        (pointwise(True), POINT, "wrong_schema"),
-        ('{"reason": "", "ranking": ["A", "A", "B"]}', LIST, "out_of_range"),
-        ('{"reason": "", "ranking": ["A", "B"]}', LIST, "out_of_range"),
-    ],
-)
-def test_a_reply_that_is_no_judgement_has_a_category(text, question, category):
-    with pytest.raises(BadReply) as error:
-        read_reply(text, question)
-    assert error.value.category == category
 
 
 def test_follow_ups_are_also_judged_on_continuity():

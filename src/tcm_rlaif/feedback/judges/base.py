@@ -19,6 +19,7 @@ FAILURES = (
     "malformed",  # no JSON object in the reply
     "wrong_schema",  # JSON, but not the fields that were asked for
     "out_of_range",  # the fields, with a value that cannot be
+    "ambiguous",  # two valid judgements that differ, or one and another that breaks off
     "refused",  # the model or its content filter declined
     "truncated",  # the reply hit the limit of new tokens
     "timeout",

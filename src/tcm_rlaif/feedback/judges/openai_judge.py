@@ -1,40 +1,36 @@
 """A judge behind any OpenAI-compatible endpoint: hosted, vLLM, Ollama, `transformers serve`.
 
-The official client does the transport; retries are ours, since only we know that a reply with a score of 11 is as
-much a failure as a dropped connection, and only we can keep the budget across both. Each question ends judged or in
-a named category. The key is read from the environment at the moment of asking and is kept nowhere.
+Retries are ours, not the client's, since only we know that a reply with a score of 11 is as much a failure as a dropped
+connection, and only we can keep the budget across both. Each question ends judged or in a named category. What the
+endpoint does not take (a response format, a parameter) is learned once, from what it says, and told in the report.
 """
 
 import asyncio
 import logging
-import os
 import random
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any
 
 from tcm_rlaif.feedback.judges import prompt_text
-from tcm_rlaif.feedback.judges.base import JUDGED, JudgeError, Mode, Question, Record, Reply
-from tcm_rlaif.feedback.judges.pacing import LONGEST_WAIT_S, Budget, Pacer, backoff, most_tokens, server_wait
+from tcm_rlaif.feedback.judges.base import JUDGED, Mode, Question, Record, Reply
+from tcm_rlaif.feedback.judges.endpoint import FORMAT_WORDS, Endpoint, Failure
+from tcm_rlaif.feedback.judges.pacing import Budget, Pacer, backoff, most_tokens
 from tcm_rlaif.feedback.judges.replies import BadReply, completion_text, read_reply, response_format
 
 log = logging.getLogger(__name__)
 
 FINAL = {"rejected", "budget"}  # asking again cannot help
-OPTIONAL = ("response_format", "max_tokens", "temperature")  # parameters that some servers do not take
+UNREADABLE = ("malformed", "wrong_schema", "out_of_range", "ambiguous", "refused")
+OPTIONAL = ("max_tokens", "temperature")  # parameters that some servers do not take
+FORMATS = ("json_schema", "json_object", "")  # how a reply is asked for, best first; the prompt asks for JSON anyway
+_TOO_LONG = re.compile(r"too (?:large|long)|context|exceed", re.I)  # of a prompt, which no other parameter mends
 REPEAT_TEMPERATURE = 0.7  # repeats measure how stable a judge is: at temperature 0 they would only repeat
-
-
-class _Failure(Exception):
-    """One failed request: its category, what to log, how long the server asks to wait, what it has used."""
-
-    def __init__(self, category: str, note: str, wait: float | None = None, tokens: int | None = 0) -> None:
-        super().__init__(note)
-        self.category, self.note, self.wait, self.tokens = category, note, wait, tokens
 
 
 class OpenAIJudge:
@@ -75,12 +71,14 @@ class OpenAIJudge:
         sees_gold: bool = False,
         first_backoff_s: float = 0.5,
     ) -> None:
-        self.model, self.case_text, self.base_url, self.key_variable = model, case_text, base_url, key_variable
-        self.concurrency, self.timeout_s, self.max_retries = concurrency, timeout_s, max_retries
+        self.model, self.case_text, self.key_variable = model, case_text, key_variable
+        self._endpoint = Endpoint(base_url, key_variable, model, timeout_s)
+        self.concurrency, self.max_retries = concurrency, max_retries
         self.max_requests, self.max_tokens, self.max_reply_tokens = max_requests, max_tokens, max_reply_tokens
         self.sees_gold, self.first_backoff_s = sees_gold, first_backoff_s
         self.spent = (0, 0)
-        self.dropped_parameters: list[str] = []
+        self.format = FORMATS[0]
+        self.dropped_parameters: list[str] = []  # what the endpoint turned out not to take, for the report
 
     def identity(self, mode: Mode) -> dict[str, str]:
         """What could change a reply. The address is no part: the same model may move."""
@@ -97,7 +95,8 @@ class OpenAIJudge:
         interrupt the requests in flight are finished and recorded, and no further one is sent.
 
         Raises:
-            JudgeError: on a wrong key, an unknown model or address: no later question could fare better.
+            JudgeError: on a wrong key, an empty account, an unknown model or address: no later question could fare
+                better. What is in flight beside it is dropped.
         """
         stop = threading.Event()
         going = takewhile(lambda _: not stop.is_set(), questions)
@@ -113,9 +112,12 @@ class OpenAIJudge:
     async def _ask_all(self, questions: Iterator[Question], record: Record) -> None:
         self._budget = Budget(self.max_requests, self.max_tokens, self.spent)
         self._pacer = Pacer()
-        async with self._client() as client, asyncio.TaskGroup() as group:
-            for _ in range(self.concurrency):
-                group.create_task(self._work(client, questions, record))
+        async with self._endpoint.client() as client:
+            # one question alone first: a wrong key or a format not taken then costs one request, not one a worker
+            await self._work(client, islice(questions, 1), record)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self.concurrency):
+                    group.create_task(self._work(client, questions, record))
 
     async def _work(self, client: Any, questions: Iterator[Question], record: Record) -> None:
         for question in questions:
@@ -123,14 +125,6 @@ class OpenAIJudge:
             record(question, reply)
             log.info("%s %s: %s, %d requests, %d tokens, %.2f s", question.case.id, question.mode, reply.status,
                      reply.requests, reply.tokens, reply.seconds)  # fmt: skip
-
-    def _client(self) -> Any:
-        from openai import AsyncOpenAI
-
-        key = os.environ.get(self.key_variable)
-        if not key and not self.base_url:
-            raise JudgeError(f"judge_key_variable: set the environment variable {self.key_variable} to your key")
-        return AsyncOpenAI(api_key=key or "none", base_url=self.base_url or None, timeout=self.timeout_s, max_retries=0)
 
     async def _settle(self, client: Any, question: Question) -> Reply:
         """Ask until judged, out of retries, or out of budget."""
@@ -146,19 +140,20 @@ class OpenAIJudge:
                 break
             requests, used = requests + 1, most
             try:
-                completion, used = await self._send(client, request)
+                completion, used, wait = await self._endpoint.send(client, request)
+                self._pacer.pause(wait)
                 values, criteria, note = read_reply(completion_text(completion), question)
                 spent = requests, tokens + used, _since(started), dict(faults)
-                return Reply(JUDGED, values, criteria, *spent, note[:300])
+                return Reply(JUDGED, values, criteria, *spent, self._endpoint.scrub(note))
             except BadReply as bad:
-                failure = _Failure(bad.category, str(bad))
-            except _Failure as failed:
+                failure = Failure(bad.category, str(bad))
+            except Failure as failed:
                 failure, used = failed, most if failed.tokens is None else failed.tokens
             finally:
                 await self._budget.settle(most, used)
                 tokens += used
-            status, note = failure.category, self._scrub(failure.note)[:300]
-            if status == "rejected" and self._drop_parameter(note, request):
+            status, note = failure.category, self._endpoint.scrub(failure.note)
+            if status == "rejected" and self._learned(failure.note, request):
                 continue
             faults[status] += 1
             if status in FINAL:
@@ -167,77 +162,49 @@ class OpenAIJudge:
             attempt += 1
         return Reply(status, (), {}, requests, tokens, _since(started), dict(faults), note)
 
-    async def _pause(self, failure: _Failure, attempt: int, rng: random.Random) -> None:
+    async def _pause(self, failure: Failure, attempt: int, rng: random.Random) -> None:
         if attempt == self.max_retries:
             return
         if failure.wait is not None:
-            self._pacer.pause(min(failure.wait, LONGEST_WAIT_S))
+            self._pacer.pause(failure.wait)
         await asyncio.sleep(backoff(attempt, rng, self.first_backoff_s))
 
     def _request(self, question: Question, faults: Counter) -> dict[str, Any]:
         """The parameters of one request; a deterministic model must not repeat an unreadable reply for ever."""
-        unreadable = sum(faults[c] for c in ("malformed", "wrong_schema", "out_of_range", "refused"))
+        unreadable = sum(faults[category] for category in UNREADABLE)
         request = {
             "model": self.model,
             "messages": self.prompt(question),
             "temperature": REPEAT_TEMPERATURE if question.repeat or unreadable else 0.0,
             "max_tokens": self.max_reply_tokens * (2 if faults["truncated"] else 1),
-            "response_format": response_format(question),
         }
+        if self.format:
+            strict = self.format == FORMATS[0]
+            request["response_format"] = response_format(question) if strict else {"type": self.format}
         if "max_tokens" in self.dropped_parameters:
             request["max_completion_tokens"] = request["max_tokens"]
         return {name: value for name, value in request.items() if name not in self.dropped_parameters}
 
-    def _drop_parameter(self, note: str, request: dict[str, Any]) -> bool:
-        """Learn from a server that names a parameter it does not take, and remember it for the report."""
-        for name in OPTIONAL:
-            if name in request and name in note:
-                if name not in self.dropped_parameters:
-                    self.dropped_parameters.append(name)
-                    log.warning("the endpoint does not take %s; asking without it", name)
-                return True
+    def _learned(self, said: str, request: dict[str, Any]) -> bool:
+        """Learn from a server that names what it does not take; True where it is worth asking again without.
+
+        Several requests may be in flight with what one of them has just shown to be refused; it is learned once.
+        """
+        asked = request.get("response_format", {}).get("type", "")
+        if asked and FORMAT_WORDS.search(said):
+            if asked == self.format:
+                self.format = FORMATS[FORMATS.index(asked) + 1]
+                self._drop(f"response_format {asked}, so it was asked for {self.format or 'JSON by the prompt alone'}")
+            return True
+        for name in (name for name in OPTIONAL if name in request and name in said and not _TOO_LONG.search(said)):
+            if name not in self.dropped_parameters:
+                self._drop(name)
+            return True
         return False
 
-    async def _send(self, client: Any, request: dict[str, Any]) -> tuple[Any, int]:
-        """One request. Returns the completion and the tokens used (their upper bound where the server does not tell).
-
-        Raises:
-            _Failure: whatever went wrong, by category.
-            JudgeError: where no request can succeed.
-        """
-        import openai
-
-        try:
-            raw = await client.chat.completions.with_raw_response.create(**request)
-            self._pacer.pause(min(server_wait(raw.headers) or 0.0, LONGEST_WAIT_S))
-            completion = raw.parse()
-            usage = getattr(completion, "usage", None)
-            return completion, getattr(usage, "total_tokens", None) or most_tokens(request)
-        except openai.APITimeoutError:
-            raise _Failure("timeout", f"no reply within {self.timeout_s:g} s", tokens=None) from None
-        except openai.APIStatusError as error:
-            raise self._status_failure(error) from None
-        except openai.APIConnectionError as error:
-            raise _Failure("connection", f"{error} {error.__cause__ or ''}", tokens=None) from None
-        except (openai.OpenAIError, ValueError) as error:
-            raise _Failure("malformed", f"no chat completion: {error}", tokens=None) from None
-
-    def _status_failure(self, error: Any) -> Exception:
-        code, wait = error.status_code, server_wait(error.response.headers)
-        where = f"{self.base_url or 'the default endpoint'} answers {code}"
-        if code in (401, 403):
-            return JudgeError(f"{where}: it does not accept the key in the environment variable {self.key_variable}")
-        if code == 404:
-            return JudgeError(f"{where}: check judge_base_url (it often ends in /v1) and judge_model {self.model!r}")
-        if code == 429:
-            return _Failure("rate_limited", f"{code}: {error.message}", wait)
-        if code >= 500 or code in (408, 409):
-            return _Failure("server_error", f"{code}: {error.message}", wait)
-        return _Failure("rejected", f"{code}: {error.message}")
-
-    def _scrub(self, note: str) -> str:
-        key = os.environ.get(self.key_variable)
-        return note.replace(key, "***") if key else note
+    def _drop(self, what: str) -> None:
+        self.dropped_parameters.append(what)
+        log.warning("the endpoint does not take %s", what)
 
 
 def _since(started: float) -> float:
