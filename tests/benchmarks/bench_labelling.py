@@ -37,7 +37,7 @@ def sequential(url: str, model: Path, work: list) -> float:
     for question in (q for item in work for q in questions_of(item, "pairwise")):
         reply = client.chat.completions.create(
             model=str(model),
-            messages=prompt_text.messages(question, case_text),
+            messages=prompt_text.messages(question),
             max_tokens=REPLY_TOKENS,
             temperature=0,
         )

@@ -7,8 +7,7 @@ from pathlib import Path
 from tcm.cases import Case
 from tcm.files import write_json
 from tcm_rlaif.feedback.cache import Cache
-from tcm_rlaif.feedback.judges import rubric
-from tcm_rlaif.feedback.judges.base import Item, Judge, Verdict, questions_of
+from tcm_rlaif.feedback.judges.base import Item, Judge, Verdict
 from tcm_rlaif.feedback.labelling import JudgeReport, judge_items
 from tcm_rlaif.study.schema import Params
 
@@ -16,18 +15,6 @@ from tcm_rlaif.study.schema import Params
 def cache(folder: Path, replay_only: bool = False) -> Cache:
     """The store of judgements of one run; a killed run finds there what it had."""
     return Cache(folder / "judgements.jsonl", replay_only)
-
-
-def judge_description(judges: Sequence[Judge], item: Item, P: Params) -> list[str]:
-    """What each judge goes by, in full: the rubric's criteria and weights, a model judge's prompt on one case."""
-    said = []
-    for judge in judges:
-        if judge.name == "rubric":
-            said.append("rubric, weights: " + ", ".join(f"{k} {v:g}" for k, v in rubric.WEIGHTS.items()))
-        else:
-            messages = judge.prompt(questions_of(item, P.judge_mode)[0])
-            said += [f"{judge.name}, {m['role']}:\n{m['content']}" for m in messages]
-    return said
 
 
 def judge(judges: Sequence[Judge], items: Sequence[Item], P: Params, folder: Path) -> JudgeReport:

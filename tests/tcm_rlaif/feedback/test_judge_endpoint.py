@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 
 from tcm.cases import Case, Visit
-from tcm.prescriptions.wording import case_text
 from tcm_rlaif.feedback.judges.base import Item, JudgeError
 from tcm_rlaif.feedback.judges.endpoint import scrubbed, shown, words
 from tcm_rlaif.feedback.judges.openai_judge import OpenAIJudge
@@ -68,7 +67,7 @@ def items(n=6):
 
 
 def label(url, n=6, cache=None, **settings):
-    judge = OpenAIJudge("m", case_text, base_url=url, **{"max_retries": 2, "first_backoff_s": 0.01} | settings)
+    judge = OpenAIJudge("m", base_url=url, **{"max_retries": 2, "first_backoff_s": 0.01} | settings)
     return judge_items([judge], items(n), mode="pairwise", cache=cache, progress=False)
 
 

@@ -35,7 +35,7 @@ def items(n=10, candidates=3):
 
 def judge(url, model, **settings):
     settings = {"concurrency": CONCURRENCY, "timeout_s": 8, "max_retries": 6, "first_backoff_s": 0.05} | settings
-    return OpenAIJudge(str(model), case_text, base_url=url, **{"max_reply_tokens": 8} | settings)
+    return OpenAIJudge(str(model), base_url=url, **{"max_reply_tokens": 8} | settings)
 
 
 @pytest.fixture(scope="module")

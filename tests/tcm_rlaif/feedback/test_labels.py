@@ -6,8 +6,8 @@ from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.files import write_rows
 from tcm.prescriptions.answers import write
 from tcm_rlaif.feedback.judges import make_judges
-from tcm_rlaif.feedback.judges.base import Item, Verdict
-from tcm_rlaif.feedback.labels import judge, judge_description, read_labels, write_verdicts
+from tcm_rlaif.feedback.judges.base import Item, Question, Verdict
+from tcm_rlaif.feedback.labels import judge, read_labels, write_verdicts
 from tcm_rlaif.study.schema import Params
 
 HERBS = ("柴胡", "白芍", "当归", "茯苓", "白术", "黄芪", "党参", "川芎", "酸枣仁", "远志", "合欢皮", "首乌藤")
@@ -92,6 +92,6 @@ def test_the_rubric_never_sees_the_gold_answer(tmp_path) -> None:
 
 
 def test_the_rubric_tells_its_criteria_with_weights() -> None:
-    P = Params()
-    (said,) = judge_description(make_judges(P), ITEMS[0], P)
+    (rubric,) = make_judges(Params())
+    (said,) = rubric.description(Question("pointwise", ITEMS[0].case, ITEMS[0].candidates[:1]))
     assert said.startswith("rubric, weights: ") and len(said.split(",")) > 3

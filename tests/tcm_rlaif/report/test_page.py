@@ -276,7 +276,7 @@ def test_a_study_that_stopped_after_its_last_report_is_not_published_as_finished
 
     (study / "04_dpo" / "sft_dpo" / "seed0" / "timing.json").write_text('{"status": "done", "end": "2026-01-03"}')
     publish(study, reports)
-    assert {path.name for path in reports.iterdir()} == {"report.html", "results.json"}, "pages of what stopped are gone"
+    assert {path.name for path in reports.iterdir()} == {"report.html", "results.json"}, "no page of what stopped"
 
 
 def test_a_study_that_never_ran_has_no_report(tmp_path: Path) -> None:

@@ -130,6 +130,9 @@ class Judge(Protocol):
     def identity(self, mode: Mode) -> dict[str, str]:
         """Everything that could change a reply: model, prompt version, settings. Part of the cache key."""
 
+    def description(self, question: Question) -> list[str]:
+        """What it goes by, in full, on the example of a question."""
+
     def ask(self, questions: Sequence[Question], record: Record) -> None:
         """Answer all questions; call ``record`` as soon as each is finished, in any order."""
 

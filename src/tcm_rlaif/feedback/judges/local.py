@@ -13,9 +13,17 @@ from typing import Any
 
 from tcm_rlaif.feedback.judges import prompt_text
 from tcm_rlaif.feedback.judges.base import JUDGED, JudgeError, Mode, Question, Record, Reply
+from tcm_rlaif.models.loading import load_base
+from tcm_rlaif.study.schema import Params
 
 CHOICES = ("A", "B")
 RATINGS = ("1", "2", "3", "4", "5")
+
+
+def from_params(P: Params) -> "LocalJudge":
+    """The judge that the parameters describe; loads its model."""
+    model, tokenizer = load_base(P.judge_model, P)
+    return LocalJudge(model.eval(), tokenizer, model_name=P.judge_model, sees_gold=P.judge_sees_gold)
 
 
 class LocalJudge:
@@ -24,7 +32,6 @@ class LocalJudge:
     Args:
         model: a causal LM, on its device.
         tokenizer: its tokenizer; its chat template is used where it has one.
-        case_text: renders what was known before the answer.
         model_name: part of the cache key.
         batch_size: questions per forward pass.
         sees_gold: show the gold answer to the judge.
@@ -38,13 +45,12 @@ class LocalJudge:
         self,
         model: Any,
         tokenizer: Any,
-        case_text: prompt_text.CaseText,
         *,
         model_name: str,
         batch_size: int = 8,
         sees_gold: bool = False,
     ) -> None:
-        self.model, self.tokenizer, self.case_text = model, tokenizer, case_text
+        self.model, self.tokenizer = model, tokenizer
         self.model_name, self.batch_size, self.sees_gold = model_name, batch_size, sees_gold
 
     def identity(self, mode: Mode) -> dict[str, str]:
@@ -72,13 +78,13 @@ class LocalJudge:
             for start in range(0, len(chosen), self.batch_size):
                 self._batch(chosen[start : start + self.batch_size], mode, record)
 
-    def prompt(self, question: Question) -> list[dict[str, str]]:
-        """The messages that put a question, for showing; the last one is the lead of the reply."""
-        text, lead = prompt_text.choice_prompt(question, self.case_text, self.sees_gold)
-        return [{"role": "user", "content": text}, {"role": "assistant", "content": lead}]
+    def description(self, question: Question) -> list[str]:
+        """What it goes by: the prompt that puts a question, and the lead of the reply."""
+        text, lead = prompt_text.choice_prompt(question, self.sees_gold)
+        return [f"{self.name}, user:\n{text}", f"{self.name}, assistant:\n{lead}"]
 
     def _ids(self, question: Question) -> list[int]:
-        text, lead = prompt_text.choice_prompt(question, self.case_text, self.sees_gold)
+        text, lead = prompt_text.choice_prompt(question, self.sees_gold)
         if self.tokenizer.chat_template:
             text = self.tokenizer.apply_chat_template(
                 [{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False, enable_thinking=False

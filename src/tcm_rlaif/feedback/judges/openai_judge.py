@@ -22,6 +22,7 @@ from tcm_rlaif.feedback.judges.base import JUDGED, Mode, Question, Record, Reply
 from tcm_rlaif.feedback.judges.endpoint import FORMAT_WORDS, Endpoint, Failure
 from tcm_rlaif.feedback.judges.pacing import Budget, Pacer, backoff, most_tokens
 from tcm_rlaif.feedback.judges.replies import BadReply, completion_text, read_reply, response_format
+from tcm_rlaif.study.schema import Params
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +34,26 @@ _TOO_LONG = re.compile(r"too (?:large|long)|context|exceed", re.I)  # of a promp
 REPEAT_TEMPERATURE = 0.7  # repeats measure how stable a judge is: at temperature 0 they would only repeat
 
 
+def from_params(P: Params) -> "OpenAIJudge":
+    """The judge that the parameters describe."""
+    return OpenAIJudge(
+        P.judge_model,
+        base_url=P.judge_base_url,
+        key_variable=P.judge_key_variable,
+        concurrency=P.judge_concurrency,
+        timeout_s=P.judge_timeout_s,
+        max_retries=P.judge_max_retries,
+        max_requests=P.judge_max_requests,
+        max_tokens=P.judge_max_tokens,
+        sees_gold=P.judge_sees_gold,
+    )
+
+
 class OpenAIJudge:
     """Asks a chat model through the official `openai` client.
 
     Args:
         model: name that the endpoint knows.
-        case_text: renders what was known before the answer.
         base_url: address of the endpoint; empty = the client's default.
         key_variable: environment variable that holds the key; a local server may need none.
         concurrency: requests in flight.
@@ -58,7 +73,6 @@ class OpenAIJudge:
     def __init__(
         self,
         model: str,
-        case_text: prompt_text.CaseText,
         *,
         base_url: str = "",
         key_variable: str = "OPENAI_API_KEY",
@@ -71,7 +85,7 @@ class OpenAIJudge:
         sees_gold: bool = False,
         first_backoff_s: float = 0.5,
     ) -> None:
-        self.model, self.case_text, self.key_variable = model, case_text, key_variable
+        self.model, self.key_variable = model, key_variable
         self._endpoint = Endpoint(base_url, key_variable, model, timeout_s)
         self.concurrency, self.max_retries = concurrency, max_retries
         self.max_requests, self.max_tokens, self.max_reply_tokens = max_requests, max_tokens, max_reply_tokens
@@ -84,9 +98,9 @@ class OpenAIJudge:
         """What could change a reply. The address is no part: the same model may move."""
         return {"model": self.model, "prompt": prompt_text.VERSION, "sees_gold": "yes" if self.sees_gold else "no"}
 
-    def prompt(self, question: Question) -> list[dict[str, str]]:
-        """The messages that put a question, for showing."""
-        return prompt_text.messages(question, self.case_text, self.sees_gold)
+    def description(self, question: Question) -> list[str]:
+        """What it goes by: the prompt that puts a question."""
+        return [f"{self.name}, {m['role']}:\n{m['content']}" for m in prompt_text.messages(question, self.sees_gold)]
 
     def ask(self, questions: Sequence[Question], record: Record) -> None:
         """Ask all questions, `concurrency` at a time.
@@ -174,7 +188,7 @@ class OpenAIJudge:
         unreadable = sum(faults[category] for category in UNREADABLE)
         request = {
             "model": self.model,
-            "messages": self.prompt(question),
+            "messages": prompt_text.messages(question, self.sees_gold),
             "temperature": REPEAT_TEMPERATURE if question.repeat or unreadable else 0.0,
             "max_tokens": self.max_reply_tokens * (2 if faults["truncated"] else 1),
         }

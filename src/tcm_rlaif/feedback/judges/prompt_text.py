@@ -5,11 +5,11 @@ Candidate texts come from a model under training, so they may hold anything, com
 set between markers that they cannot contain, and the judge is told that whatever stands between them is material.
 """
 
-from collections.abc import Callable
 from string import ascii_uppercase
 
 from tcm.cases import Case
 from tcm.prescriptions.answers import write
+from tcm.prescriptions.wording import case_text
 from tcm_rlaif.feedback.judges.base import Mode, Question
 
 VERSION = "1"
@@ -52,8 +52,6 @@ CHOICE_LEAD = "更好的是答案"
 RATING = """请从辨证、理法方药、剂量与安全各方面为上面的答案打分，1 最差，5 最好。只回答一个数字。"""
 RATING_LEAD = "评分："
 
-CaseText = Callable[[Case], str]
-
 
 def criteria_for(case: Case) -> dict[str, str]:
     """Criteria that apply to a case; a follow-up visit is judged on its continuity too."""
@@ -65,7 +63,7 @@ def shielded(text: str) -> str:
     return text.replace("【", "[").replace("】", "]").strip() or "（空）"
 
 
-def _blocks(question: Question, case_text: CaseText, sees_gold: bool) -> list[str]:
+def _blocks(question: Question, sees_gold: bool) -> list[str]:
     blocks = [CASE_BLOCK.format(case=shielded(case_text(question.case)))]
     if sees_gold and question.case.answer is not None:
         blocks.append(GOLD_BLOCK.format(gold=shielded(write(question.case.answer))))
@@ -82,23 +80,22 @@ def _task(mode: Mode, case: Case, n: int) -> str:
     return PAIRWISE.format(criteria=listed) if mode == "pairwise" else LISTWISE.format(criteria=listed, n=n)
 
 
-def messages(question: Question, case_text: CaseText, sees_gold: bool = False) -> list[dict[str, str]]:
+def messages(question: Question, sees_gold: bool = False) -> list[dict[str, str]]:
     """Chat messages that put a question to a judge that writes JSON.
 
     Args:
-        case_text: renders what was known before the answer; never the answer itself.
         sees_gold: show the gold answer as a reference.
     """
     task = _task(question.mode, question.case, len(question.texts))
-    user = "\n\n".join([*_blocks(question, case_text, sees_gold), task])
+    user = "\n\n".join([*_blocks(question, sees_gold), task])
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
 
 
-def choice_prompt(question: Question, case_text: CaseText, sees_gold: bool = False) -> tuple[str, str]:
+def choice_prompt(question: Question, sees_gold: bool = False) -> tuple[str, str]:
     """User message and lead of the reply for a judge whose next-token probabilities are read.
 
     Returns:
         The message, and the words after which the choice token (a letter or a digit) follows.
     """
     task, lead = (RATING, RATING_LEAD) if question.mode == "pointwise" else (CHOICE, CHOICE_LEAD)
-    return "\n\n".join([*_blocks(question, case_text, sees_gold), task]), lead
+    return "\n\n".join([*_blocks(question, sees_gold), task]), lead

@@ -24,6 +24,7 @@ from tcm.metrics.sets import herb_at, herb_set
 from tcm.prescriptions.answers import parse
 from tcm.prescriptions.safety import audit, child_fraction
 from tcm_rlaif.feedback.judges.base import JUDGED, Mode, Question, Record, Reply
+from tcm_rlaif.study.schema import Params
 
 WEIGHTS = {
     # Our choice. Half of the weight asks whether the answer is right (does the diagnosis explain the findings, do
@@ -44,6 +45,11 @@ UNCHANGED = 0.8  # credit of the previous prescription as it was: sometimes righ
 RULE_SHARE = 0.25  # part of `coverage` for the modification rules (加减) that the findings call for
 
 
+def from_params(P: Params) -> "RubricJudge":
+    """The judge; no parameter concerns it."""
+    return RubricJudge()
+
+
 class RubricJudge:
     """The rubric as a judge of any mode; pairwise and listwise replies come from its scores."""
 
@@ -54,6 +60,10 @@ class RubricJudge:
     def identity(self, mode: Mode) -> dict[str, str]:
         """No part of a reply depends on anything but the tables and the code; it is never stored."""
         return {}
+
+    def description(self, question: Question) -> list[str]:
+        """What it goes by: its criteria with their weights."""
+        return ["rubric, weights: " + ", ".join(f"{name} {weight:g}" for name, weight in WEIGHTS.items())]
 
     def ask(self, questions: Sequence[Question], record: Record) -> None:
         """Score every text of every question, each once."""
