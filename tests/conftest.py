@@ -25,3 +25,12 @@ def tcmeval_path() -> Path:
     if not path.exists():
         pytest.skip(f"real cases are not at {path}; set TCM_DATA to the folder that holds tcmeval-sdt/")
     return path
+
+
+@pytest.fixture(scope="session")
+def best4sdt_path() -> Path:
+    """The TCM-BEST4SDT records; tests that need them skip where they are absent."""
+    path = SHARED_DATA / "best4sdt" / "TCM_SDT_192.json"
+    if not path.exists():
+        pytest.skip(f"real cases are not at {path}; set TCM_DATA to the folder that holds best4sdt/")
+    return path

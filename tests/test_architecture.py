@@ -15,7 +15,7 @@ SRC = Path(__file__).resolve().parents[1] / "src"
 
 # A room imports rooms of the levels before its own, and nothing of its own level but itself.
 ORDER = {
-    "tcm": ("files", "cases", "knowledge", "prescriptions", "sources metrics invented", "commands"),
+    "tcm": ("files", "cases", "knowledge", "prescriptions", "evidence", "sources metrics invented", "commands"),
     "tcm_rlaif": ("study", "models", "feedback", "training", "evaluation", "report", "runner"),
 }
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "pandas", "papermill")

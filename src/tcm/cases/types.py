@@ -95,10 +95,11 @@ class Case(Record):
 
     Args:
         id: unique within a study.
-        source: where the record comes from, e.g. ``invented`` or ``mtcmb``.
+        source: where the record comes from, e.g. ``invented``; a kind of record follows a slash: ``best4sdt/clinical``.
         patient_id: visits of one patient share it; the split never parts them.
         earlier_visits: oldest first; each with its answer. Empty for a first visit.
         answer: the gold answer; None where the source has none.
+        modifications: what the record would change for which symptom (随症加减), as written; no part of the answer.
     """
 
     id: str = Field(min_length=1)
@@ -108,6 +109,7 @@ class Case(Record):
     visit: Visit
     earlier_visits: tuple[Visit, ...] = ()
     answer: Answer | None = None
+    modifications: str = ""
 
     @property
     def task(self) -> Literal["first_visit", "follow_up_visit"]:

@@ -166,6 +166,28 @@ def empty(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:
     return [""] * len(cases)
 
 
+def expert_rule(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:
+    """The first formula of the pattern of the tables that fits a case best, with its labels; reads no training case.
+
+    An empty answer where no finding is known to the tables.
+    """
+    from tcm.evidence.witnesses import rule_answers  # reads all tables: only where this floor is asked for
+    from tcm.knowledge.fit_matrix import sign_fits
+
+    return [write(answer) for answer in rule_answers(sign_fits(cases))]
+
+
+def expert(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:
+    """The answer with the highest expected herb F1 under all evidence.
+
+    Patterns that fit, similar training cases, popularity and the previous prescription, weighed as fits the training
+    answers best (leave one out): `tcm.evidence`.
+    """
+    from tcm.evidence import Evidence
+
+    return [write(found.answer) for found in Evidence(train).about(cases)]
+
+
 def list_everything(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:
     """Every label and every herb that occurs in `train`, with median doses: beats scorers that take recall alone."""
     answers = _answers(train)
@@ -188,6 +210,8 @@ FLOORS: Mapping[str, Floor] = {
     "nearest_case": nearest_case,
     "copy_previous": copy_previous,
     "template_only": template_only,
+    "expert_rule": expert_rule,
+    "expert": expert,
 }
 ATTACKS: Mapping[str, Floor] = {
     "empty": empty,

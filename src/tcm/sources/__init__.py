@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tcm.cases import Case
+from tcm.sources.best4sdt import read_best4sdt
 from tcm.sources.mtcmb import read_mtcmb
 from tcm.sources.own import read_own
 from tcm.sources.tcmeval_sdt import read_tcmeval_sdt
 
 SOURCES: dict[str, Callable[[Path, Mapping[str, str]], list[Case]]] = {
+    "best4sdt": lambda path, _: read_best4sdt(path),
     "mtcmb": lambda path, _: read_mtcmb(path),
     "tcmeval_sdt": lambda path, _: read_tcmeval_sdt(path),
     "own": read_own,

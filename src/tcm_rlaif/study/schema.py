@@ -132,8 +132,8 @@ class Params(BaseModel):
     base_seed: Seed = key(0, "tiny: seed of corpus, initial weights and pre-training")
 
     # 01_data_prep
-    data_source: Literal["invented", "mtcmb", "tcmeval_sdt", "own"] = key(
-        "invented", "invented cases, MTCMB, TCMEval-SDT, or own records (JSONL or CSV at data_path)"
+    data_source: Literal["invented", "best4sdt", "mtcmb", "tcmeval_sdt", "own"] = key(
+        "invented", "invented cases, TCM-BEST4SDT, MTCMB, TCMEval-SDT, or own records (JSONL or CSV at data_path)"
     )
     data_path: str = key("", "file or folder of the records; a relative path starts at the project folder")
     data_columns: dict[str, str] = key({}, "own records: our field -> your column, e.g. chief_complaint: 主诉")

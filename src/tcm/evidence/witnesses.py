@@ -1,0 +1,65 @@
+"""Who testifies what should be prescribed: each pattern with its formulas, and each training case with its answer."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+import numpy as np
+
+from tcm.cases import Answer, PrescriptionItem
+from tcm.knowledge import compose, patterns, resolve_herb
+
+
+def base_herb(name: str) -> str:
+    """The base herb of a name; one that the tables do not know stays as written."""
+    known = resolve_herb(name)
+    return known.base if known else "".join(name.split())
+
+
+def base_herbs(names: Iterable[str]) -> frozenset[str]:
+    """Base herbs of a prescription: evidence is counted at this level, the processed form is chosen afterwards."""
+    return frozenset(map(base_herb, names))
+
+
+@cache
+def pattern_answers() -> tuple[tuple[Answer, ...], np.ndarray]:
+    """Each pattern's answer with each of its formulas.
+
+    Returns:
+        The answers, and for each the number of its pattern in `knowledge.patterns()`, rising; formulas in their order.
+    """
+    answers, numbers = [], []
+    for number, pattern in enumerate(patterns()):
+        for formula in pattern.formulas:
+            items = tuple(PrescriptionItem(herb=herb, dose=dose) for herb, dose in compose(formula).items())
+            if items:
+                answers.append(_answer(pattern, formula, items))
+                numbers.append(number)
+    return tuple(answers), np.array(numbers)
+
+
+def _answer(pattern, formula: str, items: tuple[PrescriptionItem, ...]) -> Answer:
+    return Answer(
+        disease=pattern.disease,
+        syndrome=pattern.syndrome,
+        treatment_principle=pattern.treatment_principle,
+        formula=formula,
+        prescription=items,
+    )
+
+
+def rule_answers(fits: np.ndarray) -> list[Answer]:
+    """The first formula of the best-fitting pattern of each case; an empty answer where no pattern fits.
+
+    Args:
+        fits: shape (cases, patterns), e.g. from `sign_fits`.
+    """
+    answers, numbers = pattern_answers()
+    first: dict[int, Answer] = {}
+    for answer, number in zip(answers, numbers.tolist(), strict=True):
+        first.setdefault(number, answer)
+    return [first.get(int(row.argmax()), Answer()) if row.any() else Answer() for row in fits]
+
+
+def columns_of(herb_sets: Sequence[frozenset[str]]) -> dict[str, int]:
+    """Herb -> column, in the order of the names."""
+    return {herb: place for place, herb in enumerate(sorted(frozenset().union(*herb_sets)))}

@@ -1,0 +1,161 @@
+"""Measures the evidence on public cases: the floors, the agreement of expected F1 with physicians, the curve.
+
+Five folds by group, weights fitted on the training part alone, herb F1 at base level, 95 % bootstrap intervals over
+cases. Reads public cases where they lie (``TCM_DATA``, or ../shared/data) and prints the table, progress to stderr.
+Only the weights are blind to the cases that are answered: the form of the mixture (wordings beside signs, neighbours,
+the first formula before the others, the grid) was chosen by looking at these very cases; new ones may do less well.
+No test: run it by hand with ``python tests/benchmarks/measure_evidence.py``.
+"""
+
+import argparse
+import os
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from tcm.cases import Answer, Case
+from tcm.cases.splits import groups
+from tcm.evidence import Evidence, Weights
+from tcm.metrics.case import label_scores
+from tcm.metrics.dose import dose_agreement, grams
+from tcm.metrics.floors import expert_rule, nearest_case, popularity
+from tcm.metrics.sets import herb_set, overlap
+from tcm.prescriptions.answers import parse
+from tcm.sources import SOURCES
+from tcm_rlaif.evaluation.stats import interval
+
+DATA = Path(os.environ.get("TCM_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data"))
+PLACES = {"best4sdt": DATA / "best4sdt" / "TCM_SDT_192.json", "mtcmb": DATA / "mtcmb"}
+FOLDS, GAP, SIZES = 5, 0.1, (20, 40, 80, 150)
+
+
+def f1(gold: Answer, answer: Answer) -> float:
+    """Herb F1 at base level."""
+    return overlap(herb_set(gold.herbs, "base"), herb_set(answer.herbs, "base"))["f1"]
+
+
+def folds(cases: Sequence[Case], seed: int) -> list[tuple[list[Case], list[Case]]]:
+    """Training and test cases of each fold; a group lies in one fold."""
+    group = groups(cases, 0.8)
+    order = sorted(set(group))
+    random.Random(f"folds-{seed}").shuffle(order)
+    fold = {number: place % FOLDS for place, number in enumerate(order)}
+    parts = [[c for c, g in zip(cases, group, strict=True) if fold[g] == k] for k in range(FOLDS)]
+    return [([c for j, part in enumerate(parts) if j != k for c in part], parts[k]) for k in range(FOLDS)]
+
+
+def floors(train: list[Case], test: list[Case]) -> dict[str, list[Answer]]:
+    """Answers of the floors, and of the evidence with one part left out."""
+    answers = {
+        name: [parse(text).answer for text in floor(train, test)]
+        for name, floor in (("popularity", popularity), ("nearest_case", nearest_case), ("expert_rule", expert_rule))
+    }
+    w = (evidence := Evidence(train)).weights
+    without = {
+        "expert without patterns": Weights(0, w.similar, w.popular, w.previous, w.sharpness),
+        "expert without similar cases": Weights(max(w.patterns, 0.1), 0, w.popular, w.previous, w.sharpness),
+    }
+    answers["expert"] = [found.answer for found in evidence.about(test)]
+    for name, weights in without.items():
+        answers[name] = [found.answer for found in Evidence(train, weights=weights).about(test)]
+    return answers
+
+
+def audit(train: list[Case], test: list[Case]) -> dict[str, list[float]]:
+    """Per test case: share of pairs of two other patients' answers ordered as their herb F1 is (gap of 0.1 or more),
+    and share of other patients' answers that score below this patient's, for the evidence and for popularity alone."""
+    found: dict[str, list[float]] = defaultdict(list)
+    answered = [case.answer for case in test]
+    agree = np.array([[f1(gold, other) for other in answered] for gold in answered])
+    for judge, weights in (("evidence", None), ("popularity", Weights(0, 0, 1, 0))):
+        about = Evidence(train, weights=weights).about(test)
+        score = np.array([[case.expected_f1(other.herbs) for other in answered] for case in about])
+        for i in range(len(test)):
+            others = np.delete(np.arange(len(test)), i)
+            pairs = [(a, b) for k, a in enumerate(others) for b in others[:k] if abs(agree[i, a] - agree[i, b]) >= GAP]
+            if pairs:
+                right = [(score[i, a] > score[i, b]) == (agree[i, a] > agree[i, b]) for a, b in pairs]
+                found[f"order agreement, {judge}"].append(float(np.mean(right)))
+            own = (score[i, i] > score[i, others]) + 0.5 * (score[i, i] == score[i, others])
+            found[f"this patient's answer above another's, {judge}"].append(float(np.mean(own)))
+    return found
+
+
+def row(name: str, values: Sequence[float]) -> str:
+    """One line of the table: mean, interval and number of cases."""
+    low, high = interval(values, 0.95, 2000)
+    return f"| {name} | {np.mean(values):.3f} | {low:.3f} to {high:.3f} | {len(values)} |"
+
+
+def measure(name: str, cases: list[Case], seed: int) -> None:
+    """Print the floors and the agreement on one source."""
+    scores: Mapping[str, list[float]] = defaultdict(list)
+    kinds: Mapping[str, list[float]] = defaultdict(list)
+    checks: Mapping[str, list[float]] = defaultdict(list)
+    others: Mapping[str, list[float]] = defaultdict(list)
+    chosen: Counter[str] = Counter()
+    for train, test in tqdm(folds(cases, seed), desc=f"{name}, folds"):
+        for floor, answers in floors(train, test).items():
+            for case, answer in zip(test, answers, strict=True):
+                value = f1(case.answer, answer)
+                scores[floor].append(value)
+                if floor in ("expert", "popularity"):
+                    kinds[f"{floor}, {case.source}"].append(value)
+                if floor in ("expert", "nearest_case", "expert_rule"):
+                    for key, score in label_scores(case.answer, answer).items():
+                        if key in ("disease_f1", "syndrome_f1", "principle_dice"):
+                            others[f"{floor}, {key}"].append(score)
+                    if gold := grams(case.answer.prescription):
+                        dosed = dose_agreement(gold, grams(answer.prescription))
+                        others[f"{floor}, dose overlap"].append(dosed["overlap"])
+        chosen[str(Evidence(train).weights)] += 1
+        for check, values in audit(train, test).items():
+            checks[check] += values
+    print(f"\n{name}: {len(cases)} cases, five folds, seed {seed}\n")
+    print("| | mean | 95 % interval | cases |\n|---|---|---|---|")
+    for table in (scores, kinds, checks, others):
+        print("\n".join(row(what, values) for what, values in table.items()), flush=True)
+    print("\nweights: " + "; ".join(f"{n} x ({w})" for w, n in chosen.most_common()))
+
+
+def curve(name: str, cases: list[Case], seeds: int) -> None:
+    """Print herb F1 of the expert and of popularity for so many training answers; each case is averaged over seeds."""
+    print(f"\n{name}: herb F1 by the number of training answers, mean over {seeds} draws\n")
+    print("| answers | expert | 95 % interval | popularity |\n|---|---|---|---|")
+    for size in SIZES:
+        found: dict[str, dict[str, list[float]]] = {"expert": defaultdict(list), "popularity": defaultdict(list)}
+        for seed in tqdm(range(seeds), desc=f"{name}, {size} answers"):
+            for train, test in folds(cases, seed):
+                few = random.Random(f"draw-{seed}").sample(train, min(size, len(train)))
+                popular = parse(popularity(few, test[:1])[0]).answer
+                for about in Evidence(few).about(test):
+                    found["expert"][about.case.id].append(f1(about.case.answer, about.answer))
+                    found["popularity"][about.case.id].append(f1(about.case.answer, popular))
+        means = {floor: [float(np.mean(v)) for v in by_case.values()] for floor, by_case in found.items()}
+        low, high = interval(means["expert"], 0.95, 2000)
+        expert, popular = np.mean(means["expert"]), np.mean(means["popularity"])
+        print(f"| {size} | {expert:.3f} | {low:.3f} to {high:.3f} | {popular:.3f} |", flush=True)
+
+
+def main() -> None:
+    """Measure every source that is there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="of the folds")
+    parser.add_argument("--draws", type=int, default=3, help="draws for each point of the curve; 0 leaves it out")
+    options = parser.parse_args()
+    for name, path in PLACES.items():
+        if not path.exists():
+            print(f"{name}: no cases at {path}; set TCM_DATA to the folder that holds {path.parent.name}/")
+            continue
+        cases = SOURCES[name](path, {})
+        measure(name, cases, options.seed)
+        if name == "best4sdt" and options.draws:
+            curve(name, cases, options.draws)
+
+
+if __name__ == "__main__":
+    main()
