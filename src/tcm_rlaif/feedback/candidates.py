@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tcm.cases import Case
 from tcm.files import write_rows
 from tcm_rlaif.feedback.judges.base import Item
-from tcm_rlaif.models.sampling import Sample, sample, sample_vllm
+from tcm_rlaif.models.sampling import Sample, check_context, sample, sample_vllm
 from tcm_rlaif.study.schema import Params
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def sample_candidates(
     seed: int,
     path: Path,
 ) -> tuple[list[Item], list[Sample]]:
-    """Sample `candidate_number` answers per case and write them down.
+    """Sample `candidate_number` answers per case and write them down, text and token ids.
 
     Returns:
         One item per case, in order, and all samples.
@@ -36,6 +36,7 @@ def sample_candidates(
         "seed": seed,
     }
     if P.candidate_engine == "vllm":
+        check_context(model, tokenizer, cases, P.candidate_max_new_tokens)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # vLLM reads the policy as it is now from a folder
             adapted = hasattr(model, "peft_config")

@@ -30,6 +30,40 @@ def compute_dtype(P: Params):
     return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
 
 
+def _locate(source: str, key: str) -> tuple[str, dict[str, str]]:
+    """Where a model lies: what `from_pretrained` takes as its name, and `gguf_file` where it is one.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_base`, for what can be seen without loading.
+    """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    place = ROOT / Path(source).expanduser()
+    if source.lower().endswith(".gguf"):
+        if not place.is_file():
+            raise FileNotFoundError(f"{key}: {place}: no such file")
+        return str(place.parent), {"gguf_file": place.name}
+    if place.is_dir():
+        if not (place / "config.json").is_file():
+            files = ", ".join(sorted(file.name for file in place.glob("*.[gG][gG][uU][fF]")))
+            fix = f"name the file itself, one of: {files}" if files else "name the folder that holds it"
+            raise ValueError(f"{key}: {place}: a folder without config.json is no model; {fix}")
+        return str(place), {}
+    try:
+        validate_repo_id(source)
+    except HFValidationError:
+        raise ValueError(f"{key}: {_not_found(source)} and its form is not that of a hub id (owner/name)") from None
+    return source, {}
+
+
+def _not_found(source: str) -> str:
+    return (
+        f"{source!r} is no folder ({ROOT / Path(source).expanduser()} does not exist; check the spelling, a relative "
+        "one counts from the project), no .gguf file (it would end in .gguf)"
+    )
+
+
 def load_base(source: str, P: Params) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
     """Load a causal LM and its tokenizer.
 
@@ -43,24 +77,28 @@ def load_base(source: str, P: Params) -> tuple["PreTrainedModel", "PreTrainedTok
 
     Raises:
         FileNotFoundError: for a .gguf file that is not there.
+        ValueError: for anything else that cannot be loaded: names the key, what was looked for, and the fix.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    kwargs: dict = {"dtype": torch.float32 if P.base_model == "tiny" else compute_dtype(P)}
-    name = source
-    if source.endswith(".gguf"):
-        file = ROOT / source
-        if not file.is_file():
-            raise FileNotFoundError(f"base_model: {file}: no such file")
-        name = str(file.parent)
-        kwargs |= {"gguf_file": file.name, "quantization_config": GgufConfig(dequantize=True)}
-    elif (ROOT / source).is_dir():
-        name = str(ROOT / source)
-    tokenizer = AutoTokenizer.from_pretrained(
-        name, **({"gguf_file": kwargs["gguf_file"]} if "gguf_file" in kwargs else {})
-    )
-    model = AutoModelForCausalLM.from_pretrained(name, **kwargs)
+    key = "judge_model" if source == P.judge_model != P.base_model else "base_model"
+    name, gguf = _locate(source, key)
+    kwargs: dict = {"dtype": torch.float32 if P.base_model == "tiny" else compute_dtype(P), **gguf}
+    if gguf:
+        kwargs["quantization_config"] = GgufConfig(dequantize=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **gguf)
+        model = AutoModelForCausalLM.from_pretrained(name, **kwargs)
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        if name != source or Path(name).is_dir():
+            raise ValueError(f"{key}: {ROOT / Path(source).expanduser()}: cannot be loaded: {reason}") from error
+        raise ValueError(
+            f"{key}: {_not_found(source)}, and as a hub id it cannot be had: {reason} "
+            "A gated model wants a token (`hf auth login`); without network, name the folder of a copy."
+        ) from error
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
         # padding with the end token would hide the end from the loss and the model would never learn to stop

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tcm.cases import Case
+from tcm_rlaif.models.sampling import Sample, prompt_ids
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -11,50 +14,68 @@ if TYPE_CHECKING:
 PAD_TO = 64
 
 
-def answer_logps(
-    model,
-    tokenizer: "PreTrainedTokenizerBase",
-    messages: Sequence[tuple[list, list]],
-    finished: Sequence[bool] | None = None,
-    batch_size: int = 16,
-):
-    """Summed log-probability and number of tokens of each answer given its prompt.
+def answer_logps(model, tokenizer: "PreTrainedTokenizerBase", messages: Sequence[tuple[list, list]], **batch):
+    """Summed log-probability and number of tokens of each written answer given its prompt.
 
     Args:
-        messages: (prompt, completion) as chat messages.
-        finished: whether each answer came to its end; of one that was cut off, no end token is counted. Default: all.
+        messages: (prompt, completion) as chat messages; tokenised as TRL's trainers tokenise them.
 
     Returns:
-        Two lists, length len(messages): sum of log-probabilities (nats), number of answer tokens.
+        As `token_logps`.
+    """
+
+    def ids(said: list[list], **end) -> list[list[int]]:
+        texts = [tokenizer.apply_chat_template(m, tokenize=False, **end) for m in said]
+        return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+
+    heads = ids([p for p, _ in messages], add_generation_prompt=True)
+    return token_logps(model, tokenizer, ids([p + c for p, c in messages]), [len(head) for head in heads], **batch)
+
+
+def sample_logps(
+    model, tokenizer: "PreTrainedTokenizerBase", cases: Sequence[Case], samples: Sequence[Sample], **batch
+):
+    """The same of sampled answers, on the very tokens that were drawn: no text in between, nothing tokenised again.
+
+    Args:
+        cases: the case of each sample.
+
+    Returns:
+        As `token_logps`.
+    """
+    heads = prompt_ids(tokenizer, cases)
+    rows = [[*head, *s.ids] for head, s in zip(heads, samples, strict=True)]
+    return token_logps(model, tokenizer, rows, [len(head) for head in heads], **batch)
+
+
+def token_logps(
+    model, tokenizer: "PreTrainedTokenizerBase", rows: Sequence[list[int]], first: Sequence[int], batch_size: int = 16
+) -> tuple[list[float], list[int]]:
+    """Summed log-probability and number of the tokens of each row from a place on.
+
+    Args:
+        rows: token ids of prompt and answer.
+        first: place in each row where the answer begins.
+
+    Returns:
+        Two lists, length len(rows): sum of log-probabilities (nats), number of answer tokens.
     """
     import torch
 
     logps, counts = [], []
-    for start in range(0, len(messages), batch_size):
-        batch = messages[start : start + batch_size]
-        ended = finished[start : start + batch_size] if finished else [True] * len(batch)
-        head = [tokenizer.apply_chat_template(p, tokenize=False, add_generation_prompt=True) for p, _ in batch]
-        full = [
-            tokenizer.apply_chat_template(p + c, tokenize=False) if end else opened + c[0]["content"]
-            for (p, c), opened, end in zip(batch, head, ended, strict=True)
-        ]
-        inputs = tokenizer(
-            full,
+    for start in range(0, len(rows), batch_size):
+        inputs = tokenizer.pad(
+            {"input_ids": list(rows[start : start + batch_size])},
             return_tensors="pt",
-            padding=True,
             padding_side="right",
             pad_to_multiple_of=PAD_TO,
-            add_special_tokens=False,
-        )
-        first = [len(ids) for ids in tokenizer(head, add_special_tokens=False)["input_ids"]]
-        inputs = inputs.to(model.device)
+        ).to(model.device)
         with torch.inference_mode():
             logits = model(**inputs).logits[:, :-1].float()
         taken = logits.log_softmax(-1).gather(-1, inputs["input_ids"][:, 1:, None]).squeeze(-1)  # (B, T-1)
+        begin = torch.tensor(first[start : start + batch_size], device=model.device)[:, None]
         position = torch.arange(1, inputs["input_ids"].shape[1], device=model.device)
-        answer = (position >= torch.tensor(first, device=model.device)[:, None]) & inputs["attention_mask"][
-            :, 1:
-        ].bool()
+        answer = (position >= begin) & inputs["attention_mask"][:, 1:].bool()
         logps += (taken * answer).sum(-1).tolist()
         counts += answer.sum(-1).tolist()
     return logps, counts

@@ -22,14 +22,20 @@ class Sample:
 
     Args:
         finished: whether the model ended it itself (EOS), not the length limit.
-        tokens: length in tokens, without padding, with EOS.
+        ids: the tokens as they were drawn, without padding, with EOS. The text read again gives other ones: a model
+            spells a word in many ways, a tokenizer in one.
     """
 
     case_id: str
     number: int
     text: str
     finished: bool
-    tokens: int
+    ids: tuple[int, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Length in tokens."""
+        return len(self.ids)
 
 
 def answer_seed(seed: int, case_id: str, number: int) -> int:
@@ -66,6 +72,45 @@ def _sampler(seeds: Sequence[int], temperature: float, top_p: float, over: set[i
     return PerRowSampling()
 
 
+def context_of(model: "PreTrainedModel") -> int | None:
+    """Longest text that a model was made for, in tokens; None where its configuration names none."""
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None)
+
+
+def named(lengths: Sequence[tuple[str, int]]) -> str:
+    """What is too long, for an error: how many, and the first ten by name and length in tokens."""
+    first = ", ".join(f"{name} ({length})" for name, length in lengths[:10])
+    return f"{len(lengths)} in all: {first}" + (" …" if len(lengths) > 10 else "")
+
+
+def prompt_ids(tokenizer: "PreTrainedTokenizerBase", cases: Sequence[Case]) -> list[list[int]]:
+    """The tokens that a model is asked each case with."""
+    texts = [
+        tokenizer.apply_chat_template(prompts.prompt(c), tokenize=False, add_generation_prompt=True) for c in cases
+    ]
+    return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+
+
+def check_context(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", cases: Sequence[Case], room: int
+) -> None:
+    """Refuse cases whose prompts leave too little of the model's context.
+
+    Args:
+        room: longest answer, in tokens.
+
+    Raises:
+        ValueError: names the cases and the lengths of their prompts.
+    """
+    context, asked = context_of(model), prompt_ids(tokenizer, cases)
+    long = [(c.id, len(ids)) for c, ids in zip(cases, asked, strict=True) if context and len(ids) + room > context]
+    if long:
+        raise ValueError(
+            f"prompts of more than {context - room} tokens (the model's context of {context} less {room} for the "
+            f"answer): {named(long)}; leave these cases out or shorten them, or take a model with a longer context"
+        )
+
+
 def sample(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
@@ -90,36 +135,34 @@ def sample(
 
     Returns:
         `number` samples per case, in the order of the cases.
+
+    Raises:
+        ValueError: as `check_context`, before anything is sampled.
     """
     import torch
     from tqdm import tqdm
 
-    if not cases:
-        return []
-    texts = [
-        tokenizer.apply_chat_template(prompts.prompt(c), tokenize=False, add_generation_prompt=True) for c in cases
-    ]
-    lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
-    jobs = sorted(((i, n) for i in range(len(cases)) for n in range(number)), key=lambda job: (lengths[job[0]], job))
+    check_context(model, tokenizer, cases, max_new_tokens)
+    asked = prompt_ids(tokenizer, cases)
+    jobs = sorted(((i, n) for i in range(len(cases)) for n in range(number)), key=lambda job: (len(asked[job[0]]), job))
     batches = [jobs[i : i + batch_size] for i in range(0, len(jobs), batch_size)]
     over = {tokenizer.eos_token_id, tokenizer.pad_token_id}
+    ends = over if temperature else {tokenizer.eos_token_id}  # the sampler ends a row at padding, too
     done: dict[tuple[int, int], Sample] = {}
     for batch in tqdm(batches, desc=progress, disable=not progress, unit="batch"):
-        inputs = tokenizer([texts[i] for i, _ in batch], return_tensors="pt", padding=True, add_special_tokens=False)
-        inputs = inputs.to(model.device)
+        inputs = tokenizer.pad({"input_ids": [asked[i] for i, _ in batch]}, return_tensors="pt").to(model.device)
         seeds = [answer_seed(seed, cases[i].id, n) for i, n in batch]
         processors = [_sampler(seeds, temperature, top_p, over)] if temperature else []
         with torch.inference_mode():
-            ids = model.generate(
+            out = model.generate(
                 **inputs, do_sample=False, max_new_tokens=max_new_tokens, logits_processor=processors,
                 pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
                 repetition_penalty=1.0, no_repeat_ngram_size=0,  # chat models bring their own, which changes every draw
             )  # fmt: skip
-        for (i, n), row in zip(batch, ids[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
-            finished = tokenizer.eos_token_id in row
-            length = row.index(tokenizer.eos_token_id) + 1 if finished else len(row)
-            text = tokenizer.decode(row[:length], skip_special_tokens=True).strip()
-            done[i, n] = Sample(cases[i].id, n, text, finished, length)
+        for (i, n), row in zip(batch, out[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+            ids = row[: next((at for at, token in enumerate(row, 1) if token in ends), len(row))]
+            text = tokenizer.decode(ids, skip_special_tokens=True).strip()
+            done[i, n] = Sample(cases[i].id, n, text, ids[-1] == tokenizer.eos_token_id, tuple(ids))
     return [done[i, n] for i in range(len(cases)) for n in range(number)]
 
 
@@ -154,9 +197,7 @@ def sample_vllm(
 
     llm = LLM(model=source, enable_lora=adapter is not None, max_lora_rank=256, seed=seed)
     asked = [(case, n) for case in cases for n in range(number)]
-    texts = [
-        tokenizer.apply_chat_template(prompts.prompt(c), tokenize=False, add_generation_prompt=True) for c, _ in asked
-    ]
+    ids = prompt_ids(tokenizer, [case for case, _ in asked])  # of a text vLLM would begin with a second BOS token
     settings = [
         SamplingParams(
             temperature=temperature, top_p=top_p, max_tokens=max_new_tokens, seed=answer_seed(seed, c.id, n) % 2**31
@@ -164,8 +205,11 @@ def sample_vllm(
         for c, n in asked
     ]
     lora = LoRARequest("policy", 1, str(adapter)) if adapter else None
-    outputs = [request.outputs[0] for request in llm.generate(texts, settings, lora_request=lora)]
+    outputs = [
+        request.outputs[0]
+        for request in llm.generate([{"prompt_token_ids": i} for i in ids], settings, lora_request=lora)
+    ]
     return [
-        Sample(case.id, n, out.text.strip(), out.finish_reason == "stop", len(out.token_ids))
+        Sample(case.id, n, out.text.strip(), out.finish_reason == "stop", tuple(out.token_ids))
         for (case, n), out in zip(asked, outputs, strict=True)
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcm_rlaif.models.loading import compute_dtype
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.training import checkpoints
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -44,13 +45,12 @@ def steps_of(rows: int, batch: int, epochs: float) -> int:
 
 
 def run(trainer: "Trainer") -> list[dict[str, float]]:
-    """Train, going on from the last checkpoint where an interrupted run left one.
+    """Train, going on from the newest whole checkpoint where an interrupted run left one.
 
     Returns:
         The log as rows: `step`, `epoch` and what the trainer logged.
     """
-    from transformers.trainer_utils import get_last_checkpoint
-
-    folder = trainer.args.output_dir
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(folder) if Path(folder).is_dir() else None)
+    with trainer.args.main_process_first(local=False):  # of several processes one clears away what is damaged
+        last = checkpoints.newest(Path(trainer.args.output_dir))
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
     return [row for row in trainer.state.log_history if "train_runtime" not in row]

@@ -5,14 +5,14 @@ rejected both less likely (likelihood displacement, arXiv 2410.08847). The panel
 before, during and after training, stops when answers fall ill, and goes back to the last healthy weights.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from tcm.cases import Case
 from tcm.metrics import score_case
-from tcm_rlaif.models import prompts
-from tcm_rlaif.models.logps import answer_logps
+from tcm_rlaif.models.logps import answer_logps, sample_logps
 from tcm_rlaif.models.sampling import sample
 from tcm_rlaif.study.schema import Params
 
@@ -49,18 +49,21 @@ class HealthPanel:
         self.model, self.tokenizer, self.cases, self.judge, self.P, self.seed = model, tokenizer, cases, judge, P, seed
         self.pairs = [(r["prompt"], r["chosen"]) for r in pairs] + [(r["prompt"], r["rejected"]) for r in pairs]
         self.rows: list[dict[str, Any]] = []
-        self.reference = self.reference_logps(self.pairs)
+        with self.as_reference():
+            self.reference = answer_logps(model, tokenizer, self.pairs)[0]
         self.healthy_weights: dict = {}
         self.kept_step = 0
 
-    def reference_logps(self, messages, finished: Sequence[bool] | None = None) -> list[float]:
-        """Summed log-probabilities under the reference: the frozen SFT adapter, or the base without an adapter."""
+    @contextmanager
+    def as_reference(self) -> Iterator[None]:
+        """Within it the model speaks as the reference: with the frozen SFT adapter, or without any, as the base."""
         if "ref" not in self.model.peft_config:
             with self.model.disable_adapter():
-                return answer_logps(self.model, self.tokenizer, messages, finished)[0]
+                yield
+            return
         self.model.set_adapter("ref")
         try:
-            return answer_logps(self.model, self.tokenizer, messages, finished)[0]
+            yield
         finally:
             self.model.set_adapter("default")
 
@@ -98,22 +101,28 @@ class HealthPanel:
         }
 
     def _answer_readings(self) -> dict[str, float]:
+        """What is read from answers sampled at temperature 1 and top_p 1, that is, from the policy itself.
+
+        The mean log-ratio of policy and reference is an unbiased estimate of KL(policy || reference) of an answer,
+        because it is taken on the tokens that were drawn, from the distribution that they were drawn from: of the text
+        tokenised again it is not, since the policy may have spelt it in other tokens. Divided by the tokens drawn it
+        is the KL a token, up to the bias of a ratio of means, which falls as 1 / answers. A single reading may be
+        below 0.
+        """
         P = self.P
         samples = sample(
             self.model, self.tokenizer, self.cases, number=1, temperature=1.0, seed=self.seed,
             batch_size=len(self.cases), max_new_tokens=P.candidate_max_new_tokens,
         )  # fmt: skip
         scores = [score_case(c, s.text, s.finished) for c, s in zip(self.cases, samples, strict=True)]
-        said = [(prompts.prompt(c), prompts.completion(s.text)) for c, s in zip(self.cases, samples, strict=True)]
-        finished = [s.finished for s in samples]
-        policy, tokens = answer_logps(self.model, self.tokenizer, said, finished)
-        reference = self.reference_logps(said, finished)
+        policy, tokens = sample_logps(self.model, self.tokenizer, self.cases, samples)
+        with self.as_reference():
+            reference, _ = sample_logps(self.model, self.tokenizer, self.cases, samples)
         mean = {
             name: fmean(s[name] for s in scores) for name in ("format_valid", "finished", "herb_repetition", "length")
         }
         return mean | {
             "judge_score": fmean(self.judge(c, s.text) for c, s in zip(self.cases, samples, strict=True)),
-            # over samples of the policy the mean log-ratio is an unbiased estimate of KL(policy || reference)
             "kl_per_token": (sum(policy) - sum(reference)) / max(1, sum(tokens)),
         }
 

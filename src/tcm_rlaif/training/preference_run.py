@@ -75,7 +75,9 @@ class PreferenceRun:
         watched = len(self.panel.pairs) // 2
         half = min(4, watched)
         batch = self.panel.pairs[:half] + self.panel.pairs[watched : watched + half]
-        policy, reference = answer_logps(self.model, self.tokenizer, batch)[0], self.panel.reference_logps(batch)
+        policy, _ = answer_logps(self.model, self.tokenizer, batch)
+        with self.panel.as_reference():
+            reference, _ = answer_logps(self.model, self.tokenizer, batch)
         ratio = [p - r for p, r in zip(policy, reference, strict=True)]
         ours = [
             math.log1p(math.exp(-self.P.dpo_beta * (c - r))) for c, r in zip(ratio[:half], ratio[half:], strict=True)

@@ -6,32 +6,45 @@ Free of charge, and each catches a mistake that would cost a whole study; the no
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tcm_rlaif.models.sampling import named
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
     from trl import DPOTrainer, SFTTrainer
 
 
-def check_lengths(tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict], limit: int) -> dict[str, int]:
+def check_lengths(
+    tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict], limit: int, context: int | None = None
+) -> dict[str, int]:
     """Refuse rows that are too long; nothing is ever cut.
 
     Args:
-        rows: prompt + completion, or prompt + chosen + rejected, as messages.
+        rows: prompt + completion, or prompt + chosen + rejected, as messages, with the `case_id` they come from.
         limit: `sft_max_length`, in tokens.
+        context: of the model (`sampling.context_of`), in tokens; a row that fits `limit` alone is refused, too.
 
     Returns:
         `longest` (tokens) and `truncated` (always 0).
 
     Raises:
-        ValueError: names the row and its length.
+        ValueError: names the cases and the lengths of their rows.
     """
-    longest = 0
-    for number, row in enumerate(rows):
-        for field in ("completion", "chosen", "rejected"):
-            if field in row:
-                length = len(tokenizer.apply_chat_template(row["prompt"] + row[field], return_dict=True)["input_ids"])
-                longest = max(longest, length)
-                if length > limit:
-                    raise ValueError(f"row {number} ({field}) has {length} tokens, sft_max_length is {limit}: raise it")
+    lengths = [
+        (row, field, len(tokenizer.apply_chat_template(row["prompt"] + row[field], return_dict=True)["input_ids"]))
+        for row in rows
+        for field in ("completion", "chosen", "rejected")
+        if field in row
+    ]
+    longest = max((length for *_, length in lengths), default=0)
+    allowed = min(limit, context or limit)
+    if longest > allowed:
+        long = [(f"{row['case_id']} {field}", length) for row, field, length in lengths if length > allowed]
+        fix = (
+            f"sft_max_length is {limit}: raise it to {longest}"
+            if longest <= (context or longest)
+            else f"the model's context is {context} tokens: leave these cases out or take a model with a longer one"
+        )
+        raise ValueError(f"rows of more than {allowed} tokens: {named(long)}; {fix}")
     return {"longest": longest, "truncated": 0}
 
 

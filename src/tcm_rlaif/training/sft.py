@@ -21,7 +21,9 @@ def sft_rows(cases: Sequence[Case]):
     """Cases as TRL's prompt-completion rows: only the completion is learned."""
     from datasets import Dataset
 
-    return Dataset.from_list([{"prompt": prompts.prompt(c), "completion": prompts.completion(c.answer)} for c in cases])
+    return Dataset.from_list(
+        [{"case_id": c.id, "prompt": prompts.prompt(c), "completion": prompts.completion(c.answer)} for c in cases]
+    )
 
 
 def sft_trainer(
