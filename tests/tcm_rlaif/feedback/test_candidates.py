@@ -19,7 +19,7 @@ def test_candidates_are_grouped_by_case_and_kept_in_a_file(tmp_path, monkeypatch
 
     def sample(model, tokenizer, cases, **settings):
         asked.update(settings)
-        return [Sample(c.id, n, f"{c.id}{n}", True, 3) for c in cases for n in range(settings["number"])]
+        return [Sample(c.id, n, f"{c.id}{n}", True, (5, 7, 2)) for c in cases for n in range(settings["number"])]
 
     monkeypatch.setattr(candidates, "sample", sample)  # a sampler that stands in for the model
     P = Params(candidate_number=2, candidate_temperature=0.7, candidate_top_p=0.8)
@@ -27,4 +27,4 @@ def test_candidates_are_grouped_by_case_and_kept_in_a_file(tmp_path, monkeypatch
     assert items == [Item(CASES[0], ("甲0", "甲1")), Item(CASES[1], ("乙0", "乙1"))] and len(samples) == 4
     assert (asked["number"], asked["temperature"], asked["top_p"], asked["seed"]) == (2, 0.7, 0.8, 5)
     rows = [json.loads(line) for line in (tmp_path / "candidates.jsonl").read_text("utf-8").splitlines()]
-    assert rows[0] == {"case_id": "甲", "number": 0, "text": "甲0", "finished": True, "tokens": 3}
+    assert rows[0] == {"case_id": "甲", "number": 0, "text": "甲0", "finished": True, "ids": [5, 7, 2]}

@@ -168,7 +168,7 @@ def test_a_gguf_file_of_quantised_weights_is_loaded_as_plain_floats(tmp_path):
     original, tokenizer = qwen("qwen2")
     write_gguf(tmp_path / "tiny.gguf", original, tokenizer, "qwen2", half=False)
     plain = gguf.GGUFReader(tmp_path / "tiny.gguf")
-    writer = _copy_without_tensors(plain, tmp_path / "q8.gguf")
+    writer = _copy_without_tensors(plain, tmp_path / "Q8.GGUF")
     for tensor in plain.tensors:
         quantised = gguf.GGMLQuantizationType.Q8_0 if tensor.data.ndim == 2 else gguf.GGMLQuantizationType.F32
         writer.add_tensor(tensor.name, gguf.quantize(np.array(tensor.data), quantised), raw_dtype=quantised)
@@ -176,7 +176,7 @@ def test_a_gguf_file_of_quantised_weights_is_loaded_as_plain_floats(tmp_path):
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    model, _ = loading.load_base(str(tmp_path / "q8.gguf"), tiny_model.params())
+    model, _ = loading.load_base(str(tmp_path / "Q8.GGUF"), tiny_model.params())
     ids = tokenizer("舌红，苔黄腻。脉弦数。")["input_ids"]
     expected = logits(original, ids)
     difference = (logits(model, ids) - expected).abs().max() / expected.abs().max()

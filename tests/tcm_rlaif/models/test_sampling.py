@@ -93,7 +93,8 @@ def test_an_answer_is_finished_when_the_model_ended_it_and_its_length_counts_the
     drawn = sample(*model, tiny_model.cases(), **LONG)
     finished = [s for s in drawn if s.finished]
     assert 0 < len(finished) < len(drawn)
-    assert all(s.tokens == 64 for s in drawn if not s.finished)
+    padding = model[1].pad_token_id  # a draw of it ends an answer, too, but is no end that the model was taught
+    assert all(s.tokens == 64 or s.ids[-1] == padding for s in drawn if not s.finished)
     assert min(s.tokens for s in finished) < 64
 
 
@@ -177,4 +178,4 @@ def test_vllm_is_asked_with_the_seed_of_each_answer_and_the_adapter(model, monke
         (cases[0].id, 0, "答", True, 2), (cases[0].id, 1, "答", True, 2),
     ]  # fmt: skip
     assert len({s.seed for s in asked["settings"]}) == 4 and asked["lora"][2] == str(tmp_path)
-    assert asked["texts"][0].endswith("<|im_start|>assistant\n")
+    assert tokenizer.decode(asked["texts"][0]["prompt_token_ids"]).endswith("<|im_start|>assistant\n")
