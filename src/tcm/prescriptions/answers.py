@@ -131,11 +131,14 @@ def parse(text: str) -> ParsedAnswer:
     body, remarks, unread = plain(rest[:MAX_CHARS])
     fields = _Fields()
     cut = sections(body)
-    drugs = any(field in ("prescription", "formula") and has_doses(content) for field, _, content in cut)
+    loose = len(cut) == 1 or (
+        any(label == "#" for _, label, _ in cut)
+        and not any(field in ("prescription", "formula") and has_doses(content) for field, _, content in cut)
+    )
     for field, label, content in cut:
         if field == "formula":
             fields.formula(label, content)
-        elif field == "prescription" or (not drugs and (label == "#" or len(cut) == 1) and has_doses(content)):
+        elif field == "prescription" or (loose and label in ("#", "") and has_doses(content)):
             fields.prescription(label, content)
         elif field == "usage":
             fields.usage(label, content)

@@ -1,19 +1,18 @@
 """Take off what a chat model lays around an answer: Markdown, tables, lists, HTML, objects, English field names.
 
-`plain` turns any of them into lines such as ``处方：`` and ``黄芪 10g（先煎）`` that the reader of answers knows, and hands
-back what it left out: remarks on herbs. A text without markup goes through untouched.
+`plain` turns any of them into lines such as ``处方：`` and ``黄芪 10g（先煎）`` that the reader of answers knows, and
+hands back what it left out: remarks on herbs. A text without markup goes through untouched.
 """
 
 import re
 from dataclasses import dataclass, field
 
 from tcm.prescriptions.labels import english_labels, field_of, label_of
-from tcm.prescriptions.notation import HAN
 from tcm.prescriptions.objects import objects_as_text
-from tcm.prescriptions.remarks import is_herb, opens_with_herb, read_line
+from tcm.prescriptions.remarks import Herbs, is_herb, is_taking, opens_with_herb, read_line
 from tcm.prescriptions.tables import table_lines
 
-_MARKUP = re.compile(r"[\n<{|`#]|\*\*|\[[\s{\"']|[A-Za-z]{4}|[•●①-⑳]|(?<![\d.])1[)）、.．]\s?(?!\d)")
+_MARKUP = re.compile(r"[\n<{|`#]|\*\*|\[[\s{\"']|[A-Za-z]{4}|[•●①-⑳]")
 _TAGS = (
     (re.compile(r"</t[dh]>\s{0,9}<t[dh][^<>]{0,99}>", re.I), " | "),
     (re.compile(r"<(?:br|/p|/tr|/li|/h[1-6]|/div)\b[^<>]{0,99}>|<tr[^<>]{0,99}>|<hr\s?/?>", re.I), "\n"),
@@ -21,58 +20,58 @@ _TAGS = (
     (re.compile(r"<h[1-6][^<>]{0,99}>", re.I), "\n# "),
     (re.compile(r"</?[A-Za-z][\w-]{0,20}(?:\s[^<>]{0,99})?/?>|<\|[\w ]{1,30}\|>"), ""),
 )
+_QUOTE = re.compile(r"^(?:\s{0,9}>){1,9}\s?")
+_HASHES = re.compile(r"#{1,6}\s{0,3}(?=[^#\s])")
 _SKIPPED = re.compile(r"\s*(?:(?:```|~~~)[\w+-]{0,20}|[-*_=—]{3,})\s*$")
 _BOLD = re.compile(r"\*{2,3}|__|`|(?<![*\w])\*(?=\S)|(?<=\S)\*(?![*\w])")
-_MARKER = re.compile(
-    r"(?:[-*+•●○▪◦·–—]\s{0,3}(?![-\d])|[-*+•]\s{1,3}|[(（]?\d{1,2}[)）、.．](?!\d)\s{0,3}|\d{1,2}\s{1,3}(?=[^\d\s])|[①-⑳]\s{0,3})"
-)
-_INLINE_NUMBER = re.compile(rf"(?<![\d.\-~])(?:[(（]?\d{{1,2}}[)）、.．]|[①-⑳])\s{{0,3}}(?=[{HAN}])")
+_BULLET = re.compile(r"[-+•●○▪◦·–—]\s{0,3}(?![-+\d\s])|[-+*•]\s{1,3}")
+_NUMBER = re.compile(r"(?:[(（]?\d{1,2}[)）、.．](?!\d)|[①-⑳])\s{0,3}")
 _ROLE = re.compile("[君臣佐使、和与及 ]{1,6}(?:药|$)")
 _KEYS = {
     "dose": "剂量 用量 分量 克数 dose dosage amount",
     "note": "煎法 煎煮 炮制 用法 处理 特殊煎法 备注 preparation note usage",
-    "said": "作用 功效 功用 功能 效用 主治 性味 归经 意义 目的 理由 解释 说明 分析 方解 配伍 角色 effect function role purpose "
-    "action reason rationale",
+    "said": "作用 功效 功用 功能 效用 主治 性味 归经 意义 目的 理由 解释 说明 分析 方解 配伍 角色 "
+    "effect function role purpose action reason rationale",
 }
 _KEY_OF = {word: kind for kind, words in _KEYS.items() for word in words.split()}
 
 
 @dataclass
 class _Lines:
-    """Lines as they are rewritten; `herb` is the last line that holds a single herb, for what is said about it below."""
+    """Lines as they are rewritten; `herb` is the last line that holds one herb, for what is said about it below."""
 
-    out: list[str] = field(default_factory=list)
+    out: list[str | Herbs] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     table: list[list[str]] = field(default_factory=list)
-    herb: int | None = None
+    herb: Herbs | None = None
     indent: int = 0
+    taking: bool = False
 
     def add(self, line: str) -> None:
         """Rewrite one line."""
-        line = re.sub(r"^(\s{0,9}>){1,9}\s?", "", line)
+        if ">" in line:
+            line = _QUOTE.sub("", line)
         cells = _cells(line)
         if cells:
             self.table.append(cells)
             return
         self.end_table()
-        if _SKIPPED.match(line) or not line.strip():
-            self.out.append("")
-            return
-        indent = len(line) - len(line.lstrip())
         body = line.strip()
-        hashes = re.match(r"#{1,6}\s{0,3}(?=[^#\s])", body)
-        body = _BOLD.sub("", body[hashes.end() :] if hashes else body).strip()
-        marker = _MARKER.match(body) or _MARKER.match(line.strip())
-        if not hashes and _MARKER.match(line.strip()):
-            body = _BOLD.sub("", line.strip()[_MARKER.match(line.strip()).end() :]).strip()
-        elif hashes and marker:
-            body = body[marker.end() :]
+        if not body or _SKIPPED.match(body):
+            return
+        hashes = _HASHES.match(body)
+        body = body[hashes.end() :] if hashes else body
+        bullet = _BULLET.match(body)
+        body = _BOLD.sub("", body[bullet.end() :] if bullet else body).strip()
+        number = _NUMBER.match(body)
+        body = body[number.end() :] if number else body
+        indent = len(line) - len(line.lstrip())
         if hashes or not self.below_herb(body, indent):
-            self.line(body, indent, heading=hashes is not None, listed=marker is not None)
+            self.line(body, indent, heading=hashes is not None, listed=bool(bullet or number))
 
     def line(self, body: str, indent: int, heading: bool, listed: bool) -> None:
         """A line that is not about the herb above: a field, herbs, a heading, or anything else."""
-        self.herb = None
+        taking, self.taking, self.herb = self.taking, False, None
         key, colon, value = _split(body)
         label = label_of(key if colon else body)
         if label:
@@ -81,6 +80,12 @@ class _Lines:
             self.herbs(body, indent)
         elif heading and not (_ROLE.match(body) or is_herb(body)):
             self.out.append(f"# {body}")
+        elif is_taking(body) and not heading:
+            if taking:
+                self.out[-1] += f"，{body}"
+            else:
+                self.out.append(body)
+            self.taking = True
         elif not heading:
             self.out.append(body)
 
@@ -91,14 +96,7 @@ class _Lines:
             self.out.append(f"用法：{inside[1]}")
         elif inside and not inside[1].isascii() and not label_of(inside[1]) and inside.start():
             self.remarks.append(inside[1])
-        herbs = _INLINE_NUMBER.split(value)
-        if _INLINE_NUMBER.match(value) and len(herbs) > 2:
-            self.out.append(f"{label}：")
-            for herb in herbs:
-                self.herbs(herb.strip(" \t，,；;、。"), 0)
-            self.herb = None
-        else:
-            self.out.append(body if key == label else f"{label}：{value}")
+        self.out.append(body if key == label else f"{label}：{value}")
 
     def herbs(self, body: str, indent: int) -> None:
         """A line of herbs with remarks."""
@@ -106,10 +104,9 @@ class _Lines:
         if not read.items:
             (self.remarks if _ROLE.match(body) else self.out).append(body)
             return
-        self.out.append(read.text())
-        self.remarks += read.remarks
+        self.out.append(read)
         if len(read.items) == 1 and not read.taking:
-            self.herb, self.indent = len(self.out) - 1, indent
+            self.herb, self.indent = read, indent
 
     def below_herb(self, body: str, indent: int) -> bool:
         """Whether a line says something about the herb above, and so is no line of its own."""
@@ -122,15 +119,13 @@ class _Lines:
         if indent <= self.indent and (kind not in ("dose", "said") or label_of(key) and field_of(label_of(key))):
             return False
         if kind == "dose":
-            self.out[self.herb] += f" {value}"
+            self.herb.dose_and_more(value)
         elif indent > self.indent and (kind is None and is_herb(key)):
             return False
         elif kind == "note":
-            read = read_line(f"{self.out[self.herb]}（{value}）")
-            self.out[self.herb] = read.text()
-            self.remarks += read.remarks
+            self.herb.said(value)
         else:
-            self.remarks.append(body)
+            self.herb.remarks.append(body)
         return True
 
     def end_table(self) -> None:
@@ -139,7 +134,7 @@ class _Lines:
             lines, remarks = table_lines(self.table)
             self.out += lines
             self.remarks += remarks
-            self.table, self.herb = [], None
+            self.table, self.herb, self.taking = [], None, False
 
 
 def _split(body: str) -> tuple[str, str, str]:
@@ -175,4 +170,6 @@ def plain(text: str) -> tuple[str, list[str], list[str]]:
     for line in english_labels(text).split("\n"):
         lines.add(line)
     lines.end_table()
-    return "\n".join(lines.out), lines.remarks, unread
+    herbs = [line for line in lines.out if isinstance(line, Herbs)]
+    remarks = [*lines.remarks, *(remark for line in herbs for remark in line.remarks)]
+    return "\n".join(line.text() if isinstance(line, Herbs) else line for line in lines.out), remarks, unread

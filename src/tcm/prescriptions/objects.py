@@ -24,7 +24,6 @@ DEPTH = 4
 _OPENS = re.compile(r"\{(?=\s*[\"'}])|\[(?=\s*\{\s*[\"'])")
 _UNIT_KEYS = frozenset({"单位", "unit", "units"})
 _AMOUNT = re.compile(r"\s*(?:[0-9０-９]|[一二三四五六七八九十半]{1,3}[^\W一二三四五六七八九十])")
-_NUMBER = re.compile(r"[\d.\s~-]+")
 _FORMULA_NAMES = frozenset({"名称", "name", "方名"})
 
 
@@ -66,9 +65,10 @@ def _decode(text: str, start: int) -> tuple[object, int | None]:
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         pass
     try:
-        return from_json(text[start:].encode(), allow_partial="trailing-strings"), len(text)
+        value = from_json(text[start:].encode(), allow_partial="trailing-strings")
     except ValueError:
         return None, None
+    return {"": value, "cut off": f"… {text[-20:]}"}, len(text)
 
 
 def _words(value: object) -> Iterator[str]:
@@ -131,7 +131,11 @@ def _is_key(key: str) -> bool:
 def _is_herb_entry(entry: Mapping[str, object]) -> bool:
     """Whether an object is one herb of a list, not an answer."""
     fields = {field_of(label) for label in map(label_of, entry) if label}
-    return any(column_of(key) == "herb" for key in entry) and not fields & {"disease", "syndrome", "treatment_principle"}
+    return any(column_of(key) == "herb" for key in entry) and not fields & {
+        "disease",
+        "syndrome",
+        "treatment_principle",
+    }
 
 
 def _is_amount(value: object) -> bool:
@@ -153,10 +157,9 @@ def _herb(entry: Mapping[str, object], remarks: list[str]) -> str:
     for key, value in entry.items():
         text = "，".join(_words(value))
         if roles[key] == "dose":
-            dose, more = re.match(r"([^（(，,；;：:]*)(.*)", text, re.S).groups()
-            unit = "".join("，".join(_words(entry[k])) for k in entry if k.lower() in _UNIT_KEYS)
-            herbs.dose(dose + (unit if _NUMBER.fullmatch(dose) else ""))
-            herbs.said(more.strip("（()），,；;：: "))
+            herbs.dose_and_more(
+                text, "".join(word for k in entry if k.lower() in _UNIT_KEYS for word in _words(entry[k]))
+            )
         elif roles[key] == "herb":
             remarks += [text] if text not in ("", name) else []
         elif key.lower() not in _UNIT_KEYS:

@@ -17,16 +17,19 @@ _UNIT = (
     "|[枚片条个根只粒颗支张对具朵块茎节把])"
 )
 _DOSE = rf"{_NUMBER}\s?(?:{_UNIT}?\s?[-~至到]\s?{_NUMBER}\s?)?(?:{_UNIT}|(?![0-9{HAN}A-Za-z/%.]))"
-_HAN_DOSE = re.compile(rf"(?<=[{HAN}])(?<!三)(?:[一二三四五六七八九十百半]{{1,4}}{_UNIT}半?|[钱两]半)$")
+_HAN_AMOUNT = rf"(?<=[{HAN}])(?<!三)(?:[一二三四五六七八九十百半]{{1,4}}{_UNIT}半?|[钱两]半)"
+_HAN_DOSE = re.compile(f"{_HAN_AMOUNT}$")
 _TOKEN = re.compile(
     rf"\((?P<bracket>[^()\n]{{0,120}})\)?"
     rf"|(?P<dose>{_DOSE})"
     rf"|(?P<word>[{HAN}]+(?:[0-9]{{1,3}}(?:[~-][0-9]{{1,3}})?(?:分钟|小时|次|个?月|天|日|min|h)[{HAN}]*)*)"
-    r"|(?P<colon>:|--?|[>→⇒])|(?P<comma>[,;、。/+|])|(?P<other>[^\s\W]+)|(?P<rest>\S)",
+    r"|(?P<colon>:|--?|[>→⇒])|(?P<comma>[,;、。/+|])"
+    r"|(?P<other>[A-Za-z](?:[A-Za-z' ]*[A-Za-z])?|[0-9]+[^\s\W]*)|(?P<rest>\S)",
     re.I,
 )
 _HANDLING = re.compile(
-    "煎|后[下入]|包$|烊|炖|冲服?|兑服?|吞服|送服|研|末$|碎|捣|[擘劈泡浸]|切[片段丝碎]?|去[核心芯皮毛节芦油翅足头尾刺]|分.{0,3}次|[0-9]分钟"
+    "煎|后[下入]|包$|烊|炖|冲服?|兑服?|吞服|送服|研|末$|碎|捣|[擘劈泡浸]|切[片段丝碎]?"
+    "|去[核心芯皮毛节芦油翅足头尾刺]|分.{0,3}次|[0-9]分钟"
     "|^另|适量|少许|^[炒炙制生酒醋盐蜜姜煅焦炮煨法清鲜麸土米]{1,2}[炒炙制]?$"
 )
 _PROCESS = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨法清鲜麸土米]{1,2}")
@@ -37,8 +40,14 @@ _TAKING = re.compile(
     rf"|[{HAN}]{{0,6}}(?:水煎|煎服|[日天]\s?[0-9一二两]?\s?[剂付次])"
 )
 _TAKING_ALONE = re.compile("加水|每[日天]|温服|早晚|^服|连服|口服|[饭睡][前后]")
-_BEHIND_DOSE = re.compile(rf"{_DOSE}\s{{0,3}}\)?\s{{0,3}}(?::|-{{1,2}}(?!\s{{0,3}}[0-9]))", re.I)
-_HERB_FIRST = re.compile(rf"[{HAN}]{{1,12}}(?:\([^()\n]{{1,8}}\))?[\s:]{{0,3}}\(?\s?{_DOSE}", re.I)
+_BEHIND_DOSE = re.compile(rf"(?:{_DOSE}|{_HAN_AMOUNT})\s{{0,3}}\)?\s{{0,3}}(?::|-{{1,2}}(?!\s{{0,3}}[0-9]))", re.I)
+_MAYBE_REMARK = re.compile(r"[:：—–→⇒>①-⑳]|[-－](?![0-9０-９])|\d[)）、.．](?!\d)")
+_HERB_FIRST = re.compile(
+    rf"(?:[A-Za-z][A-Za-z' ]{{0,30}})?[{HAN}]{{1,12}}?"
+    rf"(?:(?:\([^()\n]{{1,30}}\))?[\s:]{{0,3}}\(?\s?{_DOSE}|{_HAN_AMOUNT})",
+    re.I,
+)
+_LIST_NUMBER = re.compile(rf"(?<![\d.\-~])(?:[(（]?\d{{1,2}}[)）、.．]|[①-⑳])\s{{0,3}}(?=[{HAN}])")
 
 
 @dataclass
@@ -80,6 +89,12 @@ class Herbs:
         else:
             self._waiting = dose
 
+    def dose_and_more(self, text: str, unit: str = "") -> None:
+        """A dose with what may follow it (``15g（先煎）``); `unit` is that of a bare number."""
+        dose, more = re.match(r"([^（(，,；;：:]*)(.*)", text, re.S).groups()
+        self.dose(dose + (unit if re.fullmatch(r"[\d.\s~-]+", dose) else ""))
+        self.said(more.strip("（()），,；;：: "))
+
     def said(self, text: str) -> None:
         """A remark or a note on the last herb, perhaps several with commas between them."""
         for piece in re.split("[,，;；、。]", text):
@@ -107,31 +122,43 @@ def is_dose(text: str) -> bool:
 
 def opens_with_herb(line: str) -> bool:
     """Whether a line begins with a herb and its dose."""
-    return _HERB_FIRST.match(line.translate(HALF_WIDTH)) is not None
+    return not line.startswith(("加水", "水煎")) and _HERB_FIRST.match(line.translate(HALF_WIDTH)) is not None
 
 
-def has_remarks(text: str) -> bool:
-    """Whether somewhere behind a dose a colon or dash opens a remark."""
-    return _BEHIND_DOSE.search(re.sub(r"\([^()\n]{0,60}\)", "", text.translate(HALF_WIDTH))) is not None
+def is_taking(text: str) -> bool:
+    """Whether a line holds the packets or the way of taking."""
+    half = text.translate(HALF_WIDTH)
+    return _TAKING.match(half) is not None or (
+        _TAKING_ALONE.search(half) is not None and "服" in half or "煎取" in half
+    )
 
 
 def without_remarks(text: str) -> tuple[str, list[str]]:
-    """Read the sentences of a prescription in which a remark follows a dose; all others stay as they are.
+    """Read the sentences of a prescription that number the herbs or put a remark behind a dose; others stay.
 
     Returns:
         The prescription, and the remarks.
     """
-    if not has_remarks(text):
+    if not _MAYBE_REMARK.search(text):
+        return text, []
+    numbered = len(_LIST_NUMBER.findall(text)) > 1
+    if not (numbered or _has_remarks(text)):
         return text, []
     kept, remarks = [], []
     for sentence in re.split(r"(?<=[。\n])", text):
-        if has_remarks(sentence):
-            read = read_line(sentence)
-            kept.append(read.text() + ("\n" if sentence.endswith("\n") else "。"))
-            remarks += read.remarks
+        herbs = [part for part in _LIST_NUMBER.split(sentence) if part.strip()] if numbered else [sentence]
+        if len(herbs) > 1 or _has_remarks(sentence) or (numbered and _LIST_NUMBER.match(sentence)):
+            read = [read_line(herb) for herb in herbs]
+            kept.append("，".join(r.text() for r in read) + ("\n" if sentence.endswith("\n") else "。"))
+            remarks += [remark for r in read for remark in r.remarks]
         else:
             kept.append(sentence)
     return "".join(kept), remarks
+
+
+def _has_remarks(text: str) -> bool:
+    """Whether somewhere behind a dose a colon or dash opens a remark."""
+    return _BEHIND_DOSE.search(re.sub(r"\([^()\n]{0,60}\)", "", text.translate(HALF_WIDTH))) is not None
 
 
 def read_line(line: str) -> Herbs:
@@ -174,6 +201,9 @@ def _begins_taking(half: str, token: re.Match[str], in_remark: bool) -> bool:
 
 def _word(herbs: Herbs, text: str, in_remark: bool, dosed: bool) -> bool:
     """A run of Han characters; returns whether a remark is open behind it."""
+    if text == "各" and herbs.items:
+        herbs.items[-1].name += text
+        return in_remark
     amount = _HAN_DOSE.search(text)
     if amount and (is_herb(text[: amount.start()]) or not is_herb(text)):
         herbs.name(text[: amount.start()])

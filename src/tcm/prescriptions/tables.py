@@ -1,4 +1,4 @@
-"""Read the rows of a table in an answer: herbs with doses in any order of columns, with or without a header, or fields."""
+"""Read the rows of a table in an answer: fields, or herbs in any order of columns, with or without a header."""
 
 import re
 from itertools import zip_longest
@@ -7,12 +7,14 @@ from tcm.prescriptions.labels import field_of, label_of
 from tcm.prescriptions.remarks import Herbs, is_dose, is_herb, opens_with_herb, read_line
 
 COLUMNS = {
-    "herb": "药物 药名 药材 药味 中药 中药名 药物名称 中药名称 药材名称 名称 草药 组成 饮片 处方药物 herb herbs name medicinal ingredient "
-    "herbname chineseherb chinesename",
-    "dose": "剂量 用量 克数 分量 重量 数量 剂量g 用量g 剂量克 用量克 dose dosage amount doseg dosageg amountg quantity grams",
+    "herb": "药物 药名 药材 药味 中药 中药名 药物名称 中药名称 药材名称 名称 草药 组成 饮片 处方药物 "
+    "herb herbs name medicinal ingredient herbname chineseherb chinesename",
+    "dose": "剂量 用量 克数 分量 重量 数量 剂量g 用量g 剂量克 用量克 "
+    "dose dosage amount doseg dosageg amountg quantity grams",
     "note": "用法 煎法 备注 炮制 特殊煎法 处理 特殊用法 煎煮 煎服 note notes preparation processing usage",
-    "said": "功效 作用 说明 功用 功能 角色 配伍 君臣佐使 主治 性味 归经 性味归经 方解 分析 意义 类别 解释 目的 effect effects function role "
-    "action explanation purpose category rationale pinyin 拼音 latin latinname englishname english",
+    "said": "功效 作用 说明 功用 功能 角色 配伍 君臣佐使 主治 性味 归经 性味归经 方解 分析 意义 类别 解释 目的 "
+    "effect effects function role action explanation purpose category rationale pinyin 拼音 "
+    "latin latinname englishname english",
     "number": "序号 编号 号 no # 序 number",
 }
 """What the head of a column says, in small letters without blanks and brackets."""

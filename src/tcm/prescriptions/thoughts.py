@@ -1,7 +1,7 @@
 """Take the thoughts of a reasoning model off its answer: a draft is not what the model answers.
 
-Read are tags of any spelling (``<think>``, ``<|begin_of_thought|>``, ``[THINK]``, ``◁think▷`` …), headings (``## Thinking``
-… ``## Final Response``), the channels of the harmony format, and ``<answer>`` where a model marks the answer instead.
+Read are tags of any spelling (``<think>``, ``<|begin_of_thought|>``, ``[THINK]``, ``◁think▷`` …), headings (``##
+Thinking`` … ``## Final Response``), channels of the harmony format, and ``<answer>`` where a model marks the answer.
 """
 
 import re
