@@ -1,6 +1,7 @@
 """Field labels of an answer, in Chinese and English, and a text cut at them."""
 
 import re
+from functools import lru_cache
 
 from tcm.prescriptions.notation import HAN
 
@@ -62,6 +63,7 @@ _BEFORE = re.compile("^(?:推荐|建议|具体|参考|拟定|中药|中医|本�
 _AFTER = re.compile("(?:建议|推荐|如下|方案|参考|结果|选择|明细|示例|详情|[及与和](?:剂量|用量))$")
 
 
+@lru_cache(maxsize=8192)  # most lines of an answer are asked for here, and many occur in every answer
 def label_of(text: str) -> str | None:
     """The label that a heading, a table cell or a key of an object is; None where it is none.
 

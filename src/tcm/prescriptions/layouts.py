@@ -26,6 +26,7 @@ _SKIPPED = re.compile(r"\s*(?:(?:```|~~~)[\w+-]{0,20}|[-*_=—]{3,})\s*$")
 _BOLD = re.compile(r"\*{2,3}|__|`|(?<![*\w])\*(?=\S)|(?<=\S)\*(?![*\w])")
 _BULLET = re.compile(r"[-+•●○▪◦·–—]\s{0,3}(?![-+\d\s])|[-+*•]\s{1,3}")
 _NUMBER = re.compile(r"(?:[(（]?\d{1,2}[)）、.．](?!\d)|[①-⑳])\s{0,3}")
+_KEY = re.compile(r"([^:：\n]{1,40})([:：])")
 _ROLE = re.compile("[君臣佐使、和与及 ]{1,6}(?:药|$)")
 _KEYS = {
     "dose": "剂量 用量 分量 克数 dose dosage amount",
@@ -139,7 +140,7 @@ class _Lines:
 
 def _split(body: str) -> tuple[str, str, str]:
     """A line at its first colon, where that stands early: (key, colon, value)."""
-    match = re.match(r"([^:：\n]{1,40}?)\s{0,3}([:：])", body)
+    match = _KEY.match(body)
     return (match[1].strip(), match[2], body[match.end() :].strip()) if match else (body, "", "")
 
 
