@@ -12,33 +12,17 @@ import re
 from dataclasses import dataclass
 
 from tcm.cases import Answer
-from tcm.prescriptions.notation import HAN, has_doses, ignorable, read_prescription, read_usage, write_items
+from tcm.prescriptions.labels import LABELS, sections
+from tcm.prescriptions.layouts import plain
+from tcm.prescriptions.notation import has_doses, ignorable, read_prescription, read_usage, write_items
+from tcm.prescriptions.remarks import without_remarks
+from tcm.prescriptions.thoughts import without_thoughts
 
 MAX_CHARS = 20_000
 """Text beyond this is not read, and reported; a full answer has 300 characters."""
 
-LABELS = {
-    "disease": "中医诊断 诊断 辨病 病名 疾病 疾病诊断 中医病名 中医疾病 中医疾病诊断",
-    "syndrome": "证型 辨证 证候 证名 中医证型 中医辨证 辨证分型 证候诊断 中医证候 证型诊断 辨证结果",
-    "treatment_principle": "治法 治则 治则治法 治法治则 治疗原则 治疗法则 立法",
-    "formula": "方剂 方药 选方 处方名 方名 主方 代表方 方剂名称 推荐方剂 选方用药",
-    "prescription": "处方 药物 药物组成 用药 组成 中药处方 处方用药 方药组成 方剂组成 药味 具体用药 处方组成",
-    "usage": "用法 服法 用法用量 煎服法 服用方法 煎服方法 煎煮法 剂数",
-    "": "西医诊断 鉴别诊断 病机 病因病机 病机分析 辨证分析 证候分析 辨证要点 分析 方解 方义 医嘱 按语 注意事项 禁忌 "
-    "调护 加减 随症加减 随证加减 解释 理由 说明 备注 参考 患者 主诉 现病史 既往史 舌 脉 舌象 脉象 舌脉",
-}
-"""Labels that open a field; the first is the one we write. Labels under "" open text that belongs to no field."""
-
 REQUIRED = ("disease", "syndrome", "treatment_principle", "formula", "prescription")
 
-_FIELD_OF = {label: name for name, labels in LABELS.items() for label in labels.split()}
-_OWN = {labels.split()[0] for name, labels in LABELS.items() if name}
-_ANY_LABEL = "|".join(sorted(_FIELD_OF, key=len, reverse=True))
-_LABEL = re.compile(
-    rf"(?m:^[#*\d.、 \t]{{0,8}}(?P<alone>{_ANY_LABEL})[* \t]{{0,4}}$)"
-    rf"|(?:【\s{{0,3}}(?P<boxed>{_ANY_LABEL})\s{{0,3}}】|(?P<plain>{_ANY_LABEL})[】\]*\"'”’\s]{{0,6}}(?=[:：]))[\s*]{{0,3}}[:：]?"
-)
-_WORD_BEFORE = re.compile(rf"[{HAN}A-Za-z0-9]")
 _EDGE = " \t\r\n。；;，,、.：:*#_`【】[](（\"“”'{}|-—~>"
 _LIST_NUMBER = re.compile(r"[；;，,。\s][（(]?[0-9]{1,2}[)）]?$")
 _LEADING_FORMULA = re.compile(
@@ -48,25 +32,17 @@ _LEADING_FORMULA = re.compile(
 
 @dataclass(frozen=True)
 class ParsedAnswer:
-    """An answer as read, and the pieces of text that could not be read or repeat a field."""
+    """An answer as read.
+
+    Args:
+        answer: the fields; a missing one is empty.
+        unread: pieces of text that could not be read, belong to no field or repeat one, in the order of the text.
+        remarks: text that is understood and no part of the answer: thoughts, and what is said about a herb.
+    """
 
     answer: Answer
     unread: tuple[str, ...]
-
-
-def _sections(text: str) -> list[tuple[str, str, str]]:
-    """Cut a text at its field labels into (field, label, content); what stands before the first label has field "".
-
-    Our own labels open a field anywhere; others only where no word runs into them (in 西医诊断 the label is not 诊断).
-    """
-    sections, field, label, start = [], "", "", 0
-    for match in _LABEL.finditer(text):
-        name = match["alone"] or match["boxed"] or match["plain"]
-        if match["plain"] and name not in _OWN and _WORD_BEFORE.match(text[max(match.start() - 1, 0) : match.start()]):
-            continue
-        sections.append((field, label, text[start : match.start()]))
-        field, label, start = _FIELD_OF[name], name, match.end()
-    return [*sections, (field, label, text[start:])]
+    remarks: tuple[str, ...] = ()
 
 
 def _value(content: str) -> tuple[str, str]:
@@ -91,6 +67,7 @@ class _Fields:
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
         self.unread: list[str] = []
+        self.remarks: list[str] = []
 
     def put(self, field: str, value: object, written: str) -> None:
         """Keep a value, or report the text where the field has one already."""
@@ -121,7 +98,9 @@ class _Fields:
     def prescription(self, label: str, content: str) -> None:
         """Herbs, packets and usage, perhaps with the formula before them."""
         formula, content = _split_formula(content)
+        content, remarks = without_remarks(content)
         read = read_prescription(content)
+        self.remarks += remarks
         if "prescription" in self.values and read.items:
             self.unread.append(f"{label}：{content.strip()}")
             return
@@ -131,8 +110,10 @@ class _Fields:
         self.put("usage", read.usage, read.usage)
         self.unread.extend(read.unread)
 
-    def usage(self, content: str) -> None:
-        """Packets and usage."""
+    def usage(self, label: str, content: str) -> None:
+        """Packets and usage; under 剂数 a number alone is that of the packets."""
+        if label == "剂数" and content.strip(_EDGE).isdecimal():
+            content = f"{content.strip(_EDGE)}剂"
         packets, usage, rest = read_usage(content)
         self.put("packets", packets, f"{packets}剂")
         self.put("usage", usage, usage)
@@ -142,28 +123,31 @@ class _Fields:
 def parse(text: str) -> ParsedAnswer:
     """Read an answer from any text; never raises.
 
-    Fields may come in any order, under any of `LABELS`, in full- or half-width punctuation, and be missing. Of a field
-    that occurs twice the first is kept. A text without any label is read as a prescription where it has doses.
-
-    Returns:
-        The answer (missing fields empty) and everything that was not read, in the order of the text.
+    Fields may come in any order, under any of `LABELS` or their English names, in full- or half-width punctuation, as
+    Markdown, table, list or object, and be missing. Of a field that occurs twice the first is kept. A text without any
+    label is read as a prescription where it has doses. Thoughts are no answer: a thought that never ends leaves none.
     """
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    rest, thoughts, unfinished = without_thoughts(text.encode("utf-8", "replace").decode("utf-8"))
+    body, remarks, unread = plain(rest[:MAX_CHARS])
     fields = _Fields()
-    sections = _sections(text[:MAX_CHARS])
-    for field, label, content in sections:
+    cut = sections(body)
+    loose = len(cut) == 1 or (
+        any(label == "#" for _, label, _ in cut)
+        and not any(field in ("prescription", "formula") and has_doses(content) for field, _, content in cut)
+    )
+    for field, label, content in cut:
         if field == "formula":
             fields.formula(label, content)
-        elif field == "prescription" or (len(sections) == 1 and has_doses(content)):
+        elif field == "prescription" or (loose and label in ("#", "") and has_doses(content)):
             fields.prescription(label, content)
         elif field == "usage":
-            fields.usage(content)
+            fields.usage(label, content)
         elif field:
             fields.text(field, label, content)
         else:
-            fields.unread.append(f"{label}：{content.strip()}" if label else content.strip())
-    fields.unread.append(text[MAX_CHARS:])
-    return ParsedAnswer(Answer(**fields.values), tuple(piece for piece in fields.unread if not ignorable(piece)))
+            fields.unread.append(f"{label}：{content.strip()}" if label.strip("#") else content.strip())
+    left = (piece for piece in (*fields.unread, *unread, rest[MAX_CHARS:], unfinished) if not ignorable(piece))
+    return ParsedAnswer(Answer(**fields.values), tuple(left), (*thoughts, *remarks, *fields.remarks))
 
 
 def write(answer: Answer) -> str:
@@ -174,7 +158,7 @@ def write(answer: Answer) -> str:
     if not answer.prescription:
         return written + (end and f"用法：{end}。")
     written += f"处方：{write_items(answer.prescription)}。"
-    read = read_prescription(f"甘草6g。{end}。")
+    read = read_prescription(without_remarks(f"甘草6g。{end}。")[0])
     if (len(read.items), read.packets, read.usage) == (1, answer.packets, answer.usage):
         return written + (end and f"{end}。")
     return written + f"用法：{end}。"
@@ -186,10 +170,16 @@ def missing_fields(answer: Answer) -> tuple[str, ...]:
 
 
 def format_valid(text: str) -> bool:
-    """Whether a text keeps the layout: all five fields, each herb with a dose, and nothing that could not be read."""
-    parsed = parse(text)
+    """Whether a text keeps the layout that the study asks for.
+
+    `parse` reads any layout, so that what a model knows is not mistaken for how it writes; this is the measure of how
+    it writes, and strict: all five fields, each herb with a dose, nothing that could not be read, no remark and no
+    markup. A thought before the answer does not count against it.
+    """
+    rest, _, unfinished = without_thoughts(text)
+    parsed = parse(rest)
     return (
-        not missing_fields(parsed.answer)
-        and not parsed.unread
+        not (unfinished or parsed.unread or parsed.remarks or missing_fields(parsed.answer))
+        and "".join(plain(rest)[0].split()) == "".join(rest.split())
         and all(item.dose is not None for item in parsed.answer.prescription)
     )
