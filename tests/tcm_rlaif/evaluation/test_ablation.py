@@ -57,7 +57,8 @@ def test_the_mean_of_an_arm_is_over_cases_with_one_mean_a_seed(evidence, stage) 
 
 def test_a_floor_is_told_where_it_answers_every_case_of_the_metric(evidence) -> None:
     floors = ablation.floor_means(evidence, "herb_f1")
-    assert set(floors) == {"popularity", "nearest_case", "template_only"} and floors["template_only"] == 0.0
+    assert set(floors) == {"popularity", "nearest_case", "expert_rule", "expert", "template_only"}
+    assert floors["template_only"] == 0.0
     assert ablation.floor_means(evidence, "followup_change_f1")["copy_previous"] == 0.0
 
 
