@@ -41,7 +41,7 @@ class PrescriptionCell:
         line, id: of the record.
         text: as written.
         answer: what was read: herbs, packets, usage, perhaps a formula that stands before the herbs.
-        unread: pieces that the reader hands back.
+        unread: pieces that the reader hands back, and names among dosed herbs that have no dose and no table knows.
         pieces: doses and known herb names that the text holds.
         lost: those of them that are not among the herbs read.
     """
@@ -78,11 +78,16 @@ def read_cell(line: int, id: str, value: Any, previous: Sequence[PrescriptionIte
         return None
     read = _read(text, previous)
     items = read.answer.prescription
+    doubtful = [item.herb for item in items if item.dose is None and resolve_herb(item.herb) is None]
+    if len(doubtful) == len(items):  # 针刺治疗: words, but no herb that anybody knows and no dose
+        read, items, doubtful = answers.ParsedAnswer(Answer(), (text,)), (), []
+    elif all(item.dose is None for item in items):
+        doubtful = []  # a list of names without doses may hold one that the tables lack
     relative = _RELATIVE.match(text) is not None
     pieces, lost = (1, ()) if relative and items else measure(text, items)
     if not items:
         pieces, lost = max(1, pieces), lost or (text[:60],)
-    return PrescriptionCell(line, id, text, read.answer, read.unread, pieces, lost)
+    return PrescriptionCell(line, id, text, read.answer, (*read.unread, *doubtful), pieces, lost)
 
 
 def _read(text: str, previous: Sequence[PrescriptionItem]) -> answers.ParsedAnswer:
@@ -117,7 +122,7 @@ def measure(text: str, items: Sequence[PrescriptionItem]) -> tuple[int, tuple[st
         Our choice: numbers before a unit of weight or count, or after a name without one; runs of Han characters that
         `resolve_herb` knows, outside brackets. Amounts of water, times and single servings (每次3g) are none of these.
     """
-    half = text.translate(HALF_WIDTH).lower()
+    half = re.sub(r"(?<!\d)0,(?=\d)", "0.", text.translate(HALF_WIDTH).lower())  # a decimal comma
     read = Counter(_rounded(n) for item in items for n in (item.dose, item.dose_high) if n is not None)
     pieces, lost = 0, []
     for found in _DOSE.finditer(half):

@@ -25,8 +25,9 @@ TRUTHS = dict.fromkeys(("1", "true", "yes", "是", "有", "妊娠", "怀孕", "�
 TRUTHS |= dict.fromkeys(("0", "false", "no", "否", "无", "未孕", "未妊娠", "未怀孕"), False)
 
 _AGE = re.compile(
-    r"(?:(?P<years>\d{1,4}(?:\.\d+)?)(?:周?岁|years?|y)?(?P<half>半)?)?"
-    r"(?:(?P<months>\d{1,3}(?:\.\d+)?)(?:个?月龄?|m))?零?(?:(?P<days>\d{1,3})(?:天|日龄?|d))?"
+    r"(?P<bare>\d{1,4}(?:\.\d+)?)"
+    r"|(?:(?P<years>\d{1,4}(?:\.\d+)?)(?:周?岁|years?|y)(?P<half>半)?零?)?"
+    r"(?:(?P<months>\d{1,3}(?:\.\d+)?)(?:个?月龄?|m)零?)?(?:(?P<days>\d{1,3})(?:天|日龄?|d))?"
 )
 _ORDINAL = re.compile(r"第?([0-9]{1,3}|[一二三四五六七八九十两]{1,3})(?:次?就?诊|次|次复诊)?(?:\.0+)?")
 _DATE = re.compile(r"((?:19|20)\d\d)[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?(?:[T\s].*|\d{6})?", re.S)
@@ -108,9 +109,9 @@ def age_of(value: Any) -> float | None:
     if not text:
         return None
     found = _AGE.fullmatch(text)
-    if not found or not any(found.group("years", "months", "days")):
+    if not found or not any(found.group("bare", "years", "months", "days")):
         raise CellError("age", "no age", f"{text!r}; write years such as 45 or 45岁, or 3岁4个月, 8个月, 20天")
-    years = float(found["years"] or 0) + (0.5 if found["half"] else 0)
+    years = float(found["bare"] or found["years"] or 0) + (0.5 if found["half"] else 0)
     years += float(found["months"] or 0) / 12 + float(found["days"] or 0) / 365
     if years > 120:
         raise CellError("age", "an impossible age", f"{text!r}; years from 0 to 120")

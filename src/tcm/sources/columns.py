@@ -169,7 +169,8 @@ def _fields_of(column: str) -> tuple[list[str], bool]:
 
 
 def _rank(field: str, column: str) -> int:
-    return [_bare(name) for name in NAMES[field].split()].index(_bare(column))
+    names = [_bare(name) for name in NAMES[field].split()]
+    return names.index(_bare(column)) if _bare(column) in names else len(names)  # known by its contents
 
 
 def _together(field: str, found: list[str]) -> list[str]:
@@ -208,7 +209,7 @@ def _identities(columns: dict, given: Mapping, table: Table) -> tuple[dict, list
     if name and "patient_id" not in columns:
         columns["patient_id"] = name
         said.append(
-            f"patient_id: no column of numbers, so {name!r} tells patients apart; two of one name become one, and names "
-            "go into runs/: better give each patient a number"
+            f"patient_id: no column of numbers, so {name!r} tells patients apart; two of one name become one, and "
+            "names go into runs/: better give each patient a number"
         )
     return columns, said

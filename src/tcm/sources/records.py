@@ -91,8 +91,8 @@ class Records:
             worst = "; ".join(f"line {c.line}: {'、'.join(c.lost[:4])} in {c.text[:50]!r}" for c in self.not_whole[:3])
             lost = f"{self.unread_share:.1%} of the doses and herbs ({self.lost} of {self.pieces}) in the prescriptions"
             raise CaseError(
-                f"{lost} were not read, more than data_max_unread ({limit:.1%}): {worst}; write these as 柴胡10g，黄芩12g, "
-                "or allow more"
+                f"{lost} were not read, more than data_max_unread ({limit:.1%}): {worst}; write these as "
+                "柴胡10g，黄芩12g, or allow more"
             )
 
     def funnel(self, rows: Sequence[dict[str, Any]], kept: Sequence[Case]) -> list[dict[str, Any]]:
