@@ -6,7 +6,7 @@ are counted by simpler means, and each that is not among the items counts as los
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ _DOSE = re.compile(
     rf"\s*(g(?![a-z])|克|公克|kg|mg|千克|毫克|钱|两(?!次)|分(?!钟|之|次|\d)|[{_PIECE}]|(?=[\s,、;。]|$))"
 )
 _HAN_DOSE = re.compile("(?<!三)[一二三四五六七八九十两半]{1,3}(?:钱|两(?!次)|克)")
+_HAN = r"[\u4e00-\u9fff]+"
 _NOTE = re.compile(r"\([^()]*\)")
 _HANDLING = re.compile("(?:先煎|后下|包煎|布包|烊化|另煎|冲服|兑服|吞服|研末|打碎|捣碎|适量|少许|各)+$")
 _RELATIVE = re.compile(
@@ -119,33 +120,43 @@ def measure(text: str, items: Sequence[PrescriptionItem]) -> tuple[int, tuple[st
         How many there are, and the lost ones as written.
 
     Source:
-        Our choice: numbers before a unit of weight or count, or after a name without one; runs of Han characters that
-        `resolve_herb` knows, outside brackets. Amounts of water, times and single servings (每次3g) are none of these.
+        Our choice: numbers before a unit of weight or count, after a name without a unit, or after a herb that
+        `resolve_herb` knows whatever follows; and the known herb names outside brackets. Amounts of water, times and
+        single servings (每次3g) are none of these.
     """
     half = re.sub(r"(?<!\d)0,(?=\d)", "0.", text.translate(HALF_WIDTH).lower())  # a decimal comma
     read = Counter(_rounded(n) for item in items for n in (item.dose, item.dose_high) if n is not None)
     pieces, lost = 0, []
-    for found in _DOSE.finditer(half):
-        if not found[3] and not re.search(r"[\u4e00-\u9fff)]\s*$", half[: found.start()]):
-            continue  # a number that stands alone counts something else
-        for number in (n for n in found.groups()[:2] if n):
-            pieces += 1
-            values = {_rounded(float(number)), _rounded(float(number) * GRAMS.get(found[3], 1.0))}
-            match = next((v for v in values if read[v] > 0), None)
-            if match is None:
-                lost.append(found.group().strip())
-            else:
-                read[match] -= 1
+    for number, unit, written in _doses(half):
+        pieces += 1
+        values = (_rounded(number), _rounded(number * GRAMS.get(unit, 1.0)))
+        match = next((v for v in values if read[v] > 0), None)
+        if match is None:
+            lost.append(written)
+        else:
+            read[match] -= 1
     in_words = len(_HAN_DOSE.findall(half))
     pieces += in_words
     lost += ["a dose in words"] * max(0, in_words - sum(read.values()))
     bases = {name.base for item in items if (name := resolve_herb(item.herb))}
-    for run in re.findall(r"[\u4e00-\u9fff]+", _DOSE.sub(" ", _NOTE.sub(" ", half))):
-        name = resolve_herb(_HANDLING.sub("", run))
-        if name:
+    for run in re.findall(_HAN, _DOSE.sub(" ", _NOTE.sub(" ", half))):
+        if name := resolve_herb(_HANDLING.sub("", run)):
             pieces += 1
             lost += [] if name.base in bases else [run]
     return pieces, tuple(lost)
+
+
+def _doses(half: str) -> Iterator[tuple[float, str, str]]:
+    """Number, unit and text of each dose in digits."""
+    seen = set()
+    for found in _DOSE.finditer(half):
+        # a number that stands alone counts something else
+        if found[3] or re.search(r"[\u4e00-\u9fff)]\s*$", half[: found.start()]):
+            seen.add(found.start(1))
+            yield from ((float(n), found[3], found.group().strip()) for n in found.groups()[:2] if n)
+    for found in re.finditer(rf"({_HAN})\s*({_NUMBER})", half):
+        if found.start(2) not in seen and resolve_herb(_HANDLING.sub("", found[1])):
+            yield float(found[2]), "", half[found.start() : found.end() + 1].strip()
 
 
 def _rounded(number: float) -> float:

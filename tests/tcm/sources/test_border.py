@@ -39,6 +39,10 @@ def test_a_dose_that_was_read_as_another_is_lost(written: str, read: float) -> N
     assert measure(f"远志6g，{written}", items(("远志", 6), ("茯神", read)))[1]
 
 
+def test_a_number_behind_a_known_herb_is_a_dose_whatever_its_unit() -> None:
+    assert measure("远志6q，茯神9g", items(("远志", None), ("茯神", 9)))[1] == ("远志6q",)
+
+
 def test_a_cell_keeps_its_text_beside_what_was_read() -> None:
     cell = read_cell(7, "row-7", "远志6g，茯神9g。5剂，水煎服")
     assert (cell.line, cell.id, cell.answer.herbs, cell.answer.packets) == (7, "row-7", ("远志", "茯神"), 5)
