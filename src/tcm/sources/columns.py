@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tcm.prescriptions.notation import has_doses
-from tcm.sources.cells import id_of, written
+from tcm.sources.cells import CellError, VisitMark, id_of, visit_of, written
 from tcm.sources.tables import Table
 
 FIELDS = {
@@ -191,7 +191,16 @@ def _by_contents(fields: list[str], column: str, table: Table) -> str:
         if _share(table, column, lambda cell: isinstance(cell, list) or has_doses(written(cell))) > 0.5:
             return "prescription"
         return fields[0]
+    if fields == ["visit"] and _share(table, column, _is_visit) <= 0.5:
+        return ""  # 就诊类型 may say 专家门诊
     return fields[0] if fields else ""
+
+
+def _is_visit(cell: Any) -> bool:
+    try:
+        return visit_of([cell]) != VisitMark()
+    except CellError:
+        return False
 
 
 def _identities(columns: dict, given: Mapping, table: Table) -> tuple[dict, list[str]]:

@@ -75,7 +75,7 @@ def test_an_age_is_read_in_years(value: object, years: float) -> None:
     assert age_of(value) == pytest.approx(years)
 
 
-@pytest.mark.parametrize("years", [0.5, 1.25, 2, 45, 88])
+@pytest.mark.parametrize("years", [0.5, 1.25, 2, 2.5, 3 + 4 / 12, 6.75, 45, 88])
 def test_an_age_reads_back_from_the_study_s_own_wording(years: float) -> None:
     assert age_of(age_text(years)) == pytest.approx(years)
 

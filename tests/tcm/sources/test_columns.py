@@ -87,6 +87,11 @@ def test_a_name_tells_patients_apart_only_where_nothing_better_does_and_that_is_
     assert found.columns == {"patient_id": "姓名"} and "names go into runs/" in found.unsure[0]
 
 
+def test_a_kind_of_clinic_is_no_visit_whatever_its_column_is_called(tmp_path) -> None:
+    assert proposed(tmp_path, 就诊类型=["专家门诊", "普通门诊"]).columns == {}
+    assert proposed(tmp_path, 就诊类型=["初诊", "复诊"]).columns == {"visit": "就诊类型"}
+
+
 def test_what_the_user_says_goes_before_every_name(tmp_path) -> None:
     found = proposed(tmp_path, {"history": ("现病史", "既往史")}, 现病史=["a"], 既往史=["b"], 刻下症=["c"])
     assert found.columns == {"history": ("现病史", "既往史")} and found.unused == ("刻下症",)
