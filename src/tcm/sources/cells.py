@@ -169,6 +169,8 @@ def _mark(value: Any) -> VisitMark | None:
             return VisitMark(date=dt.date(*map(int, found.groups())))
         except ValueError:
             raise CellError("visit", "no date", f"{text!r} is no day of the calendar; correct it") from None
+    if re.fullmatch(r"[3-7]\d{4}(\.\d+)?", text):  # a day as spreadsheets count them, from 1900 on
+        return VisitMark(date=dt.date(1899, 12, 30) + dt.timedelta(int(float(text))))
     found = _ORDINAL.fullmatch(text)
     number = _number(found[1]) if found and (text.isascii() or found[1] != text) else 0
     if number < 1:

@@ -121,6 +121,7 @@ def test_no_pregnancy_may_be_written_as_none() -> None:
         (("复诊",), VisitMark(later=True)),
         (("2024-03-05",), VisitMark(date=dt.date(2024, 3, 5))),
         (("2024年3月5日",), VisitMark(date=dt.date(2024, 3, 5))),
+        ((45356,), VisitMark(date=dt.date(2024, 3, 5))),
         (("20240305",), VisitMark(date=dt.date(2024, 3, 5))),
         (("2024/3/5 09:12",), VisitMark(date=dt.date(2024, 3, 5))),
         ((dt.datetime(2024, 3, 5, 9),), VisitMark(date=dt.date(2024, 3, 5))),

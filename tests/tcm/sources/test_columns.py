@@ -18,7 +18,7 @@ def proposed(folder: Path, given: dict | None = None, **columns: list) -> Propos
 
 def test_the_columns_of_an_outpatient_export_are_recognised(tmp_path) -> None:
     names = "病案号 就诊日期 性别 年龄 主诉 现病史 刻下症 舌质 舌苔 脉象 中医诊断 证型 治法 方剂 中药处方 医师".split()
-    found = proposed(tmp_path, **{"初诊/复诊": ["初诊"], **{name: ["x"] for name in names}})
+    found = proposed(tmp_path, **{"初诊/复诊": ["初诊"], **{n: ["x"] for n in names}, "就诊日期": ["2024-03-05"]})
     assert found.columns == {
         "patient_id": "病案号",
         "visit": ("就诊日期", "初诊/复诊"),
