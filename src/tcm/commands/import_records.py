@@ -9,10 +9,12 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from tcm.cases import Case, CaseError, cleaning, splits
+from tcm.cases.cleaning import mask_text
 from tcm.files import write_text
 from tcm.knowledge import resolve_herb
 from tcm.prescriptions import answers, wording
@@ -22,6 +24,10 @@ from tcm.sources.records import Records
 from tcm.sources.tables import read_table
 
 SHOWN = 3  # examples of a kind
+ROOM = {"sft_max_length": 768, "candidate_max_new_tokens": 160, "eval_max_new_tokens": 160}
+"""Tokens that the default study has room for: a training row, and an answer."""
+TOKENS = 1.3
+"""Tokens a character at most. Source: measured, the tiny model's tokenizer on clinical text new to it (1.28)."""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -72,8 +78,10 @@ def main(args: argparse.Namespace) -> int:
         return 2
     _print(["", *([f"few: {few}"] if few else [])])
     if args.out:
-        _write(args, found, [said[0], *_notes(found), *_left_out(records), *facts, *([f"few: {few}"] if few else [])])
-        print(f"{args.out} written; next: ./study run {args.out}")
+        _write(
+            args, found, kept, [said[0], *_notes(found), *_left_out(records), *facts, *([f"few: {few}"] if few else [])]
+        )
+        print(f"{args.out} written; next: ./study run {args.out.resolve()}")
     else:
         print("usable; --out params/NAME.yaml writes the params file")
     return 0
@@ -140,8 +148,8 @@ def _prescriptions(records: Records, kept: list[Case]) -> list[str]:
         f"({share:.1%}); {len(records.not_whole)} not read whole"
     ]
     for cell in records.not_whole[:SHOWN]:
-        lost = "、".join(cell.lost or cell.unread)
-        lines.append(f"  line {cell.line}: not read: {lost[:60]!r} in {cell.text[:60]!r}")
+        lost, text = mask_text("、".join(cell.lost or cell.unread)), mask_text(cell.text)
+        lines.append(f"  line {cell.line}: not read: {lost[:60]!r} in {text[:60]!r}")
     mentions = Counter(herb for case in kept for herb in case.answer.herbs)
     unknown = Counter({herb: n for herb, n in mentions.items() if resolve_herb(herb) is None})
     known = 1 - unknown.total() / max(1, mentions.total())
@@ -173,7 +181,16 @@ def _against(records: Records, kept: list[Case], args: argparse.Namespace) -> tu
     return against, few
 
 
-def _write(args: argparse.Namespace, found: Proposal, facts: list[str]) -> None:
+def _room(kept: list[Case]) -> dict[str, int]:
+    """Keys that give long records the room they need; a row that does not fit stops the study, an answer is cut."""
+    answer = [len(answers.write(case.answer)) for case in kept]
+    row = [len(wording.case_text(case)) + length for case, length in zip(kept, answer, strict=True)]
+    characters = {key: max(row) + 64 if key == "sft_max_length" else max(answer) for key in ROOM}
+    needed = {key: 32 * ceil(TOKENS * number / 32) for key, number in characters.items()}
+    return {key: tokens for key, tokens in needed.items() if tokens > ROOM[key]}
+
+
+def _write(args: argparse.Namespace, found: Proposal, kept: list[Case], facts: list[str]) -> None:
     """The params file: what was found as comments, then the keys."""
     import yaml
 
@@ -186,6 +203,7 @@ def _write(args: argparse.Namespace, found: Proposal, facts: list[str]) -> None:
     }
     options = {"data_fill_merged": args.fill_merged, "data_leave_out": args.leave_out, "data_allow_few": args.allow_few}
     values |= {key: True for key, given in options.items() if given}
+    values |= _room(kept)
     values |= {} if args.max_unread is None else {"data_max_unread": args.max_unread}
     head = "".join(f"# {' '.join(line.split())}\n" for line in ("Written by `./study import`. What was found:", *facts))
     body = yaml.safe_dump(values, allow_unicode=True, sort_keys=False, default_flow_style=None, width=110)

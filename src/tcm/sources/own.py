@@ -65,14 +65,20 @@ def read_all(table: Table, columns: Columns, fill: bool = False) -> Records:
         problems += _merged(table, column)
     drafts: dict[str, list[_Draft]] = {}
     lines: dict[str, int] = {}
+    left_out: Counter[str] = Counter()
+    seen = set()
     for row in table.rows:
+        if patient and repr(row.cells) in seen:  # an export that holds a row twice, not a visit that was made twice
+            left_out["the same row as an earlier one"] += 1
+            continue
+        seen.add(repr(row.cells))
         draft = _Draft.of(row, column)
         if draft.id and lines.setdefault(draft.id, row.line) != row.line:
             said = f"{draft.id!r} stands already on line {lines[draft.id]}; ids are unique"
             hint = "" if patient else " (if it counts patients, it is the patient_id)"
             draft.errors.append(CellError("id", "an id twice", said + hint))
         drafts.setdefault(draft.patient_id or f"\0{row.line}", []).append(draft)
-    cases, left_out, prescriptions = [], Counter(), []
+    cases, prescriptions = [], []
     for name, of_patient in drafts.items():
         found = [_problem(table, d.row.line, error) for d in of_patient for error in d.errors]
         if not found:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tcm.cases import Case, CaseError
+from tcm.cases.cleaning import mask_text
 from tcm.sources.border import PrescriptionCell
 
 
@@ -70,9 +71,9 @@ class Records:
         return [
             {
                 "line": cell.line,
-                "as written": cell.text,
+                "as written": mask_text(cell.text),
                 "herbs read": "、".join(cell.answer.herbs) or "none",
-                "not read": "；".join(cell.unread) or "-",
+                "not read": mask_text("；".join(cell.unread)) or "-",
                 "doses and herbs lost": "、".join(cell.lost) or "-",
             }
             for cell in self.not_whole

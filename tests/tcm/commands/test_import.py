@@ -9,6 +9,7 @@ import yaml
 from hospital_export import HEADER, export_rows, write_export
 
 from tcm.cases import splits
+from tcm.commands import import_records
 from tcm_rlaif.runner.cli import main
 from tcm_rlaif.study import params
 from tcm_rlaif.study.schema import Params
@@ -36,7 +37,7 @@ def test_an_export_becomes_a_params_file_that_a_study_reads(tmp_path, export, ca
     P = params.load(out)
     assert (P.study, P.data_source, P.data_path) == ("mine", "own", str(export))
     assert P.data_columns["visit"] == ("就诊日期", "初诊/复诊") and P.data_columns["tongue"] == ("舌质", "舌苔")
-    assert set(params.differences(P)) == {"study", "data_source", "data_path", "data_columns"}
+    assert P.eval_max_new_tokens > max(len(row[PRESCRIPTION]) for row in ROWS)
     said = capsys.readouterr().out
     assert "40 cases of 30 patients: 30 first and 10 follow-up visits" in said
     assert f"next: ./study run {out}" in said
@@ -131,6 +132,17 @@ def test_the_study_is_named_as_the_file_as_far_as_a_folder_can_be(tmp_path, expo
     out = tmp_path / f"{name}.yaml"
     assert run(export, "--out", out) == 0
     assert yaml.safe_load(out.read_text("utf-8"))["study"] == params.load(out).study
+
+
+def test_long_records_get_the_room_that_they_need_and_short_ones_the_default(tmp_path) -> None:
+    long = changed(0, HEADER.index("现病史"), "反复胸闷心悸，" * 300)
+    short = [[*row[:PRESCRIPTION], "远志6g，茯神9g", *row[PRESCRIPTION + 1 :]] for row in ROWS]
+    for name, rows, wanted in (("long", long, 2100), ("short", short, Params().sft_max_length)):
+        out = tmp_path / f"{name}.yaml"
+        assert run(write_export(tmp_path / f"{name}.xlsx", rows), "--out", out) == 0
+        assert params.load(out).sft_max_length >= wanted
+    assert params.load(tmp_path / "short.yaml").sft_max_length == import_records.ROOM["sft_max_length"]
+    assert {key: getattr(Params(), key) for key in import_records.ROOM} == import_records.ROOM
 
 
 def test_the_split_that_is_foretold_is_the_one_of_the_default_study() -> None:

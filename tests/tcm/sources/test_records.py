@@ -149,6 +149,11 @@ def test_patients_with_problems_are_left_out_whole_on_request_and_counted(tmp_pa
     assert funnel[0]["cases"] == sum(row["cases"] for row in funnel[1:])
 
 
+def test_a_row_that_was_exported_twice_counts_once(tmp_path) -> None:
+    records = read(tmp_path, {}, {}, SECOND)
+    assert len(records.cases) == 2 and dict(records.left_out) == {"the same row as an earlier one": 1}
+
+
 @pytest.mark.parametrize(
     ("second", "said"),
     [
@@ -194,10 +199,10 @@ def test_a_cell_that_repeats_its_column_s_name_loses_it(tmp_path) -> None:
 
 
 def test_what_was_not_read_stands_beside_its_text_and_in_the_funnel(tmp_path) -> None:
-    bad = {"病案号": "B02", "主诉": "咳嗽", "处方": "针刺治疗，每周2次"}
+    bad = {"病案号": "B02", "主诉": "咳嗽", "处方": "针刺治疗，每周2次，电话13900000000"}
     records = read(tmp_path, {}, bad)
     (row,) = records.table()
-    assert (row["line"], row["as written"], row["herbs read"]) == (3, "针刺治疗，每周2次", "none")
+    assert (row["line"], row["as written"], row["herbs read"]) == (3, "针刺治疗，每周2次，电话＊", "none")
     kept, rows, _ = cleaning.clean(records.cases)
     assert records.funnel(rows, kept) == [
         {"step": "records read", "cases": 2},
