@@ -168,8 +168,9 @@ def _left_out(records: Records) -> list[str]:
 def _against(records: Records, kept: list[Case], args: argparse.Namespace) -> tuple[list[str], str]:
     """What speaks against a study on these records, and what its few cases are too few for where that is allowed."""
     against = []
-    if records.problems and not args.leave_out:
-        against.append("records with problems; correct them, or leave these patients out by --leave-out")
+    if problems := records.against(args.leave_out):
+        hint = "fill them by --fill-merged" if args.leave_out else "or leave these patients out by --leave-out"
+        against.append(f"{len(problems)} problems (above); correct them, {hint}")
     try:
         records.refuse_loss(0.05 if args.max_unread is None else args.max_unread)
         place = Counter(splits.split(kept, splits.groups(kept)))

@@ -126,7 +126,8 @@ def propose(table: Table, given: Mapping[str, str | tuple[str, ...]] | None = No
         if field in exact and field in SEVERAL:
             found = _together(field, found)
         elif field not in exact:
-            unsure.append(f"{field}: {found[0]!r} is taken for it by a word in its name")
+            found = found if field in SEVERAL else found[:1]
+            unsure.append(f"{field}: {_said(tuple(found))} is taken for it by a word in its name")
         columns[field] = tuple(found) if field in SEVERAL and len(found) > 1 else found[0]
         rest = [c for c in (*exact.get(field, []), *loose.get(field, [])) if c not in as_tuple(columns[field])]
         if rest:

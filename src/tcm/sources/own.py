@@ -41,8 +41,8 @@ def read_own(path: Path, columns: Columns, fill: bool = False, leave_out: bool =
         CaseError: names file, line, field and the fix of the first record that cannot be used.
     """
     records = read_all(read_table(path), columns, fill)
-    if records.problems and not leave_out:
-        first, others = records.problems[0], len(records.problems) - 1
+    if against := records.against(leave_out):
+        first, others = against[0], len(against) - 1
         more = f" (and {others} more: ./study import {path} lists all)" if others else ""
         raise CaseError(first.said + more)
     if not records.cases:
@@ -106,6 +106,8 @@ def _checked(table: Table, columns: Columns) -> dict[str, tuple[str, ...]]:
         for name in names:
             if name not in table.columns:
                 raise CaseError(f"{table.path}: no column {name!r} for {field}; columns: {have}")
+        if len(names) > 1 and field not in ("visit", *VISIT_FIELDS):
+            raise CaseError(f"data_columns: {field}: {len(names)} columns; this field takes one")
     named = {field: (field,) for field in FIELDS if field in table.columns} | named
     if not {"chief_complaint", "history"} & set(named):
         raise CaseError(

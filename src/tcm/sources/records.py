@@ -16,7 +16,7 @@ class Problem:
 
     Args:
         line: of the record.
-        field: our name of the field.
+        field: our name of the field; ``file`` where it is not one record's.
         kind: what is wrong, equal for all problems of a kind.
         said: file, line, field, what is wrong with the value, and the fix.
     """
@@ -44,6 +44,10 @@ class Records:
     problems: tuple[Problem, ...] = ()
     left_out: Counter = field(default_factory=Counter)
     prescriptions: tuple[PrescriptionCell, ...] = ()
+
+    def against(self, leave_out: bool) -> list[Problem]:
+        """The problems that speak against the records: all, or those of the whole file where patients are left out."""
+        return [problem for problem in self.problems if not leave_out or problem.field == "file"]
 
     @property
     def not_whole(self) -> list[PrescriptionCell]:

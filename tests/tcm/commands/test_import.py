@@ -80,7 +80,7 @@ def test_all_problems_are_said_by_kind_and_no_file_is_written(tmp_path, capsys) 
     assert run(path, "--out", out) == 2 and not out.exists()
     said = capsys.readouterr()
     assert "problems: 3" in said.out and "2 × age: no age" in said.out and "export.xlsx:4: sex: 'x'" in said.out
-    assert "not usable: records with problems" in said.err
+    assert "not usable: 3 problems" in said.err
     assert run(path, "--out", out, "--leave-out") == 0
     assert params.load(out).data_leave_out and "# left out: 2 records (age: no age)" in out.read_text("utf-8")
 
@@ -91,6 +91,8 @@ def test_merged_cells_are_refused_by_name_and_filled_on_request(tmp_path, capsys
     out = tmp_path / "mine.yaml"
     assert run(path, "--out", out) == 2 and not out.exists()
     assert f"rows {second - 1} to {second} of '病案号' are merged" in capsys.readouterr().out
+    assert run(path, "--out", out, "--leave-out") == 2 and not out.exists(), "below a merged cell nothing was said"
+    capsys.readouterr()
     assert run(path, "--out", out, "--fill-merged") == 0
     assert params.load(out).data_fill_merged
     assert "40 cases of 30 patients" in capsys.readouterr().out

@@ -135,7 +135,7 @@ def test_a_visit_is_a_number_a_name_a_date_or_several_of_these(values: tuple, ma
 
 
 @pytest.mark.parametrize(
-    "values", [("0",), ("二",), ("1.5",), ("2024-13-05",), ("下周",), ("初诊", "2"), ("初诊", "复诊")]
+    "values", [("0",), ("二",), ("1.5",), ("2024-13-05",), ("下周",), ("第一次复诊",), ("初诊", "2"), ("初诊", "复诊")]
 )
 def test_a_visit_that_is_none_or_two_is_refused(values: tuple) -> None:
     with pytest.raises(CellError):

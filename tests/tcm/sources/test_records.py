@@ -176,6 +176,11 @@ def test_a_nan_in_a_json_list_is_no_gold_syndrome(tmp_path) -> None:
     assert [case.id for case in records.cases] == ["row-1", "row-2"]
 
 
+def test_two_columns_for_a_field_that_takes_one_are_refused(tmp_path) -> None:
+    with pytest.raises(CaseError, match="data_columns: prescription: 2 columns; this field takes one"):
+        read_own(table(tmp_path, {}), {**COLUMNS, "prescription": ("处方", "证型")})
+
+
 def test_an_object_in_a_cell_is_a_problem_and_not_its_text(tmp_path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"主诉": {"text": "失眠"}}\n{"主诉": "失眠"}', "utf-8")
