@@ -27,6 +27,7 @@ _DOSE = re.compile(
 )
 _HAN_DOSE = re.compile("(?<!三)[一二三四五六七八九十两半]{1,3}(?:钱|两(?!次)|克)")
 _HAN = r"[\u4e00-\u9fff]+"
+_AFTER_NAME = re.compile(rf"({_HAN})\s*({_NUMBER})(?![\d.]|\s*(?:半?小时|分钟|次|剂|付|帖|天|日|周|月|年|岁|元|%))")
 _NOTE = re.compile(r"\([^()]*\)")
 _HANDLING = re.compile("(?:先煎|后下|包煎|布包|烊化|另煎|冲服|兑服|吞服|研末|打碎|捣碎|适量|少许|各)+$")
 _RELATIVE = re.compile(
@@ -154,7 +155,7 @@ def _doses(half: str) -> Iterator[tuple[float, str, str]]:
         if found[3] or re.search(r"[\u4e00-\u9fff)]\s*$", half[: found.start()]):
             seen.add(found.start(1))
             yield from ((float(n), found[3], found.group().strip()) for n in found.groups()[:2] if n)
-    for found in re.finditer(rf"({_HAN})\s*({_NUMBER})", half):
+    for found in _AFTER_NAME.finditer(half):
         if found.start(2) not in seen and resolve_herb(_HANDLING.sub("", found[1])):
             yield float(found[2]), "", half[found.start() : found.end() + 1].strip()
 

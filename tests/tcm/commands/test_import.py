@@ -102,7 +102,7 @@ def test_a_prescription_that_was_not_read_is_shown_and_many_are_refused(tmp_path
     strange = "针刺治疗，每周2次"
     assert run(write_export(tmp_path / "one.xlsx", changed(4, PRESCRIPTION, strange))) == 0
     assert f"line 6: not read: '{strange}'" in capsys.readouterr().out
-    out, lost = tmp_path / "mine.yaml", [[*r[:PRESCRIPTION], "三七9q", *r[PRESCRIPTION + 1 :]] for r in ROWS]
+    out, lost = tmp_path / "mine.yaml", [[*r[:PRESCRIPTION], strange, *r[PRESCRIPTION + 1 :]] for r in ROWS]
     assert run(write_export(tmp_path / "all.xlsx", lost), "--out", out) == 2 and not out.exists()
     assert "were not read, more than --max-unread (5.0%)" in capsys.readouterr().err
 
