@@ -13,7 +13,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from tcm.cases import Case, CaseError, cleaning, splits
+from tcm.cases import Case, CaseError, cleaning
 from tcm.cases.cleaning import mask_text
 from tcm.files import write_text
 from tcm.knowledge import resolve_herb
@@ -167,6 +167,8 @@ def _left_out(records: Records) -> list[str]:
 
 def _against(records: Records, kept: list[Case], args: argparse.Namespace) -> tuple[list[str], str]:
     """What speaks against a study on these records, and what its few cases are too few for where that is allowed."""
+    from tcm.cases import splits  # scipy: not for every start of the command line
+
     against = []
     if problems := records.against(args.leave_out):
         hint = "fill them by --fill-merged" if args.leave_out else "or leave these patients out by --leave-out"
