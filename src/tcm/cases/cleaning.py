@@ -15,6 +15,15 @@ IDENTIFIERS = {
 }
 
 
+def mask_text(text: str, found: Counter | None = None) -> str:
+    """Replace what can name a person by `＊`; how many of each kind is added to `found`."""
+    for kind, pattern in IDENTIFIERS.items():
+        text, number = pattern.subn("＊", text)
+        if number and found is not None:
+            found[kind] += number
+    return text
+
+
 def mask_identifiers(case: Case) -> tuple[Case, Counter]:
     """Replace what can name a person by `＊` in the findings of all visits (ids and answers stay as they are).
 
@@ -26,14 +35,9 @@ def mask_identifiers(case: Case) -> tuple[Case, Counter]:
     """
     found: Counter = Counter()
 
-    def mask(text: str) -> str:
-        for kind, pattern in IDENTIFIERS.items():
-            text, number = pattern.subn("＊", text)
-            found.update({kind: number} if number else {})
-        return text
-
     def visit(v):
-        return v.model_copy(update={f: mask(getattr(v, f)) for f in ("chief_complaint", "history", "tongue", "pulse")})
+        texts = ("chief_complaint", "history", "tongue", "pulse")
+        return v.model_copy(update={f: mask_text(getattr(v, f), found) for f in texts})
 
     earlier = tuple(visit(v) for v in case.earlier_visits)
     return case.model_copy(update={"visit": visit(case.visit), "earlier_visits": earlier}), found

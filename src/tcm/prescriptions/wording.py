@@ -5,11 +5,12 @@ from tcm.prescriptions import answers
 
 
 def age_text(age: float | None) -> str:
-    """An age in years as records give it: years, below two years months, below one month days."""
+    """An age in years as records give it: years (and months), below two years months, below one month days."""
     if age is None:
         return ""
     if age >= 2:
-        return f"{age:g}岁"
+        years, months = divmod(round(age * 12), 12)
+        return f"{age:g}岁" if age == round(age, 1) or not months else f"{years}岁{months}个月"
     return f"{age * 12:.0f}个月" if age * 12 >= 1 else f"{age * 365:.0f}天"
 
 

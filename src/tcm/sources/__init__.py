@@ -3,19 +3,18 @@
 Nothing is guessed silently: what a source does not have stays empty.
 """
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 
-from tcm.cases import Case
 from tcm.sources.best4sdt import read_best4sdt
 from tcm.sources.mtcmb import read_mtcmb
 from tcm.sources.own import read_own
+from tcm.sources.records import Records
 from tcm.sources.tcmeval_sdt import read_tcmeval_sdt
 
-SOURCES: dict[str, Callable[[Path, Mapping[str, str]], list[Case]]] = {
-    "best4sdt": lambda path, _: read_best4sdt(path),
-    "mtcmb": lambda path, _: read_mtcmb(path),
-    "tcmeval_sdt": lambda path, _: read_tcmeval_sdt(path),
+SOURCES: dict[str, Callable[..., Records]] = {
+    "best4sdt": lambda path, *_: Records(read_best4sdt(path)),
+    "mtcmb": lambda path, *_: Records(read_mtcmb(path)),
+    "tcmeval_sdt": lambda path, *_: Records(read_tcmeval_sdt(path)),
     "own": read_own,
 }
-"""`data_source` -> its reader: (file or folder, column map of own records) -> cases."""
+"""`data_source` -> its reader: (file or folder; for own records also columns, fill, leave_out) -> records."""

@@ -1,152 +1,255 @@
-"""Own records: one visit per row, JSONL or CSV, with the user's own column names."""
+"""Own records: one visit per row of any table, with the user's own column names, become cases.
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
+Every record is read to its end before anything is refused, so that all that is wrong can be said at once.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from tcm.cases import Answer, Case, CaseError, explain, read_utf8
-from tcm.prescriptions import answers
-from tcm.sources.reading import json_lines
+from tcm.cases import Answer, Case, CaseError, explain
+from tcm.sources import cells
+from tcm.sources.border import PrescriptionCell, read_cell
+from tcm.sources.cells import CellError, VisitMark
+from tcm.sources.columns import FIELDS, NAMES, as_tuple
+from tcm.sources.records import Problem, Records
+from tcm.sources.tables import Row, Table, read_table
+from tcm.sources.visits import episodes, fill_merged
 
-# our field -> where it lies in a case; the keys of `data_columns`
-OWN_FIELDS = {
-    "id": "unique id of the record",
-    "patient_id": "one per patient (default: the id)",
-    "visit": "number of the visit, 1 = first; later visits of a patient become follow-up cases",
-    "sex": "男 or 女",
-    "age": "years",
-    "pregnant": "true / false",
-    "chief_complaint": "主诉",
-    "history": "现病史",
-    "tongue": "舌",
-    "pulse": "脉",
-    "disease": "中医诊断",
-    "syndrome": "证型",
-    "treatment_principle": "治法",
-    "formula": "方剂",
-    "prescription": "处方, e.g. 柴胡10g，黄芩12g，7剂，水煎服",
-}
 ANSWER_FIELDS = ("disease", "syndrome", "treatment_principle", "formula")
 VISIT_FIELDS = ("chief_complaint", "history", "tongue", "pulse")
+OF_PATIENT = ("sex", "age", "pregnant")
+
+Columns = Mapping[str, str | tuple[str, ...]]
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, dict]]:
-    if not path.is_file():
-        raise CaseError(f"{path}: no such file; correct data_path")
-    reader = csv.DictReader(io.StringIO(read_utf8(path), newline=""))
-    header = reader.fieldnames or []
-    twice = [name for name in header if header.count(name) > 1]
-    if twice:
-        raise CaseError(f"{path}:1: the column {twice[0]!r} stands twice; rename one")
-    found = False
-    for row in reader:
-        if None in row or None in row.values():
-            raise CaseError(f"{path}:{reader.line_num}: has other fields than the header; quote cells with commas")
-        found = True
-        yield reader.line_num, row
-    if not found:
-        raise CaseError(f"{path}: empty; give a header and at least one record")
-
-
-def read_own(path: Path, columns: Mapping[str, str]) -> list[Case]:
-    """Own records, one visit per row; `.csv` or `.jsonl`.
+def read_own(path: Path, columns: Columns, fill: bool = False, leave_out: bool = False) -> Records:
+    """Own records, one visit per row, in any file that `read_table` takes.
 
     Args:
-        columns: our field -> your column; a field that is not named is looked for under its own name.
+        columns: our field -> your column, or several that make it together; a field that is not named is looked for
+            under its own name.
+        fill: fill cells that were merged (`visits.fill_merged`).
+        leave_out: leave out patients with a record that cannot be used, instead of refusing the file.
 
     Raises:
-        CaseError: names file, line, field and the fix.
+        CaseError: names file, line, field and the fix of the first record that cannot be used.
     """
-    unknown = set(columns) - set(OWN_FIELDS)
+    records = read_all(read_table(path), columns, fill)
+    if against := records.against(leave_out):
+        first, others = against[0], len(against) - 1
+        more = f" (and {others} more: ./study import {path} lists all)" if others else ""
+        raise CaseError(first.said + more)
+    if not records.cases:
+        raise CaseError(f"{path}: no record is left; ./study import {path} lists what is wrong")
+    return records
+
+
+def read_all(table: Table, columns: Columns, fill: bool = False) -> Records:
+    """Read every record of a table and collect what cannot be used.
+
+    Raises:
+        CaseError: where the columns are not there.
+    """
+    column = _checked(table, columns)
+    patient = next(iter(column.get("patient_id", ())), None)
+    problems = []
+    if fill:
+        table = fill_merged(table, patient, [c for field in OF_PATIENT for c in column.get(field, ())])
+    else:
+        problems += _merged(table, column)
+    drafts: dict[str, list[_Draft]] = {}
+    lines: dict[str, int] = {}
+    left_out: Counter[str] = Counter()
+    seen = set()
+    for row in table.rows:
+        if patient and repr(row.cells) in seen:  # an export that holds a row twice, not a visit that was made twice
+            left_out["the same row as an earlier one"] += 1
+            continue
+        seen.add(repr(row.cells))
+        draft = _Draft.of(row, column)
+        if draft.id and lines.setdefault(draft.id, row.line) != row.line:
+            said = f"{draft.id!r} stands already on line {lines[draft.id]}; ids are unique"
+            hint = "" if patient else " (if it counts patients, it is the patient_id)"
+            draft.errors.append(CellError("id", "an id twice", said + hint))
+        drafts.setdefault(draft.patient_id or f"\0{row.line}", []).append(draft)
+    cases, prescriptions = [], []
+    for name, of_patient in drafts.items():
+        found = [_problem(table, d.row.line, error) for d in of_patient for error in d.errors]
+        if not found:
+            try:
+                made = _chain(of_patient, name)
+                cases += [case for case, _ in made]
+                prescriptions += [cell for _, cell in made if cell]
+            except CellError as error:
+                found = [_problem(table, error.line or of_patient[0].row.line, error)]
+        if found:
+            problems += found
+            left_out[f"{found[0].field}: {found[0].kind}"] += len(of_patient)
+    problems.sort(key=lambda problem: problem.line)
+    return Records(cases, table.said, tuple(problems), left_out, tuple(prescriptions))
+
+
+def _checked(table: Table, columns: Columns) -> dict[str, tuple[str, ...]]:
+    """Our field -> the columns that the table has for it."""
+    unknown = set(columns) - set(FIELDS)
     if unknown:
-        raise CaseError(f"data_columns: no field {sorted(unknown)[0]!r}; fields: {', '.join(OWN_FIELDS)}")
-    rows = list(_csv_rows(path) if path.suffix.lower() == ".csv" else json_lines(path))
-    have = set().union(*(row.keys() for _, row in rows))
-    for field, column in columns.items():
-        if column not in have:
-            raise CaseError(f"{path}: no column {column!r} for {field}; columns: {', '.join(sorted(have))}")
-    column = {field: columns.get(field, field) for field in OWN_FIELDS}
-    if not {column["chief_complaint"], column["history"]} & have:
+        raise CaseError(f"data_columns: no field {sorted(unknown)[0]!r}; fields: {', '.join(FIELDS)}")
+    have = ", ".join(sorted(table.columns))
+    named = {field: tuple(name.strip() for name in as_tuple(value)) for field, value in columns.items()}
+    for field, names in named.items():
+        for name in names:
+            if name not in table.columns:
+                raise CaseError(f"{table.path}: no column {name!r} for {field}; columns: {have}")
+        if len(names) > 1 and field not in ("visit", *VISIT_FIELDS):
+            raise CaseError(f"data_columns: {field}: {len(names)} columns; this field takes one")
+    named = {field: (field,) for field in FIELDS if field in table.columns} | named
+    if not {"chief_complaint", "history"} & set(named):
         raise CaseError(
-            f"{path}: no column for chief_complaint (主诉) or history (现病史); name yours in data_columns; "
-            f"columns: {', '.join(sorted(have))}"
+            f"{table.path}: no column for chief_complaint (主诉) or history (现病史); name yours in data_columns; "
+            f"columns: {have}"
         )
-    line_of, visits = {}, {}
-    for line, row in rows:
-        value = {field: row.get(name) for field, name in column.items()}
-        where = f"{path}:{line}"
-        case = _own_case(value, where)
-        if case.id in line_of:
-            raise CaseError(f"{where}: id: {case.id!r} stands already on line {line_of[case.id]}; ids are unique")
-        line_of[case.id] = line
-        visits.setdefault(case.patient_id, []).append((_visit_number(value["visit"], where), line, case))
-    return [case for of_patient in visits.values() for case in _chain_visits(of_patient, path)]
+    return named
 
 
-def _own_case(value: Mapping[str, Any], where: str) -> Case:
-    text = {k: str(v).strip() for k, v in value.items() if v is not None}
-    if not text.get("id"):
-        raise CaseError(f"{where}: id: missing; give each record an id, or name its column in data_columns")
-    pregnant = text.get("pregnant", "").lower()
-    if pregnant not in ("", "0", "1", "true", "false", "是", "否"):
-        raise CaseError(f"{where}: pregnant: {pregnant!r}; write true or false")
-    record = {
-        "id": text["id"],
-        "source": "own",
-        "patient_id": text.get("patient_id") or text["id"],
-        "patient": {
-            "sex": text.get("sex", ""),
-            "age": text.get("age") or None,
-            "pregnant": pregnant in ("1", "true", "是"),
-        },
-        "visit": {field: text.get(field, "") for field in VISIT_FIELDS},
-        "answer": _own_answer(text, where),
-    }
-    try:
-        return Case.model_validate(record)
-    except ValidationError as error:
-        raise CaseError(f"{where}: {explain(error)}") from None
+def _merged(table: Table, column: Mapping[str, tuple[str, ...]]) -> list[Problem]:
+    """Merged cells in columns that are read: below the first, a spreadsheet holds nothing."""
+    used = {name for names in column.values() for name in names}
+    errors = [
+        (first, CellError("file", "merged cells", f"rows {first} to {last} of {name!r} are merged; {FILL}"))
+        for first, last, name in table.merged
+        if name in used
+    ]
+    return [_problem(table, line, error) for line, error in errors]
 
 
-def _own_answer(text: Mapping[str, str], where: str) -> Answer | None:
-    fields = {field: text.get(field, "") for field in ANSWER_FIELDS}
-    read = answers.parse(f"处方：{text['prescription']}") if text.get("prescription") else None
-    if read and not read.answer.prescription:
-        raise CaseError(
-            f"{where}: prescription: no herb could be read in {text['prescription'][:60]!r}; write 柴胡10g，黄芩12g"
-        )
-    if not read and not any(fields.values()):
-        return None
-    return (read.answer if read else Answer()).model_copy(update=fields)
+FILL = "data_fill_merged: true (import: --fill-merged) fills them, or unmerge them in the file"
 
 
-def _visit_number(value: Any, where: str) -> int:
-    if value in (None, ""):
-        return 1
-    if not str(value).isdecimal() or int(value) < 1:
-        raise CaseError(f"{where}: visit: {value!r}; write 1 for the first visit, 2 for the second, …")
-    return int(value)
+def _problem(table: Table, line: int, error: CellError) -> Problem:
+    return Problem(line, error.field, error.kind, f"{table.place(line)}: {error.field}: {error.said}")
 
 
-def _chain_visits(visits: list[tuple[int, int, Case]], path: Path) -> list[Case]:
-    visits.sort(key=lambda v: v[:2])
-    number, line, case = visits[0]
-    if number > 1:
-        raise CaseError(
-            f"{path}:{line}: visit: patient {case.patient_id!r} starts with visit {number}; add the earlier ones"
-        )
-    for (number, line, _), (again, line_2, case) in zip(visits, visits[1:], strict=False):
-        if number == again:
-            raise CaseError(
-                f"{path}:{line_2}: visit: patient {case.patient_id!r} has visit {number} on line {line} already"
+@dataclass
+class _Draft:
+    """One record while its patient's other records are not yet known."""
+
+    row: Row
+    id: str
+    patient_id: str
+    mark: VisitMark
+    values: dict[str, Any]
+    prescription: Any
+    errors: list[CellError]
+
+    @classmethod
+    def of(cls, row: Row, column: Mapping[str, tuple[str, ...]]) -> "_Draft":
+        """Read all fields of a record but the prescription, which may rest on the one before."""
+        errors: list[CellError] = []
+
+        def read(function, *arguments, default=""):
+            try:
+                return function(*arguments)
+            except CellError as error:
+                errors.append(error)
+                return default
+
+        def first(field: str) -> Any:
+            return next((row.cells.get(name) for name in column.get(field, ())), None)
+
+        id_ = read(cells.id_of, "id", first("id"))
+        patient = read(cells.id_of, "patient_id", first("patient_id"))
+        if "id" in column and not id_:
+            errors.append(
+                CellError("id", "empty", "missing; give each record an id, or leave the column out: rows count")
             )
-    done: list[Case] = []
-    earlier: tuple = ()
-    for _, _, case in visits:
-        done.append(case.model_copy(update={"earlier_visits": earlier}))
-        earlier += (case.visit.model_copy(update={"answer": case.answer}),)
-    return done
+        if "patient_id" in column and not patient:
+            said = f"missing, so nobody knows whose visit this is; fill the cell; where it was merged, {FILL}"
+            errors.append(CellError("patient_id", "empty", said))
+        values = {
+            "sex": read(cells.sex_of, first("sex")),
+            "age": read(cells.age_of, first("age"), default=None),
+            "pregnant": read(cells.pregnant_of, first("pregnant"), default=False),
+        }
+        for field in VISIT_FIELDS:
+            values[field] = read(_findings, field, column.get(field, ()), row.cells)
+        for field in ANSWER_FIELDS:
+            values[field] = _one_line(read(cells.text_of, field, first(field)))
+        mark = read(cells.visit_of, [row.cells.get(name) for name in column.get("visit", ())], default=VisitMark())
+        id_ = id_ or f"row-{row.line}"
+        whose = patient if "patient_id" in column else id_
+        return cls(row, id_, whose, mark, values, first("prescription"), errors)
+
+    def case(self, earlier: tuple, cell: PrescriptionCell | None) -> Case:
+        """The case that this record is, after its earlier visits."""
+        value = self.values
+        record = {
+            "id": self.id,
+            "source": "own",
+            "patient_id": self.patient_id,
+            "patient": {field: value[field] for field in OF_PATIENT},
+            "visit": {field: value[field] for field in VISIT_FIELDS},
+            "earlier_visits": earlier,
+            "answer": _answer(value, cell),
+        }
+        try:
+            return Case.model_validate(record)
+        except ValidationError as error:
+            field, _, said = explain(error).partition(": ")
+            raise CellError(field, said.split(":")[0].split(" (got")[0], said, self.row.line) from None
+
+
+def _chain(drafts: list[_Draft], patient: str) -> list[tuple[Case, PrescriptionCell | None]]:
+    """The records of one patient as cases, each with the visits before it."""
+    sexes = {d.values["sex"]: d.row.line for d in reversed(drafts) if d.values["sex"]}
+    if len(sexes) > 1:
+        said = " and ".join(f"{sex} on line {line}" for sex, line in sexes.items())
+        raise CellError("sex", "two sexes of one patient", f"patient {patient!r} is {said}; one number, one patient")
+    made = []
+    for course in episodes([(d.mark, d.row.line) for d in drafts], patient):
+        earlier, previous = (), ()
+        for draft in (drafts[i] for i in course):
+            try:
+                cell = read_cell(draft.row.line, draft.id, draft.prescription, previous)
+            except CellError as error:
+                error.line = draft.row.line
+                raise
+            case = draft.case(earlier, cell)
+            made.append((case, cell))
+            earlier += (case.visit.model_copy(update={"answer": case.answer}),)
+            previous = case.answer.prescription if case.answer and case.answer.prescription else previous
+    return made
+
+
+def _answer(value: Mapping[str, str], cell: PrescriptionCell | None) -> Answer | None:
+    """The physician's answer: what the columns say, and what the prescription's own text says of the rest."""
+    said = {field: value[field] for field in ANSWER_FIELDS if value[field]}
+    read = cell.answer if cell else Answer()
+    answer = read.model_copy(update=said)
+    return answer if answer != Answer() else None
+
+
+def _findings(field: str, names: Iterable[str], row: Mapping[str, Any]) -> str:
+    """The text of a finding, from one column or several; of a column for a part (舌苔) the part is named."""
+    parts = []
+    for name in names:
+        text = re.sub(_LABEL[field], "", cells.text_of(field, row.get(name)))
+        part = "苔" if "苔" in name and "舌质" not in name else "舌" if "舌质" in name and "苔" not in name else ""
+        if text:
+            parts.append(text if not part or part in text or (part == "舌" and "质" in text) else part + text)
+    joint = "，" if field in ("tongue", "pulse") else "。"
+    return joint.join([*(part.rstrip("。，；, ") for part in parts[:-1]), *parts[-1:]])
+
+
+_LABEL = {field: rf"^(?:{'|'.join(NAMES[field].split())})[:：]\s*" for field in VISIT_FIELDS}
+"""A cell that repeats its column's name before the text."""
+
+
+def _one_line(text: str) -> str:
+    """A field of the answer as the layout takes it: no full stop or line break inside, none at the end."""
+    return re.sub(r"\s*[\n。]+\s*", "；", text.strip(" \n\t。，；、,;."))

@@ -1,4 +1,4 @@
-"""What the readers of several sources share: JSON lines, and one public record as a case."""
+"""What the readers of several sources share: encodings, JSON lines, and one public record as a case."""
 
 import json
 from collections.abc import Iterator
@@ -9,16 +9,48 @@ from pydantic import ValidationError
 from tcm.cases import Case, CaseError, explain, read_utf8
 
 
+def decode(content: bytes, path: Path) -> tuple[str, str]:
+    """The text of a file and its encoding: UTF-8, UTF-16 (with or without mark), else GB18030.
+
+    Source:
+        Our choice: Chinese Windows saves text as one of these. UTF-8 and UTF-16 prove themselves; what is neither is
+        taken for GB18030 where it decodes without error.
+    """
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        names = ["utf-16"]
+    elif b"\0" in content:  # of a comma, a digit or a line break in UTF-16; no other text holds one
+        names = ["utf-16-le" if content[1::2].count(0) > content[::2].count(0) else "utf-16-be"]
+    else:
+        names = ["utf-8-sig", "gb18030"]
+    for name in names:
+        try:
+            text = content.decode(name)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text, {"utf-8-sig": "UTF-8", "gb18030": "GB18030"}.get(name, "UTF-16")
+    raise CaseError(f"{path}: is no text in UTF-8, UTF-16 or GB18030; save it as UTF-8 (in a spreadsheet: CSV UTF-8)")
+
+
 def json_lines(path: Path) -> Iterator[tuple[int, dict]]:
-    """Line number and object of each non-empty line.
+    """Line number and object of each non-empty line of a file in UTF-8.
 
     Raises:
         CaseError: for a missing or empty file or a line that is no JSON object.
     """
     if not path.is_file():
         raise CaseError(f"{path}: no such file; correct data_path")
+    return json_rows(path, read_utf8(path))
+
+
+def json_rows(path: Path, text: str) -> Iterator[tuple[int, dict]]:
+    """Line number and object of each non-empty line of a text.
+
+    Raises:
+        CaseError: for an empty text or a line that is no JSON object.
+    """
     found = False
-    for number, line in enumerate(read_utf8(path).split("\n"), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

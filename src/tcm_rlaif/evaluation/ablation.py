@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tcm import metrics
+from tcm.cases import splits
 from tcm_rlaif.evaluation import stats, tables
 from tcm_rlaif.study import params
 from tcm_rlaif.study.plan import ABLATION, STAGES, plan, study_folder
@@ -173,6 +174,11 @@ def in_short(evidence: Evidence, study: Params) -> str:
     warning = f"\n\n**The judge's audit failed and was overridden** for {', '.join(overridden)}." if overridden else ""
     if untrained:
         warning += f"\n\n**No preference pair was left, and nothing trained,** in {', '.join(untrained)}."
+    few = splits.too_few(
+        *(min(n, limit or n) for n, limit in ((split["train"], study.sft_cases), (split["test"], study.eval_cases)))
+    )
+    if few:
+        warning += f"\n\n**Too few cases for a finding:** {few}. Read this report as a trial run."
     return (
         f"**In short.** {split['train']} training, {split['validation']} validation and {split['test']} test "
         f"{invented}; base model `{base['model']}`, {base['parameters'] / 1e6:.1f} million parameters; "

@@ -1,4 +1,4 @@
-"""`./study …`, or `python -m tcm_rlaif …`: run a study, run one notebook, score, audit, report, clean up.
+"""`./study …`, or `python -m tcm_rlaif …`: run a study or one notebook, import records, score, audit, report, clean up.
 
 (`./study lab` and `./study test` are the launcher's own: they only start JupyterLab and pytest.)
 """
@@ -10,7 +10,7 @@ import shutil
 import sys
 
 from tcm.cases import CaseError
-from tcm.commands import audit, score
+from tcm.commands import audit, import_records, score
 from tcm_rlaif.report import page, readme
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.runner import notebook, study
@@ -92,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     add("readme", fill_readme, "fill the published results into README.md")
     add("params", print_params, "print every parameter").add_argument("params", nargs="?")
     add("clean", clean, "delete what a study generated").add_argument("study")
-    for command in (score, audit):
+    for command in (score, audit, import_records):
         name, about = command.__doc__.split("\n", 1)[0].split(": ", 1)
         command.add_arguments(add(name.strip("`"), command.main, about))
     return top

@@ -133,10 +133,27 @@ class Params(BaseModel):
 
     # 01_data_prep
     data_source: Literal["invented", "best4sdt", "mtcmb", "tcmeval_sdt", "own"] = key(
-        "invented", "invented cases, TCM-BEST4SDT, MTCMB, TCMEval-SDT, or own records (JSONL or CSV at data_path)"
+        "invented",
+        "invented cases, TCM-BEST4SDT, MTCMB, TCMEval-SDT, or own records (`./study import FILE` writes these keys)",
     )
     data_path: str = key("", "file or folder of the records; a relative path starts at the project folder")
-    data_columns: dict[str, str] = key({}, "own records: our field -> your column, e.g. chief_complaint: 主诉")
+    data_columns: dict[str, str | tuple[str, ...]] = key(
+        {},
+        "own records: our field -> your column, or several that make it: {chief_complaint: 主诉, tongue: [舌质, 舌苔]}",
+    )
+    data_fill_merged: bool = key(False, "own records: fill cells that a spreadsheet merged downwards (empty below)")
+    data_leave_out: bool = key(
+        False, "own records: leave out patients with a record that cannot be used (counted), instead of refusing"
+    )
+    data_max_unread: Share = key(
+        0.05,
+        "own records: highest share of doses and herbs in the prescriptions that may be lost in reading",
+        "share",
+        "our choice: beyond it the loss in the gold answers costs as much herb F1 as arms differ by (0.02 to 0.07)",
+    )
+    data_allow_few: bool = key(
+        False, "whether a study may have fewer than 8 test cases or 5 training answers; its report says so"
+    )
     data_cases: Int = key(200, "invented: cases to write", "cases", ge=4)
     data_limit: Int = key(0, "other sources: use only the first so many records (0 = all)", "records", ge=0)
     data_follow_up_share: Share = key(0.4, "invented: share of follow-up visits", "share of cases")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tcm.cases import Case, CaseError, Patient
-from tcm.sources.own import read_own
+from tcm.sources.own import read_own as read_records
 
 COLUMNS = {
     "id": "编号",
@@ -43,6 +43,10 @@ ROW = {
     "formula": "龙胆泻肝汤加减",
     "prescription": "柴胡10g，黄芩12g，龙骨30g（先煎），大枣5枚。7剂，水煎服。",
 }
+
+
+def read_own(path: Path, columns: dict) -> list[Case]:
+    return read_records(path, columns).cases
 
 
 def own_csv(folder: Path, *rows: dict, header: dict = COLUMNS, encoding: str = "utf-8") -> Path:
@@ -221,10 +225,9 @@ def test_a_missing_id_is_refused(tmp_path) -> None:
     assert refused_row(tmp_path, id=" ").startswith("病历.csv:3: id: missing; give each record an id")
 
 
-@pytest.mark.parametrize("age", ["450", "-3", "四十五", "nan"])
+@pytest.mark.parametrize("age", ["450", "-3", "四十五"])
 def test_an_impossible_age_is_refused_with_line_and_field(tmp_path, age: str) -> None:
-    message = refused_row(tmp_path, age=age)
-    assert message.startswith("病历.csv:3: patient.age: Input should be ") and f"(got '{age}')" in message
+    assert refused_row(tmp_path, age=age).startswith(f"病历.csv:3: age: {age!r}; ")
 
 
 def test_a_pregnant_man_is_refused(tmp_path) -> None:
@@ -237,12 +240,7 @@ def test_a_pregnancy_that_is_neither_yes_nor_no_is_refused(tmp_path) -> None:
 
 
 def test_an_unknown_sex_is_refused(tmp_path) -> None:
-    assert refused_row(tmp_path, sex="F").startswith("病历.csv:3: patient.sex: Input should be '男', '女' or ''")
-
-
-def test_a_prescription_that_cannot_be_read_is_refused_with_an_example(tmp_path) -> None:
-    message = refused_row(tmp_path, prescription="12345")
-    assert message == "病历.csv:3: prescription: no herb could be read in '12345'; write 柴胡10g，黄芩12g"
+    assert refused_row(tmp_path, sex="X") == "病历.csv:3: sex: 'x'; write 男 or 女, or leave it empty"
 
 
 def test_a_record_without_findings_is_refused(tmp_path) -> None:
@@ -253,7 +251,8 @@ def test_a_record_without_findings_is_refused(tmp_path) -> None:
 @pytest.mark.parametrize("visit", ["0", "二", "1.5", "-1"])
 def test_a_visit_that_is_no_number_from_1_is_refused(tmp_path, visit: str) -> None:
     message = refused_row(tmp_path, visit=visit)
-    assert message == f"病历.csv:3: visit: {visit!r}; write 1 for the first visit, 2 for the second, …"
+    fix = "write 1 for the first visit, 2 for the second, …, 初诊, 复诊, 二诊, or the date"
+    assert message == f"病历.csv:3: visit: {visit!r}; {fix}"
 
 
 def test_a_visit_number_that_a_patient_has_twice_is_refused_with_both_lines(tmp_path) -> None:
@@ -261,11 +260,10 @@ def test_a_visit_number_that_a_patient_has_twice_is_refused_with_both_lines(tmp_
     assert message == "病历.csv:3: visit: patient '甲' has visit 1 on line 2 already"
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_a_file_that_is_not_utf_8_is_refused_with_its_name_and_the_fix(tmp_path, suffix: str) -> None:
-    path = tmp_path / f"own{suffix}"
-    path.write_bytes("id,history\n1,失眠\n".encode("gb18030"))
-    assert "UTF-8" in refused(path, {})
+def test_a_file_in_no_encoding_that_we_know_is_refused_with_its_name_and_the_fix(tmp_path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_bytes(b"id,history\n1,\xff\xff\xff\n")
+    assert "save it as UTF-8" in refused(path, {})
 
 
 def test_a_column_that_stands_twice_is_refused(tmp_path) -> None:
