@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tcm_rlaif.models.memory import keep_memory
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
 
@@ -72,7 +73,10 @@ def load_base(source: str, P: Params) -> tuple["PreTrainedModel", "PreTrainedTok
                 f"base_model: {source}: the tokenizer has no padding token other than its end token; add one"
             )
         tokenizer.pad_token = spare[0]
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
+    if torch.cuda.is_available():
+        return model.to("cuda").eval(), tokenizer
+    keep_memory()  # only now: what loading took for a while goes back
+    return model.eval(), tokenizer
 
 
 def load_policy(source: str, adapter: Path | None, P: Params, trainable: bool = False):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tcm.invented import corpus
 from tcm_rlaif.models import prompts
+from tcm_rlaif.models.memory import keep_memory
 from tcm_rlaif.study.schema import Params
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def new_tiny(P: Params, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedMode
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
+    keep_memory()
     torch.manual_seed(P.base_seed)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
