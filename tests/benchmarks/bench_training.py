@@ -19,8 +19,11 @@ import time
 from pathlib import Path
 
 WARM_UP = 3  # first steps, not counted: kernels are built for each shape, and memory is taken for the first time
-WAYS = {"as the study trains": {}, "memory given back": {"returned": True}, "every token in the head": {"head": "all"}}
-REAL_ONLY = {"checkpointing the other way": {"other_checkpointing": True}}
+WAYS = {"as the study trains": {}, "memory given back": {"returned": True}}
+REAL_ONLY = {
+    "every token in the head": {"head": "all"},
+    "checkpointing the other way": {"other_checkpointing": True},
+}
 
 
 def way(model: str, threads: int, steps: int, batch: int, returned=False, head="", other_checkpointing=False) -> dict:
