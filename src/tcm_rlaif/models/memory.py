@@ -12,10 +12,9 @@ def keep_memory() -> None:
     """Let glibc keep what a training step or an answer frees: the next one needs it again.
 
     By itself glibc gives every block above 32 MiB back to the system as soon as it is free, and the system fills each
-    of its pages with zeros when it is taken again. A `MALLOC_MMAP_THRESHOLD_` of 64 MiB in
-    the environment only moves that limit, and a step's largest blocks lie above it. Set from inside, the
-    setting reaches JupyterLab and scripts too. What the user set in the environment wins; where the allocator is not
-    glibc's, nothing changes.
+    of its pages with zeros when it is taken again. A `MALLOC_MMAP_THRESHOLD_` of 64 MiB in the environment only moves
+    that limit, and a step's largest blocks lie above it. Set from inside, the setting reaches JupyterLab and scripts
+    too. What the user set in the environment wins; where the allocator is not glibc's, nothing changes.
 
     Source:
         Measured, SFT of the tiny model on one core: page faults a step 47,000 -> 1,800, the system's share of processor

@@ -28,8 +28,8 @@ def activations(model: "PreTrainedModel", tokens: int) -> int:
 
     Source:
         Our choice, on the safe side of what was measured: a Qwen2 model of 24 layers, hidden size 896, intermediate
-        size 4,864 with LoRA in float32 keeps about 1 GiB for 640 tokens; this says 1.25. A half-precision model keeps
-        less.
+        size 4,864 with LoRA in float32 keeps about 1 GiB for 640 tokens; this says 1.25. Not
+        measured on a GPU.
     """
     config = model.config.get_text_config()
     of_a_token = 8 * config.hidden_size + 3 * config.intermediate_size  # float32 numbers in one layer
