@@ -151,7 +151,7 @@ def main() -> None:
         if not path.exists():
             print(f"{name}: no cases at {path}; set TCM_DATA to the folder that holds {path.parent.name}/")
             continue
-        cases = SOURCES[name](path, {})
+        cases = SOURCES[name](path).cases
         measure(name, cases, options.seed)
         if name == "best4sdt" and options.draws:
             curve(name, cases, options.draws)

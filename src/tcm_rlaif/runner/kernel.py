@@ -16,9 +16,12 @@ from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 
-# Large tensors are freed and made again at every training step. Kept by the allocator instead of handed back to the
-# system, training the tiny model on one core is about a quarter faster, for a fifth more memory (measured).
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**26), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+# What a training step frees, the next one needs again, but glibc hands every block above 32 MiB back to the system, which
+# fills its pages with zeros when they are taken again. No block mapped for itself, and a heap that does not shrink:
+# SFT of the tiny model on one core makes 480 instead of 45,700 page faults a step, the system's share of the processor's
+# time falls from 32 % to 2 %, tokens per second of it rise 1.29 times, for a sixth more memory (measured; a mapping
+# threshold of 64 MiB, as before, gives the same speed, and nothing to the larger blocks of a real model).
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 QUIET = {
     "TQDM_MININTERVAL": "30",  # seconds between refreshes of a bar
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",

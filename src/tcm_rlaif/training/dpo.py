@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.training import economy
 from tcm_rlaif.training.adapters import lora
 from tcm_rlaif.training.arguments import arguments, steps_of
 
@@ -36,6 +37,9 @@ def trainer(
     from peft import PeftModel
     from trl import DPOConfig, DPOTrainer
 
+    real = P.base_model != "tiny"
+    if real:
+        economy.answers_alone()
     rows = Dataset.from_list([{k: row[k] for k in ("prompt", "chosen", "rejected")} for row in pairs])
     settings = DPOConfig(
         **arguments(P, seed, folder, "dpo", steps(P, len(rows))),
@@ -50,7 +54,7 @@ def trainer(
         label_smoothing=P.dpo_label_smoothing,
         pad_to_multiple_of=PAD_TO,
         max_length=None,
-        gradient_checkpointing=P.base_model != "tiny",
+        gradient_checkpointing=real and economy.checkpointing(model, 2 * P.dpo_batch_size * P.sft_max_length),
     )
     fresh = None if isinstance(model, PeftModel) else lora(P)
     return DPOTrainer(

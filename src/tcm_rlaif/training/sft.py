@@ -8,6 +8,7 @@ from tcm.cases import Case
 from tcm_rlaif.models import prompts
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.training import economy
 from tcm_rlaif.training.adapters import lora
 from tcm_rlaif.training.arguments import arguments, steps_of
 
@@ -48,6 +49,9 @@ def sft_trainer(
     from peft import PeftModel
     from trl import SFTConfig, SFTTrainer
 
+    real = P.base_model != "tiny"
+    if real:
+        economy.answers_alone()
     epochs = P.sft_epochs if epochs is None else epochs
     each_epoch = (
         {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True} if validation else {}
@@ -64,7 +68,7 @@ def sft_trainer(
         max_length=None,  # `check_lengths` refuses long rows; cutting them would hide the end of an answer
         completion_only_loss=True,
         train_sampling_strategy="group_by_length",
-        gradient_checkpointing=P.base_model != "tiny",
+        gradient_checkpointing=real and economy.checkpointing(model, P.sft_batch_size * P.sft_max_length),
         metric_for_best_model="eval_loss" if validation else None,
         greater_is_better=False if validation else None,
     )

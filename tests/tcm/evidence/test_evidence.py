@@ -164,8 +164,8 @@ def five_folds(cases: list[Case]) -> float:
 
 
 def test_it_reaches_its_aim_on_classical_and_clinical_records(best4sdt_path):
-    assert five_folds(SOURCES["best4sdt"](best4sdt_path, {})) >= 0.38
+    assert five_folds(SOURCES["best4sdt"](best4sdt_path).cases) >= 0.38
 
 
 def test_it_reaches_its_aim_on_textbook_cases(mtcmb_dir):
-    assert five_folds(SOURCES["mtcmb"](mtcmb_dir, {})) >= 0.60
+    assert five_folds(SOURCES["mtcmb"](mtcmb_dir).cases) >= 0.60

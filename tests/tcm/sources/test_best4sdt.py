@@ -51,7 +51,7 @@ def refused(folder: Path, *records: object) -> str:
 
 
 def test_a_record_becomes_a_case_with_every_field_in_its_place(tmp_path):
-    case = SOURCES["best4sdt"](write(tmp_path, record()), {})[0]
+    case = SOURCES["best4sdt"](write(tmp_path, record())).cases[0]
     assert (case.id, case.source, case.patient.sex, case.patient.age) == ("best4sdt-7", "best4sdt/vignette", "女", 41)
     assert (case.visit.history, case.visit.tongue, case.visit.pulse) == (
         "女，41岁。胸闷嗳气十日",

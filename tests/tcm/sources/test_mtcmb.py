@@ -77,7 +77,7 @@ def test_an_mtcmb_row_with_an_empty_question_is_refused_with_its_line(tmp_path) 
 
 
 def test_mtcmb_has_200_cases_with_every_label_and_a_prescription(mtcmb_dir) -> None:
-    cases = SOURCES["mtcmb"](mtcmb_dir, {})
+    cases = SOURCES["mtcmb"](mtcmb_dir).cases
     assert len(cases) == len({c.id for c in cases}) == 200
     for case in cases:
         answer = case.answer

@@ -62,7 +62,7 @@ def test_a_bad_tcmeval_file_is_refused(tmp_path, text: str) -> None:
 
 
 def test_tcmeval_has_200_records_with_a_syndrome_each(tcmeval_path) -> None:
-    cases = SOURCES["tcmeval_sdt"](tcmeval_path, {})
+    cases = SOURCES["tcmeval_sdt"](tcmeval_path).cases
     assert len(cases) == len({c.id for c in cases}) == 200
     assert all(c.answer.syndrome for c in cases)
     assert sum(c.patient.age is not None for c in cases) > 150

@@ -1,0 +1,81 @@
+"""Training a real model multiplies only learned tokens with the vocabulary, at the same loss; layers are computed twice
+only where memory asks for it."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from trl.trainer import utils
+
+from tcm import invented
+from tcm_rlaif.models import tiny
+from tcm_rlaif.study.schema import Params
+from tcm_rlaif.training import dpo, economy, proofs, sft
+
+SMALL = {"base_hidden": 32, "base_layers": 2, "base_vocabulary": 768, "base_patterns": 12, "base_dtype": "float32"}
+CASES = invented.invent_cases(4, 0.4, 0, 12)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    """The study's own tokenizer, small."""
+    return tiny.train_tokenizer(Params(**SMALL))
+
+
+@pytest.fixture
+def head(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows of every multiplication with the vocabulary, as they come."""
+    rows, real = [], utils._ChunkedLogProbFunction
+
+    class Counted:
+        @staticmethod
+        def apply(hidden, *rest):
+            rows.append(len(hidden))
+            return real.apply(hidden, *rest)
+
+    monkeypatch.setattr(utils, "_ChunkedLogProbFunction", Counted)
+    monkeypatch.setattr(utils, "_use_triton", utils._use_triton)  # put back at the end
+    return rows
+
+
+def sft_loss(tokenizer, folder: Path, base_model: str) -> tuple[float, int]:
+    """Loss of one batch, and how many of its tokens are learned."""
+    P = Params(**SMALL, base_model=base_model)
+    rows = sft.sft_rows(CASES)
+    trainer = sft.sft_trainer(tiny.new_tiny(P, tokenizer), tokenizer, rows, None, P, seed=0, folder=folder)
+    batch = trainer.data_collator(list(trainer.train_dataset))
+    with torch.no_grad():
+        return float(trainer.compute_loss(trainer.model, dict(batch))), int((batch["labels"] != -100).sum())
+
+
+def test_sft_of_a_real_model_reads_out_the_answers_alone_at_the_same_loss(tokenizer, head, tmp_path: Path) -> None:
+    everything, learned = sft_loss(tokenizer, tmp_path, "tiny")
+    answers, _ = sft_loss(tokenizer, tmp_path, "a/real-model")
+    assert head[0] > head[1] == learned
+    assert answers == pytest.approx(everything, abs=1e-5)
+
+
+def test_dpo_of_a_real_model_reads_out_the_answers_alone_at_the_same_loss(tokenizer, head, tmp_path: Path) -> None:
+    pairs = [
+        {"prompt": row["prompt"], "chosen": row["completion"], "rejected": other["completion"]}
+        for row, other in zip(sft.sft_rows(CASES), sft.sft_rows(CASES[1:] + CASES[:1]), strict=True)
+    ]
+    found = []
+    for base_model in ("tiny", "a/real-model"):
+        P = Params(**SMALL, base_model=base_model, dpo_loss_type=["sigmoid", "sft"], dpo_loss_weights=[1.0, 0.2])
+        trainer = dpo.trainer(tiny.new_tiny(P, tokenizer), tokenizer, pairs, P, seed=0, folder=tmp_path)
+        del head[:]
+        found.append((proofs.first_loss(trainer)["loss"], max(head)))
+    (everything, rows), (answers, fewer) = found
+    assert fewer < rows / 1.2
+    assert answers == pytest.approx(everything, abs=1e-5)
+
+
+@pytest.mark.parametrize(("free", "twice"), [(2**40, False), (2**20, True)])
+def test_layers_are_computed_twice_only_where_memory_asks_for_it(
+    tokenizer, monkeypatch: pytest.MonkeyPatch, free: int, twice: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (free, free))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": free}))
+    assert economy.checkpointing(tiny.new_tiny(Params(**SMALL), tokenizer), 4096) is twice
