@@ -16,11 +16,11 @@ from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 
-# What a training step frees, the next one needs again, but glibc hands every block above 32 MiB back to the system, which
-# fills its pages with zeros when they are taken again. No block mapped for itself, and a heap that does not shrink:
-# SFT of the tiny model on one core makes 480 instead of 45,700 page faults a step, the system's share of the processor's
-# time falls from 32 % to 2 %, tokens per second of it rise 1.29 times, for a sixth more memory (measured; a mapping
-# threshold of 64 MiB, as before, gives the same speed, and nothing to the larger blocks of a real model).
+# What a training step frees, the next one needs again, but glibc hands every block above 32 MiB back to the system,
+# which fills its pages with zeros when they are taken again. So no block is mapped for itself, and the heap does not
+# shrink: SFT of the tiny model on one core makes 480 instead of 45,700 page faults a step, the system's share of the
+# processor's time falls from 32 % to 2 %, tokens per second of it rise 1.29 times, for a sixth more memory (measured;
+# a mapping threshold of 64 MiB is as fast here, but does nothing for the larger blocks of a real model).
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 QUIET = {
     "TQDM_MININTERVAL": "30",  # seconds between refreshes of a bar
