@@ -1,7 +1,7 @@
 """Simplified script: traditional characters made simplified, by OpenCC's tables, loaded only where a text needs them."""
 
 import re
-from functools import cache, lru_cache
+from functools import cache
 
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
 
@@ -14,7 +14,6 @@ def _converter():
     return OpenCC("t2s")
 
 
-@lru_cache(maxsize=65536)
 def simplified(text: str) -> str:
     """A text in simplified script, character for character, so that positions stay the same.
 

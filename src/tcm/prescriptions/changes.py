@@ -1,0 +1,78 @@
+"""A prescription written as a change of the previous one (上方去柴胡，加枳壳10g): found, and carried out.
+
+Verbs: 去 减 删 停 take a herb out; 加 增 添 put one in; 加至 增至 减至 改为 before a dose set it; 易 改 换 代 between two
+herbs put the second in the place of the first (以甲易乙: the first in the place of the second). A verb holds until the
+next. A herb that is given again with a dose keeps its place and takes the dose.
+"""
+
+import re
+from collections.abc import Sequence
+
+from tcm.cases import PrescriptionItem
+from tcm.knowledge import resolve_herb
+from tcm.prescriptions.items import Draft, herb_like
+from tcm.prescriptions.tokens import HAN
+
+_WHICH = "(?:[上前原首]次?|上一?诊|初诊|[一二三四五六七八九]诊|原处|之前)[处药]?方|[上前原]药|[上前原]法|处方|药方"
+_PREVIOUS = re.compile(
+    r"\s{0,9}(?:效不更方|守方|守法|药?同[前上]|照前|照旧|续[服进]前药"
+    rf"|(?:[守宗遵按照仍继续予拟用服以就在将于]|[仍继续]以|[仍继续][予用服进守投]|继[续]){{0,3}}"
+    rf"(?:(?:{_WHICH})(?:药物?)?(?:均?(?:同[前上]|不变|如前|照旧))?(?:的?基础上)?)(?<!^处方)(?<!^药方))"
+    r"(?:续[服进]|[继再][服进])?(?P<freely>(?:随[症证])?(?:加减|出入|化裁|加味))?[之中内里的,、;:。\s]{0,3}"
+)
+_BEGINS_WITH_VERB = re.compile(rf"\s{{0,9}}(?:[再酌并]?加|去|减)(?P<name>[{HAN}]{{2,8}})")
+
+
+def start_of_change(half: str) -> tuple[int, bool]:
+    """Where the changes begin in a text that names a previous prescription.
+
+    Returns:
+        The position after the words for the previous prescription, 0 where there are none; whether it is only said
+        that it was changed (加减), not how.
+    """
+    end, freely = 0, False
+    while (match := _PREVIOUS.match(half, end)) and match.end() > end:
+        if re.match(r"(?:处方|药方)", match.group().strip()):
+            break
+        end, freely = match.end(), freely or bool(match["freely"])
+    return end, freely
+
+
+def begins_with_verb(half: str) -> bool:
+    """Whether a text opens with 加, 去 or 减 and a herb of the tables: a change, though nothing else says so."""
+    match = _BEGINS_WITH_VERB.match(half)
+    if match is None or resolve_herb(re.match(rf"[{HAN}]*", half.lstrip()).group()):
+        return False
+    name = match["name"]
+    return any(herb_like(name[:end]) for end in range(2, len(name) + 1))
+
+
+def changed(
+    previous: Sequence[PrescriptionItem], drafts: Sequence[Draft]
+) -> tuple[list[tuple[PrescriptionItem, str]], list[str]]:
+    """Carry out changes.
+
+    Returns:
+        The herbs with the guess of each, and what could not be carried out: herbs to take out that are not there.
+    """
+    items = [(item, "") for item in previous]
+    failed = []
+    for draft in drafts:
+        at = next((i for i, (item, _) in enumerate(items) if _same(item.herb, draft.herb)), None)
+        if draft.verb == "remove":
+            if at is None:
+                failed.append(f"去{draft.herb}")
+            else:
+                del items[at]
+        elif at is None:
+            items.append((draft.item(), draft.guess))
+        elif draft.dose is not None:
+            new = draft.item()
+            items[at] = (new.model_copy(update={"note": new.note or items[at][0].note}), draft.guess)
+    return items, failed
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names mean one herb: written alike, or of one base herb."""
+    a, b = resolve_herb(one), resolve_herb(other)
+    return one == other or (a is not None and b is not None and a.base == b.base)

@@ -1,0 +1,180 @@
+"""The words of a prescription: doses, numbers, notes, handling, packets, usage and names, cut from a text in one pass.
+
+A name is a run of Han characters up to the next word of another kind. Names of the tables that hold such a word
+(三七, 一枝黄花, 五加皮) are names first.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from tcm.knowledge import aliases, forms, herbs, simplified
+
+HAN = "〇\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+HALF_WIDTH = (
+    {0xFF01 + i: 0x21 + i for i in range(94)}
+    | {ord(full): half for full, half in zip("　〜∼—–‐−｡﹑［〔【］〕】", " ~~----。、((()))", strict=True)}
+    | {ord("["): "(", ord("]"): ")"}
+)
+"""Punctuation, digits and letters made half-width, one character for one, so that positions stay the same."""
+
+GRAM_WORDS = frozenset({"克", "公克", "公分"})
+"""Other words for g, which one writes as g. 公分 was the name of the gram until 1959 (国务院, 统一计量制度的命令)."""
+
+NUMBER = r"(?:[0-9]{1,9}(?:\.[0-9]{1,25})?|\.[0-9]{1,3})"
+_PIECES = "枚片条个根只粒颗支张对具朵块茎节把束枝握撮盏盅碗杯匙尺寸滴升团株瓣段"
+UNIT = (
+    r"(?:kg|mg|ml|g(?![a-z])|公克|公分|千克|毫克|毫升|克|钱|斤|两(?!次)"
+    rf"|分(?!钟|之|[0-9一二三四五六七八九十两次服别冲吞])|[{_PIECES}](?!次))"
+)
+_DIGITS = "一二三四五六七八九壹贰叁肆伍陆柒捌玖"
+COUNT = f"(?:[{_DIGITS}两]?百(?:零?[{_DIGITS}]|[{_DIGITS}]?十[{_DIGITS}]?)?|[{_DIGITS}]?[十拾][{_DIGITS}]?|[廿卅][{_DIGITS}]?|[{_DIGITS}两]{{1,2}}|半)"
+_HALF = "半(?![夏枝边支荷])"  # 蜈蚣一条半夏三钱: the herb begins there
+_HAN_DOSE = rf"(?:{COUNT}{UNIT}(?:{_HALF}|[{_DIGITS}]?[{_DIGITS}]?[钱分](?!之))?|[钱两](?={_HALF}){_HALF})"
+_TIME = rf"\s?(?:{NUMBER}(?:\s?[-~至到]\s?{NUMBER})?|{COUNT})\s?个?(?:小时|分钟|刻钟|min|h(?![a-z])|沸)"
+_PACKET_COUNT = "[0-9]{1,3}|[一二三四五六七八九十廿卅两]{1,3}"
+PACKETS = (
+    r"(?:[共计合给开予进投取拟]|[连续继再嘱试先]?服[用药]?|连进|[上此]方|上药|各|[x×*]|[剂付帖]数:?|\s){0,3}"
+    rf"(?<![-~至到0-9.日天每隔])(?P<packets>{_PACKET_COUNT})\s?[剂付帖副贴](?!量|型|\s?/|分|数|次)"
+)
+_HANDLING = (
+    "先煎|先下|先入|久煎|后下|后入|后放|包煎|布包煎?|纱布包煎?|绢包|烊化|烊冲|溶化|另煎|另炖|单煎|炖服|冲服|分冲|冲入|冲兑|兑服|兑入|吞服"
+    "|分吞|调服|噙化|研末|研粉|研细末?|打碎|打粉|捣碎|捣烂|捣细|轧细|劈开|切碎|切片|去[核心皮尖毛节芯油足头翅]{1,3}|磨[粉汁冲]|另包|自备|装胶囊|泡服"
+    "|同煎|煎汤代水|代水煎"
+)
+_MANNER = (
+    "每[日天次晚]|早晚各半|早晚|睡前|饭[前后]|分[0-9一二两三四]次|[分另同均用]|温水|开水|药[汁汤]"  # before handling
+)
+HANDLE = rf"(?:{_MANNER}){{0,3}}(?:{_HANDLING})(?:{_TIME})?(?:(?:{_MANNER}){{0,2}}(?:{_HANDLING})(?:{_TIME})?){{0,3}}"
+_AMOUNT = rf"约?\s?{NUMBER}(?:\s?[-~至到]\s?{NUMBER})?\s?(?:ml|毫升|g|克|丸|片|碗|升|钱|袋|包|粒)"
+DAILY = r"[隔每一二两三1-9]{0,2}[日天][服用进各口]{0,2}[0-9一二两半]{1,2}\s?[剂付帖]"
+"""Packets a day, which say nothing of how many there are."""
+USE = (
+    rf"(?:{DAILY}|(?:每[次服日]服?|[一每]次|日服|顿服|加水|煎取|煎至|煎成|取汁|取|水煎取?|浓煎至?|共煎|分服|兑水|浓缩至|煎){_AMOUNT}"
+    "|水煎[服取]?|煎服|煎汤|煎水|煎[0-9一二两三]|浓煎|共煎|加水|取汁|文火|武火|温服|热服|凉服|频服|分服|口服|内服|服用|服药|连服|续服|继服|再服"
+    "|嘱服|日服|送服|送下|顿服|代茶饮?|泡茶|上药|上方|隔日|[每一1][日天]|每次|每服"
+    "|[0-9一二三四两]次|分[0-9一二三四两].{0,2}次|早晚|饭前|饭后|餐后|餐前|空腹|睡前|外[洗敷用涂搽]|熏洗|坐浴|泡[脚洗]|湿敷|灌肠|含漱|共研|研为|共为|为末|为丸|炼蜜"
+    "|忌[食服口]?|禁忌|慎起居|医嘱|代煎|自煎)"
+)
+LOOSE = "各?(?:等[分份量]|适量|少许|酌量|若干)"
+_PRICE = (
+    rf"(?:(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?)?[¥$]\s?{NUMBER}|(?:(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?)?{NUMBER}\s?[元圆](?!参|胡|明)(?:/\s?[g克剂付])?"
+)
+_SLIP = r"(?=[0-9lIOoSZ|.]{0,4}[lIOoSZ|])[0-9lIOoSZ|]{1,4}(?:\.[0-9lIOo]{1,2})?\s?(?:g(?![a-z])|克)|[0-9]{1,3}q(?![a-z])"
+VERB = (
+    "(?P<to>(?:用?量)?(?:加|增|减|改|调|升|降)(?:加|少|大|整)?量?[至为到成](?=[0-9一二三四五六七八九十半.]))"
+    "|(?P<out>(?:除|减|删|撤|减|去)[去掉除]|去|减|停用?|不用)"
+    "|(?P<swap>改(?:用|为|成)?|易(?:为|以)?|换(?:为|成|用)?|代替?)"
+    "|(?P<into>(?:[再酌并另]?加[入用服]?|增[加入]?|添加?|另入)大?)"
+    "|(?P<upto>[至到](?=[0-9一二三四五六七八九十半.]))"
+)
+REST = "(?:其?余|他|它)(?:[药方量味]|药量|药味)?(?:均?(?:不变|同[前上]|[守从依][原上]方?|照前|如前|照旧))"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a prescription: its kind, its text as written and made plain, and where it stands."""
+
+    kind: str
+    raw: str
+    half: str
+    start: int
+    end: int
+    match: re.Match[str]
+
+
+@cache
+def _vocabulary() -> str:
+    """Pattern of the names of the tables that another word would cut."""
+    words = re.compile(f"{_HAN_DOSE}|{HANDLE}|{USE}|{LOOSE}|{VERB}|{PACKETS}", re.I)
+    names = {name for name in (*herbs(), *forms(), *aliases()) if words.search(name)}
+    counted = {name for name in (*herbs(), *forms(), *aliases()) if re.search(f"[{_DIGITS}十两]$", name)}
+    names |= counted | {name + shape for name in counted for shape in "片粉根块"}
+    return "|".join(sorted(map(re.escape, names), key=len, reverse=True))
+
+
+@cache
+def _grammar(relative: bool) -> re.Pattern[str]:
+    """The one pattern; in a change of a previous prescription with its verbs."""
+    verb = f"|(?P<verb>{VERB})" if relative else ""
+    rest = f"|(?P<rest>{REST})"
+    stop = f"{HANDLE}|{USE}|{LOOSE}|各|{_HAN_DOSE}|{re.sub('[(][?]P<[a-z]+>', '(?:', PACKETS)}|{REST}"
+    if relative:
+        stop += "|" + re.sub("[(][?]P<[a-z]+>", "(?:", VERB)
+    name = f"(?:{_vocabulary()}|(?!{stop})[{HAN}])+"
+    first = f"(?:{_vocabulary()})(?:{_vocabulary()}|(?!{stop})[{HAN}])*"
+    return re.compile(
+        rf"(?P<note>\([^()\n]{{0,60}}\))"
+        rf"|(?P<price>{_PRICE})"
+        rf"|(?P<code>(?<![A-Za-z0-9])[A-Z]{{1,3}}[0-9]{{3,12}}(?![0-9.]*\s?(?:g|克)))"
+        rf"|(?P<known>{first})"
+        rf"|(?P<pack>{PACKETS})"
+        rf"|(?P<handle>{HANDLE}){rest}{verb}|(?P<use>{USE})"
+        rf"|(?P<loose>{LOOSE})|(?P<each>各)"
+        rf"|(?P<slip>(?<![A-Za-z0-9.]){_SLIP})"
+        rf"|(?P<comma>(?<![0-9.,])[0-9]{{1,2}},[0-9]{{1,2}}(?=\s?(?:g|克|mg|钱)))(?P<comma_unit>\s?(?:g|克|mg|钱))"
+        rf"|(?P<dose>(?P<minus>(?<=[{HAN}])-(?=[0-9]))?(?P<low>{NUMBER})\s{{0,3}}"
+        rf"(?:(?P<low_unit>{UNIT})?\s{{0,3}}[-~至到]\s{{0,3}}(?P<high>{NUMBER})\s{{0,3}})?(?P<unit>{UNIT})?)"
+        rf"|(?P<han>{_HAN_DOSE})"
+        rf"|(?P<name>{name})"
+        r"|(?P<sep>[,、;。\n\t\r+|/]|\.(?![0-9]))|(?P<colon>:)|(?P<blank>\s+)"
+        rf"|(?P<dash>[-~…·*_>#`\"'“”]+)|(?P<junk>[^\W0-9{HAN}]+)|(?P<other>.)",
+        re.I | re.S,
+    )
+
+
+def plain(text: str) -> str:
+    """A text with half-width signs and in simplified script, character for character."""
+    return simplified(text.translate(HALF_WIDTH))
+
+
+def tokens(text: str, half: str, relative: bool = False) -> Iterator[Token]:
+    """Cut a text into words; every character belongs to one.
+
+    Args:
+        text: as written.
+        half: the same made `plain`.
+        relative: whether words for changes (去, 加, 改为) are cut from names.
+    """
+    for match in _grammar(relative).finditer(half):
+        kind = match.lastgroup or "other"
+        kind = {"known": "name", "comma_unit": "comma"}.get(kind, kind)
+        start, end = match.span()
+        yield Token(kind, text[start:end], half[start:end], start, end, match)
+
+
+_VALUES = {c: i for i, c in enumerate("一二三四五六七八九", 1)} | {
+    c: i for i, c in enumerate("壹贰叁肆伍陆柒捌玖", 1)
+} | {"两": 2, "半": 0.5}
+
+
+def count(text: str) -> float:
+    """A Han numeral below 1000 as a number; 半 is a half."""
+    text = text.replace("拾", "十").replace("廿", "二十").replace("卅", "三十").replace("零", "")
+    hundreds, hundred, rest = text.rpartition("百")
+    tens, ten, ones = rest.rpartition("十")
+    return (
+        (100 * _VALUES.get(hundreds, 1) if hundred else 0)
+        + (10 * _VALUES.get(tens, 1) if ten else 0)
+        + _VALUES.get(ones, 0)
+    )
+
+
+_HAN_PARTS = re.compile(rf"(?P<count>{COUNT})?(?P<unit>{UNIT})(?:(?P<half>半)|(?P<more>[{_DIGITS}]{{1,2}})(?P<lower>[钱分]))?")
+_TENTHS = {("钱", "分"): 10, ("两", "钱"): 10}
+
+
+def han_dose(text: str) -> tuple[float, float | None, str]:
+    """A dose in Han numerals as (low, high or None, unit): 一钱五分 is 1.5 钱, 钱半 1.5 钱, 二三钱 2 to 3 钱.
+
+    Source: 1 两 = 10 钱 = 100 分, the decimal measures of weight in use for drugs since the Song dynasty.
+    """
+    parts = _HAN_PARTS.match(text)
+    number, unit = parts["count"] or "一", parts["unit"]
+    if len(number) == 2 and not set(number) & set("十拾百廿卅") and _VALUES[number[0]] < _VALUES[number[1]]:
+        return _VALUES[number[0]], _VALUES[number[1]], unit
+    low = count(number) + (0.5 if parts["half"] else 0)
+    if parts["more"]:
+        low += count(parts["more"]) / _TENTHS.get((unit, parts["lower"]), 10)
+    return low, None, unit
