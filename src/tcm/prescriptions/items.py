@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from tcm.cases import PrescriptionItem
 from tcm.knowledge import GRAMS, dose_in_g, herb_info, joint_herbs, resolve_herb
-from tcm.prescriptions.tokens import GRAM_WORDS, NUMBER, UNIT, Token, han_dose
+from tcm.prescriptions.tokens import GRAM_WORDS, HAN_DOSE, NUMBER, UNIT, Token, han_dose
 from tcm.prescriptions.words import ONE_WORD, PROSE, herbs_in, only_lead
 
 MAX_HERB_NAME = 12
@@ -20,10 +20,13 @@ UNREASONABLE = 20
 """A dose above so many times the largest usual one is marked: our choice, far above what physicians give on purpose."""
 
 _NOTE_DOSE = re.compile(rf"\s?(各?)({NUMBER})(?:[-~]({NUMBER}))?\s?({UNIT})(?:[,、;\s]{{1,3}}(.+))?", re.I)
+_NOTE_HAN = re.compile(rf"(各?)({HAN_DOSE})")
 _PROCESS = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨法清鲜麸土米]{1,2}")
 _NO_HERB = frozenset(
     "无 略 药物 药名 中药 剂量 用量 备注 功效 作用 处方 方药 组成 药物组成 用药 拟方 方用 药用 方剂 药味 序号 单位 数量 用法".split()
 )
+_WORKED = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨捣碎轧研打细切劈]+")
+_DESCRIPTION = re.compile("[者的仁]$|大者|小者|去|后|选|良|佳|重约|各?约$|用量")
 _LOOKALIKE = str.maketrans("lIOoSZ|", "1100521")
 _UNKNOWN_UNIT = re.compile("[袋盒瓶包贴丸杯勺丁份板壶桶筐]")
 
@@ -99,13 +102,13 @@ class ItemReader:
         """Read one word; returns how many of the next words it took as well."""
         kind = word.kind
         if kind == "name":
-            return self._name(word, following)
+            return self._name(word, following, first)
         if kind in ("dose", "han", "slip", "comma"):
             return self._dose(word, following, first)
         if kind == "note":
             self._note(word, first)
         elif kind == "handle":
-            self._handle(word, following)
+            self._handle(word, following, first)
         elif kind == "loose":
             if self.drafts and self.drafts[-1].dose is None:
                 for draft in self._waiting(word.half.startswith("各")):
@@ -124,7 +127,7 @@ class ItemReader:
             self.unread.append(word.raw)
         return 0
 
-    def _name(self, word: Token, following: Token | None) -> int:
+    def _name(self, word: Token, following: Token | None, first: int) -> int:
         """A run of Han characters."""
         if word.half in _NO_HERB or (self._dose_first and self._wanting()):
             if self._dose_first and self._wanting():
@@ -141,8 +144,11 @@ class ItemReader:
         if self._joined(word):
             return 0
         before, names, notes = herbs_in(word.half)
+        if self._describes(word, names, following, first):
+            self.drafts[-1].notes.append(word.raw)
+            return 0
         if before and not only_lead(before):
-            self.unread.append(word.raw[: len(before)])
+            (self._pending if _WORKED.fullmatch(before) else self.unread).append(word.raw[: len(before)])
         at = len(before)
         for name in names:
             at = word.half.index(name, at)
@@ -159,6 +165,13 @@ class ItemReader:
                 )
         self._pending, self._dosed = [], False
         return 0
+
+    def _describes(self, word: Token, names: Sequence[str], following: Token | None, first: int) -> bool:
+        """Whether words between a herb and its dose only describe it (鸦胆子 去皮成实者五十粒)."""
+        last = self.drafts[-1] if len(self.drafts) > first else None
+        if last is None or last.dose is not None or following is None or following.kind not in ("dose", "han"):
+            return False
+        return not any(map(herb_like, names)) and bool(_DESCRIPTION.search(word.half)) and herb_like(last.herb)
 
     def _joined(self, word: Token) -> bool:
         """Whether the name goes on after a blank (炒 枳壳): only where the tables know the two together."""
@@ -250,6 +263,10 @@ class ItemReader:
         if not self.drafts or (len(self.drafts) == first and not note.strip()):
             if len(note) > 2:
                 self.unread.append(word.raw)
+        elif self.drafts[-1].dose is None and (spelt := _NOTE_HAN.fullmatch(note)):
+            self._each = self._each or bool(spelt[1])
+            low, high, unit = han_dose(spelt[2])
+            self._give(low, high, _unit(unit), "", word.raw)
         elif dose and self.drafts[-1].dose is None:
             each, low, high, unit, more = dose.groups()
             self._each = self._each or bool(each)
@@ -260,11 +277,9 @@ class ItemReader:
         elif written:
             self.drafts[-1].notes.append(written)
 
-    def _handle(self, word: Token, following: Token | None) -> None:
-        """Handling without brackets: of the herb before, else of the herb that follows at once."""
-        if self.drafts and (self._dosed or self.drafts[-1].dose is None or following is None):
-            self.drafts[-1].notes.append(word.raw.strip())
-        elif following is not None and following.kind == "name":
+    def _handle(self, word: Token, following: Token | None, first: int) -> None:
+        """Handling without brackets: of the herb before it in the piece, else of the herb that follows at once."""
+        if len(self.drafts) == first and following is not None and following.kind == "name":
             self._pending.append(word.raw)
         elif self.drafts:
             self.drafts[-1].notes.append(word.raw.strip())

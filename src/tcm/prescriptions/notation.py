@@ -58,6 +58,7 @@ _DOSED = re.compile(
 _BETWEEN_DOSE = ("blank", "note", "handle", "each", "colon", "dash", "verb")
 _DOSES = ("dose", "han", "slip", "comma")
 _NO_NAME = re.compile("[服约各取加至温开水用煎药入量浸泡放后再次每共]+")
+_THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.I | re.S)
 _EDGE = " \t\r\n。；;，,、.：:*#_`【[(（{}\"“”'|"
 
 
@@ -141,6 +142,7 @@ def read_prescriptions(
 ) -> tuple[ReadPrescription, ...]:
     """Read every prescription of a text (内服, 外洗, 方一, 方二 …), at least one, which may be empty; raises on no text."""
     half = _links(text, plain(text))
+    half, thoughts = _without_thoughts(text, half)
     if isinstance(previous, str):
         previous = read_prescription(previous).items
     found = []
@@ -150,7 +152,16 @@ def read_prescriptions(
         if section.external or (EXTERNAL.search(read.usage) and "服" not in read.usage):
             read = replace(read, use="external")
         found.append(read)
+    found[0] = replace(found[0], unread=(*thoughts, *found[0].unread))
     return tuple(found)
+
+
+def _without_thoughts(text: str, half: str) -> tuple[str, list[str]]:
+    """A text whose <think> parts are blanked out, and these; one that is not closed goes on to the end."""
+    thoughts = list(_THOUGHTS.finditer(half))
+    for match in thoughts:
+        half = half[: match.start()] + "\n" * len(match.group()) + half[match.end() :]
+    return half, [text[match.start() : match.end()] for match in thoughts]
 
 
 def _links(text: str, half: str) -> str:

@@ -31,12 +31,12 @@ UNIT = (
 _DIGITS = "一二三四五六七八九壹贰叁肆伍陆柒捌玖"
 COUNT = f"(?:[{_DIGITS}两]?百(?:零?[{_DIGITS}]|[{_DIGITS}]?十[{_DIGITS}]?)?|[{_DIGITS}]?[十拾][{_DIGITS}]?|[廿卅][{_DIGITS}]?|[{_DIGITS}两]{{1,2}}|半)"
 _HALF = "半(?![夏枝边支荷])"  # 蜈蚣一条半夏三钱: the herb begins there
-_HAN_DOSE = rf"(?:{COUNT}{UNIT}(?:{_HALF}|[{_DIGITS}]?[{_DIGITS}]?[钱分](?!之))?|[钱两](?={_HALF}){_HALF})"
+HAN_DOSE = rf"(?:{COUNT}{UNIT}(?:{_HALF}|[{_DIGITS}]?[{_DIGITS}]?[钱分](?!之))?|[钱两](?={_HALF}){_HALF})"
 _TIME = rf"\s?(?:{NUMBER}(?:\s?[-~至到]\s?{NUMBER})?|{COUNT})\s?个?(?:小时|分钟|刻钟|min|h(?![a-z])|沸)"
 _PACKET_COUNT = "[0-9]{1,3}|[一二三四五六七八九十廿卅两]{1,3}"
 PACKETS = (
-    r"(?:[共计合给开予进投取拟]|[连续继再嘱试先]?服[用药]?|连进|[上此]方|上药|各|[x×*]|[剂付帖]数:?|\s){0,3}"
-    rf"(?<![-~至到0-9.日天每隔])(?P<packets>{_PACKET_COUNT})\s?[剂付帖副贴](?!量|型|\s?/|分|数|次)"
+    r"(?:[共计合给开予进投取拟]|[连续继再嘱试先]{0,2}服[用药]?|连进|[上此]方|上药|各|[x×*]|[剂付帖]数:?|\s){0,3}"
+    rf"(?<![-~至到0-9.日天每隔])(?P<packets>{_PACKET_COUNT})\s?[剂付帖副贴](?!量|型|\s?/|分|数|次|为)"
 )
 _HANDLING = (
     "先煎|先下|先入|久煎|后下|后入|后放|包煎|布包煎?|纱布包煎?|绢包|烊化|烊冲|溶化|另煎|另炖|单煎|炖服|冲服|分冲|冲入|冲兑|兑服|兑入|吞服"
@@ -87,7 +87,7 @@ class Token:
 @cache
 def _vocabulary() -> str:
     """Pattern of the names of the tables that another word would cut."""
-    words = re.compile(f"{_HAN_DOSE}|{HANDLE}|{USE}|{LOOSE}|{VERB}|{PACKETS}", re.I)
+    words = re.compile(f"{HAN_DOSE}|{HANDLE}|{USE}|{LOOSE}|{VERB}|{PACKETS}", re.I)
     names = {name for name in (*herbs(), *forms(), *aliases()) if words.search(name)}
     counted = {name for name in (*herbs(), *forms(), *aliases()) if re.search(f"[{_DIGITS}十两]$", name)}
     names |= counted | {name + shape for name in counted for shape in "片粉根块"}
@@ -99,7 +99,7 @@ def _grammar(relative: bool) -> re.Pattern[str]:
     """The one pattern; in a change of a previous prescription with its verbs."""
     verb = f"|(?P<verb>{VERB})" if relative else ""
     rest = f"|(?P<rest>{REST})"
-    stop = f"{HANDLE}|{USE}|{LOOSE}|各|{_HAN_DOSE}|{re.sub('[(][?]P<[a-z]+>', '(?:', PACKETS)}|{REST}"
+    stop = f"{HANDLE}|{USE}|{LOOSE}|各|{HAN_DOSE}|{re.sub('[(][?]P<[a-z]+>', '(?:', PACKETS)}|{REST}"
     if relative:
         stop += "|" + re.sub("[(][?]P<[a-z]+>", "(?:", VERB)
     name = f"(?:{_vocabulary()}|(?!{stop})[{HAN}])+"
@@ -116,7 +116,7 @@ def _grammar(relative: bool) -> re.Pattern[str]:
         rf"|(?P<comma>(?<![0-9.,])[0-9]{{1,2}},[0-9]{{1,2}}(?=\s?(?:g|克|mg|钱)))(?P<comma_unit>\s?(?:g|克|mg|钱))"
         rf"|(?P<dose>(?P<minus>(?<=[{HAN}])-(?=[0-9]))?(?P<low>{NUMBER})\s{{0,3}}"
         rf"(?:(?P<low_unit>{UNIT})?\s{{0,3}}[-~至到]\s{{0,3}}(?P<high>{NUMBER})\s{{0,3}})?(?P<unit>{UNIT})?)"
-        rf"|(?P<han>{_HAN_DOSE})"
+        rf"|(?P<han>{HAN_DOSE})"
         rf"|(?P<name>{name})"
         r"|(?P<sep>[,、;。\n\t\r+|/]|\.(?![0-9]))|(?P<colon>:)|(?P<blank>\s+)"
         rf"|(?P<dash>[-~…·*_>#`\"'“”]+)|(?P<junk>[^\W0-9{HAN}]+)|(?P<other>.)",
