@@ -27,6 +27,8 @@ _NO_HERB = frozenset(
 )
 _WORKED = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨捣碎轧研打细切劈]+")
 _DESCRIPTION = re.compile("[者的仁]$|大者|小者|去|后|选|良|佳|重约|各?约$|用量")
+_PASSED_OVER = frozenset({"price", "code", "rest"})
+_BESIDE = frozenset({"blank", "dash", "each", "note", "handle"})
 _LOOKALIKE = str.maketrans("lIOoSZ|", "1100521")
 _UNKNOWN_UNIT = re.compile("[袋盒瓶包贴丸杯勺丁份板壶桶筐]")
 
@@ -67,16 +69,8 @@ class ItemReader:
     def piece(self, words: Sequence[Token], prose: bool) -> None:
         """Read one piece; in prose a name without dose counts only where the herb table knows it."""
         first, self._each, self._dosed, self._pending = len(self.drafts), False, False, []
-        words = [word for word in words if word.kind not in ("price", "code", "rest")]
-        solid = [word for word in words if word.kind not in ("blank", "dash", "each", "note", "handle")]
-        self._dose_first = (
-            len(solid) > 1
-            and not (self.drafts and self.drafts[-1].dose is None)
-            and solid[0].kind in ("dose", "han")
-            and (solid[0].kind == "han" or bool(solid[0].match["unit"]) or self._bare_first(solid))
-            and solid[-1].kind == "name"
-            and sum(w.kind == "name" for w in solid) == sum(w.kind in ("dose", "han") for w in solid)
-        )
+        words = [word for word in words if word.kind not in _PASSED_OVER]
+        self._dose_first = not self._undosed() and self._doses_come_first(words)
         skip_to = 0
         for index, word in enumerate(words):
             if index < skip_to:
@@ -89,10 +83,20 @@ class ItemReader:
         if prose:
             self._keep_known(first)
 
+    def _undosed(self) -> bool:
+        return bool(self.drafts) and self.drafts[-1].dose is None
+
     @staticmethod
-    def _bare_first(solid: Sequence[Token]) -> bool:
-        """Whether numbers without unit before names (30黄芪) are doses: not the 1 2 3 of a list."""
-        return float(solid[0].match["low"]) > 2 and solid[0].end == solid[1].start
+    def _doses_come_first(words: Sequence[Token]) -> bool:
+        """Whether each dose of a piece stands before its name (30g黄芪); numbers alone may be those of a list."""
+        solid = [word for word in words if word.kind not in _BESIDE]
+        if len(solid) < 2 or solid[0].kind not in ("dose", "han") or solid[-1].kind != "name":
+            return False
+        first, second = solid[:2]
+        bare = first.kind == "dose" and not first.match["unit"]
+        if bare and (float(first.match["low"]) <= 2 or first.end != second.start):
+            return False
+        return sum(w.kind == "name" for w in solid) == sum(w.kind in ("dose", "han") for w in solid)
 
     def _explains(self, rest: Sequence[Token]) -> bool:
         """Whether what follows a colon explains the herb that has its dose: 黄芪30g：补气."""
@@ -110,7 +114,7 @@ class ItemReader:
         elif kind == "handle":
             self._handle(word, following, first)
         elif kind == "loose":
-            if self.drafts and self.drafts[-1].dose is None:
+            if self._undosed():
                 for draft in self._waiting(word.half.startswith("各")):
                     draft.notes.append(word.raw.removeprefix("各"))
             else:
@@ -204,7 +208,9 @@ class ItemReader:
         bare = unit == ""
         if self._dose_first:
             if low > 0 and not impossible:
-                self.drafts.append(Draft("", low, high, unit or "g", [*self._pending], "no unit" * bare, verb=self.verb))
+                self.drafts.append(
+                    Draft("", low, high, unit or "g", [*self._pending], "no unit" * bare, verb=self.verb)
+                )
                 self._pending = []
             else:
                 self.unread.append(word.raw)
@@ -229,7 +235,7 @@ class ItemReader:
 
     def _refuse(self, text: str) -> None:
         """A dose that cannot be: named, and the herb marked."""
-        if self.drafts and self.drafts[-1].dose is None:
+        if self._undosed():
             self.drafts[-1].guess = f"dose not read: {text.strip()}"
         self.unread.append(text)
 
@@ -250,7 +256,11 @@ class ItemReader:
     def _check(drafts: Sequence[Draft]) -> None:
         """Mark doses out of reason."""
         for draft in drafts:
-            known = resolve_herb(draft.herb) if draft.dose and draft.unit in GRAMS and draft.dose * GRAMS[draft.unit] > 100 else None
+            known = (
+                resolve_herb(draft.herb)
+                if draft.dose and draft.unit in GRAMS and draft.dose * GRAMS[draft.unit] > 100
+                else None
+            )
             most = herb_info(known.canonical).dose_max_g if known else None
             grams = dose_in_g(draft.item()) if most else None
             if grams and grams > UNREASONABLE * most:
@@ -308,7 +318,11 @@ class ItemReader:
     def _verb(self, word: Token, following: Token | None) -> None:
         """A word of change: what it does to the herb before it, or to those that follow."""
         last = self.drafts[-1] if self.drafts else None
-        if word.match["to"] or word.match["upto"] or (word.match["swap"] and following and following.kind in ("dose", "han")):
+        if (
+            word.match["to"]
+            or word.match["upto"]
+            or (word.match["swap"] and following and following.kind in ("dose", "han"))
+        ):
             if last:
                 last.verb = "set"
         elif word.match["out"]:

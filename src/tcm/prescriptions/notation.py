@@ -21,13 +21,24 @@ or dose that it had to guess is marked in `guesses`.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from tcm.cases import PrescriptionItem
 from tcm.prescriptions.changes import begins_with_verb, changed, start_of_change
 from tcm.prescriptions.items import MAX_HERB_NAME, ItemReader, herb_like
 from tcm.prescriptions.sections import EXTERNAL, sections
-from tcm.prescriptions.tokens import DAILY, HALF_WIDTH, HAN, NUMBER, PACKETS, UNIT, Token, count, plain, tokens
+from tcm.prescriptions.tokens import (
+    DAILY,
+    HALF_WIDTH,
+    HAN,
+    HAN_DOSE,
+    NUMBER,
+    PACKETS,
+    UNIT,
+    Token,
+    count,
+    plain,
+    tokens,
+)
 from tcm.prescriptions.writing import write_dose, write_items, write_number
 
 __all__ = [
@@ -57,8 +68,11 @@ _DOSED = re.compile(
 )
 _BETWEEN_DOSE = ("blank", "note", "handle", "each", "colon", "dash", "verb")
 _DOSES = ("dose", "han", "slip", "comma")
+_USES = ("use", "pack")
 _NO_NAME = re.compile("[服约各取加至温开水用煎药入量浸泡放后再次每共]+")
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.I | re.S)
+_A_TIME = re.compile("[0-9](?:g|克|钱)$")
+_BRACKET = re.compile(rf"\(\s?各?(?:{NUMBER}\s?{UNIT}|{HAN_DOSE})", re.I)
 _EDGE = " \t\r\n。；;，,、.：:*#_`【[(（{}\"“”'|"
 
 
@@ -207,16 +221,16 @@ def _read(text: str, half: str, previous: Sequence[PrescriptionItem] | None) -> 
 def _read_words(words: Sequence[Token], text: str) -> tuple[ItemReader, int | None, str]:
     """Read the words of one prescription: herbs, packets and usage."""
     tail = _tail(words)
-    reader, between, prose, previous_end = ItemReader(), [], False, 0
-    for start, end in _pieces(words[:tail]):
-        piece = words[start:end]
-        gap = "".join(word.half for word in words[previous_end:start])
-        prose = prose or (bool(reader.drafts) and any(stop in gap for stop in "。."))
-        previous_end = end
-        if any(word.kind in ("use", "pack") for word in piece) and not _has_herb(piece):
+    reader, between, prose, start = ItemReader(), [], False, 0
+    for end in (*(at for at in range(tail) if words[at].kind == "sep"), tail):
+        piece, start = words[start:end], end + 1
+        if not piece:
+            pass
+        elif any(word.kind in _USES for word in piece) and not _has_herb(piece):
             between.append("".join(word.raw for word in piece).strip())
         else:
             reader.piece(piece, prose)
+        prose = prose or (bool(reader.drafts) and end < tail and words[end].half in "。.")
     reader.settle()
     between += [word.raw for word in reader.uses]
     end = text[words[tail].start :] if tail < len(words) else ""
@@ -229,12 +243,6 @@ def _read_words(words: Sequence[Token], text: str) -> tuple[ItemReader, int | No
     return reader, packets, usage
 
 
-def _pieces(words: Sequence[Token]) -> list[tuple[int, int]]:
-    """Start and end of each run of words between separators."""
-    stops = [-1, *(i for i, word in enumerate(words) if word.kind == "sep"), len(words)]
-    return [(a + 1, b) for a, b in pairwise(stops) if b > a + 1]
-
-
 def _has_herb(piece: Sequence[Token]) -> bool:
     """Whether a piece with usage holds a herb with a dose."""
     return any(_bound(piece, i) for i in range(len(piece)))
@@ -243,9 +251,8 @@ def _has_herb(piece: Sequence[Token]) -> bool:
 def _bound(words: Sequence[Token], at: int) -> bool:
     """Whether a word is the dose of a herb: a name stands before it, or right after it."""
     word = words[at]
-    a_time = word.kind == "use" and re.search("[0-9](?:g|克|钱)$", word.half)
-    bracket = word.kind == "note" and re.fullmatch(rf"\(\s?各?{NUMBER}\s?{UNIT}.*\)", word.half, re.I)
-    if word.kind not in _DOSES and not a_time and not bracket:
+    a_time = word.kind == "use" and _A_TIME.search(word.half)
+    if word.kind not in _DOSES and not a_time and not (word.kind == "note" and _BRACKET.match(word.half)):
         return False
     before = at - 1
     while before >= 0 and words[before].kind in _BETWEEN_DOSE:
@@ -261,9 +268,9 @@ def _bound(words: Sequence[Token], at: int) -> bool:
 
 def _tail(words: Sequence[Token]) -> int:
     """Index of the first word about packets or usage after the last herb with a dose; the number of words if none."""
-    last = max((i for i in range(len(words)) if _bound(words, i)), default=-1)
+    last = next((at for at in range(len(words) - 1, -1, -1) if _bound(words, at)), -1)
     for at in range(last + 1, len(words)):
-        if words[at].kind in ("use", "pack"):
+        if words[at].kind in _USES:
             start = at
             while start > last + 1 and words[start - 1].kind != "sep":
                 start -= 1

@@ -5,9 +5,8 @@ A name is a run of Han characters up to the next word of another kind. Names of 
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from tcm.knowledge import aliases, forms, herbs, simplified
 
@@ -58,10 +57,10 @@ USE = (
     "|忌[食服口]?|禁忌|慎起居|医嘱|代煎|自煎)"
 )
 LOOSE = "各?(?:等[分份量]|适量|少许|酌量|若干)"
-_PRICE = (
-    rf"(?:(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?)?[¥$]\s?{NUMBER}|(?:(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?)?{NUMBER}\s?[元圆](?!参|胡|明)(?:/\s?[g克剂付])?"
+_PRICE = rf"(?:(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?)?[¥$]\s?{NUMBER}|(?:(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?)?{NUMBER}\s?[元圆](?!参|胡|明)(?:/\s?[g克剂付])?"
+_SLIP = (
+    r"(?=[0-9lIOoSZ|.]{0,4}[lIOoSZ|])[0-9lIOoSZ|]{1,4}(?:\.[0-9lIOo]{1,2})?\s?(?:g(?![a-z])|克)|[0-9]{1,3}q(?![a-z])"
 )
-_SLIP = r"(?=[0-9lIOoSZ|.]{0,4}[lIOoSZ|])[0-9lIOoSZ|]{1,4}(?:\.[0-9lIOo]{1,2})?\s?(?:g(?![a-z])|克)|[0-9]{1,3}q(?![a-z])"
 VERB = (
     "(?P<to>(?:用?量)?(?:加|增|减|改|调|升|降)(?:加|少|大|整)?量?[至为到成](?=[0-9一二三四五六七八九十半.]))"
     "|(?P<out>(?:除|减|删|撤|减|去)[去掉除]|去|减|停用?|不用)"
@@ -72,8 +71,7 @@ VERB = (
 REST = "(?:其?余|他|它)(?:[药方量味]|药量|药味)?(?:均?(?:不变|同[前上]|[守从依][原上]方?|照前|如前|照旧))"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word of a prescription: its kind, its text as written and made plain, and where it stands."""
 
     kind: str
@@ -84,40 +82,50 @@ class Token:
     match: re.Match[str]
 
 
+def _unnamed(pattern: str) -> str:
+    """A pattern whose groups have no names, so that it can be used again."""
+    return re.sub("[(][?]P<[a-z_]+>", "(?:", pattern)
+
+
+def _han_of(pattern: str) -> str:
+    """All Han characters of a pattern: those that it may begin with are among them, which saves most attempts."""
+    return "".join(sorted(set(re.findall(f"[{HAN}]", pattern))))
+
+
 @cache
 def _vocabulary() -> str:
     """Pattern of the names of the tables that another word would cut."""
     words = re.compile(f"{HAN_DOSE}|{HANDLE}|{USE}|{LOOSE}|{VERB}|{PACKETS}", re.I)
-    names = {name for name in (*herbs(), *forms(), *aliases()) if words.search(name)}
-    counted = {name for name in (*herbs(), *forms(), *aliases()) if re.search(f"[{_DIGITS}十两]$", name)}
-    names |= counted | {name + shape for name in counted for shape in "片粉根块"}
-    return "|".join(sorted(map(re.escape, names), key=len, reverse=True))
+    known = [*herbs(), *forms(), *aliases()]
+    counted = {name for name in known if re.search(f"[{_DIGITS}十两]$", name)}
+    names = counted | {name + shape for name in counted for shape in "片粉根块"}
+    names |= {name for name in known if words.search(name)}
+    first = "".join(sorted({name[0] for name in names}))
+    return f"(?=[{first}])(?:{'|'.join(sorted(map(re.escape, names), key=len, reverse=True))})"
 
 
 @cache
 def _grammar(relative: bool) -> re.Pattern[str]:
     """The one pattern; in a change of a previous prescription with its verbs."""
     verb = f"|(?P<verb>{VERB})" if relative else ""
-    rest = f"|(?P<rest>{REST})"
-    stop = f"{HANDLE}|{USE}|{LOOSE}|各|{HAN_DOSE}|{re.sub('[(][?]P<[a-z]+>', '(?:', PACKETS)}|{REST}"
-    if relative:
-        stop += "|" + re.sub("[(][?]P<[a-z]+>", "(?:", VERB)
-    name = f"(?:{_vocabulary()}|(?!{stop})[{HAN}])+"
-    first = f"(?:{_vocabulary()})(?:{_vocabulary()}|(?!{stop})[{HAN}])*"
-    return re.compile(
-        rf"(?P<note>\([^()\n]{{0,60}}\))"
-        rf"|(?P<price>{_PRICE})"
+    stop = f"{HANDLE}|{USE}|{LOOSE}|各|{HAN_DOSE}|{_unnamed(PACKETS)}|{REST}" + _unnamed(verb)
+    name = f"(?:{_vocabulary()}|(?![{_han_of(stop)}])[{HAN}]|(?!{stop})[{HAN}])"
+    words = (
+        rf"(?P<price>{_PRICE})"
         rf"|(?P<code>(?<![A-Za-z0-9])[A-Z]{{1,3}}[0-9]{{3,12}}(?![0-9.]*\s?(?:g|克)))"
-        rf"|(?P<known>{first})"
-        rf"|(?P<pack>{PACKETS})"
-        rf"|(?P<handle>{HANDLE}){rest}{verb}|(?P<use>{USE})"
+        rf"|(?P<known>{_vocabulary()}{name}*)"
+        rf"|(?P<pack>{PACKETS})|(?P<handle>{HANDLE})|(?P<rest>{REST}){verb}|(?P<use>{USE})"
         rf"|(?P<loose>{LOOSE})|(?P<each>各)"
         rf"|(?P<slip>(?<![A-Za-z0-9.]){_SLIP})"
         rf"|(?P<comma>(?<![0-9.,])[0-9]{{1,2}},[0-9]{{1,2}}(?=\s?(?:g|克|mg|钱)))(?P<comma_unit>\s?(?:g|克|mg|钱))"
         rf"|(?P<dose>(?P<minus>(?<=[{HAN}])-(?=[0-9]))?(?P<low>{NUMBER})\s{{0,3}}"
         rf"(?:(?P<low_unit>{UNIT})?\s{{0,3}}[-~至到]\s{{0,3}}(?P<high>{NUMBER})\s{{0,3}})?(?P<unit>{UNIT})?)"
         rf"|(?P<han>{HAN_DOSE})"
-        rf"|(?P<name>{name})"
+    )
+    return re.compile(
+        rf"(?P<note>\([^()\n]{{0,60}}\))"
+        rf"|(?=[0-9A-Za-z.¥$|\s×*-]|[{_han_of(words)}])(?:{words})"
+        rf"|(?P<name>{name}+)"
         r"|(?P<sep>[,、;。\n\t\r+|/]|\.(?![0-9]))|(?P<colon>:)|(?P<blank>\s+)"
         rf"|(?P<dash>[-~…·*_>#`\"'“”]+)|(?P<junk>[^\W0-9{HAN}]+)|(?P<other>.)",
         re.I | re.S,
@@ -129,7 +137,7 @@ def plain(text: str) -> str:
     return simplified(text.translate(HALF_WIDTH))
 
 
-def tokens(text: str, half: str, relative: bool = False) -> Iterator[Token]:
+def tokens(text: str, half: str, relative: bool = False) -> list[Token]:
     """Cut a text into words; every character belongs to one.
 
     Args:
@@ -137,16 +145,20 @@ def tokens(text: str, half: str, relative: bool = False) -> Iterator[Token]:
         half: the same made `plain`.
         relative: whether words for changes (去, 加, 改为) are cut from names.
     """
+    found = []
     for match in _grammar(relative).finditer(half):
-        kind = match.lastgroup or "other"
-        kind = {"known": "name", "comma_unit": "comma"}.get(kind, kind)
+        kind = match.lastgroup
         start, end = match.span()
-        yield Token(kind, text[start:end], half[start:end], start, end, match)
+        found.append(Token(_KIND.get(kind, kind), text[start:end], half[start:end], start, end, match))
+    return found
 
 
-_VALUES = {c: i for i, c in enumerate("一二三四五六七八九", 1)} | {
-    c: i for i, c in enumerate("壹贰叁肆伍陆柒捌玖", 1)
-} | {"两": 2, "半": 0.5}
+_KIND = {"known": "name", "comma_unit": "comma"}
+_VALUES = (
+    {c: i for i, c in enumerate("一二三四五六七八九", 1)}
+    | {c: i for i, c in enumerate("壹贰叁肆伍陆柒捌玖", 1)}
+    | {"两": 2, "半": 0.5}
+)
 
 
 def count(text: str) -> float:
@@ -161,7 +173,9 @@ def count(text: str) -> float:
     )
 
 
-_HAN_PARTS = re.compile(rf"(?P<count>{COUNT})?(?P<unit>{UNIT})(?:(?P<half>半)|(?P<more>[{_DIGITS}]{{1,2}})(?P<lower>[钱分]))?")
+_HAN_PARTS = re.compile(
+    rf"(?P<count>{COUNT})?(?P<unit>{UNIT})(?:(?P<half>半)|(?P<more>[{_DIGITS}]{{1,2}})(?P<lower>[钱分]))?"
+)
 _TENTHS = {("钱", "分"): 10, ("两", "钱"): 10}
 
 
