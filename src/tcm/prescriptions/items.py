@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from tcm.cases import PrescriptionItem
 from tcm.knowledge import GRAMS, dose_in_g, herb_info, joint_herbs, resolve_herb
-from tcm.prescriptions.tokens import GRAM_WORDS, HAN_DOSE, NUMBER, UNIT, Token, han_dose
+from tcm.prescriptions.tokens import GRAM_WORDS, HAN_DOSE, NUMBER, UNIT, Token, han_dose, without_unit
 from tcm.prescriptions.words import ONE_WORD, PROSE, herbs_in, only_lead
 
 MAX_HERB_NAME = 12
@@ -27,6 +27,7 @@ _NO_HERB = frozenset(
 )
 _WORKED = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨捣碎轧研打细切劈]+")
 _DESCRIPTION = re.compile("[者的仁]$|大者|小者|去|后|选|良|佳|重约|各?约$|用量")
+_WEIGHTS = frozenset("g kg mg ml 克 公克 公分 千克 毫克 毫升 钱 斤".split())
 _PASSED_OVER = frozenset({"price", "code", "rest"})
 _BESIDE = frozenset({"blank", "dash", "each", "note", "handle"})
 _LOOKALIKE = str.maketrans("lIOoSZ|", "1100521")
@@ -69,7 +70,7 @@ class ItemReader:
     def piece(self, words: Sequence[Token], prose: bool) -> None:
         """Read one piece; in prose a name without dose counts only where the herb table knows it."""
         first, self._each, self._dosed, self._pending = len(self.drafts), False, False, []
-        words = [word for word in words if word.kind not in _PASSED_OVER]
+        words = self._units_apart([word for word in words if word.kind not in _PASSED_OVER])
         self._dose_first = not self._undosed() and self._doses_come_first(words)
         skip_to = 0
         for index, word in enumerate(words):
@@ -82,6 +83,21 @@ class ItemReader:
             skip_to = index + 1 + self._word(word, following, first)
         if prose:
             self._keep_known(first)
+
+    @staticmethod
+    def _units_apart(words: list[Token]) -> list[Token]:
+        """Counted units that begin the next name instead (杜仲20 两面针18), unless the herb is counted so (生姜3片)."""
+        for at in range(1, len(words) - 1):
+            number, name = words[at], words[at + 1]
+            unit = number.match["unit"] if number.kind == "dose" else None
+            if not unit or name.kind != "name" or number.end != name.start or unit in _WEIGHTS:
+                continue
+            if not resolve_herb(unit + name.half):
+                continue
+            known = resolve_herb(words[at - 1].half)
+            if known is None or herb_info(known.canonical).piece != unit:
+                words[at], words[at + 1] = without_unit(number, name)
+        return words
 
     def _undosed(self) -> bool:
         return bool(self.drafts) and self.drafts[-1].dose is None

@@ -21,6 +21,7 @@ or dose that it had to guess is marked in `guesses`.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from tcm.cases import PrescriptionItem
 from tcm.prescriptions.changes import begins_with_verb, changed, start_of_change
@@ -67,6 +68,7 @@ _DOSED = re.compile(
     re.I,
 )
 _BETWEEN_DOSE = ("blank", "note", "handle", "each", "colon", "dash", "verb")
+_CELL = ("\t", "|", "\n")
 _DOSES = ("dose", "han", "slip", "comma")
 _USES = ("use", "pack")
 _NO_NAME = re.compile("[服约各取加至温开水用煎药入量浸泡放后再次每共]+")
@@ -239,8 +241,18 @@ def _read_words(words: Sequence[Token], text: str) -> tuple[ItemReader, int | No
         more, how, _ = read_usage(piece)
         packets = packets or more
         usage = "，".join(part for part in (usage, how) if part)
-    reader.unread.append(rest)
+    reader.unread += [rest, *_loose_doses(words[tail:])]
     return reader, packets, usage
+
+
+def _loose_doses(words: Sequence[Token]) -> list[str]:
+    """Weights in the usage that belong to no word of usage (每次3g): named, since a dose is never usage."""
+    found = []
+    for before, word in pairwise(words):
+        unit = word.match["unit"] if word.kind == "dose" else None
+        if unit and unit.lower() in ("g", "克", "钱", "kg") and before.kind not in ("use", "each"):
+            found.append((before.raw if before.kind == "name" else "") + word.raw)
+    return found
 
 
 def _has_herb(piece: Sequence[Token]) -> bool:
@@ -255,7 +267,7 @@ def _bound(words: Sequence[Token], at: int) -> bool:
     if word.kind not in _DOSES and not a_time and not (word.kind == "note" and _BRACKET.match(word.half)):
         return False
     before = at - 1
-    while before >= 0 and words[before].kind in _BETWEEN_DOSE:
+    while before >= 0 and (words[before].kind in _BETWEEN_DOSE or words[before].half in _CELL):
         before -= 1
     name = words[before].half if before >= 0 and words[before].kind == "name" else ""
     if not name and word.kind in ("dose", "han") and at + 1 < len(words) and words[at + 1].kind == "name":

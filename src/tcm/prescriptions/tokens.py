@@ -57,7 +57,7 @@ USE = (
     "|忌[食服口]?|禁忌|慎起居|医嘱|代煎|自煎)"
 )
 LOOSE = "各?(?:等[分份量]|适量|少许|酌量|若干)"
-_PRICE = rf"(?:(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?)?[¥$]\s?{NUMBER}|(?:(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?)?{NUMBER}\s?[元圆](?!参|胡|明)(?:/\s?[g克剂付])?"
+_PRICE = rf"(?:(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?)?[¥$]\s?{NUMBER}|(?:(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?)?{NUMBER}\s?元(?![参胡明])(?:/\s?[g克剂付])?"
 _SLIP = (
     r"(?=[0-9lIOoSZ|.]{0,4}[lIOoSZ|])[0-9lIOoSZ|]{1,4}(?:\.[0-9lIOo]{1,2})?\s?(?:g(?![a-z])|克)|[0-9]{1,3}q(?![a-z])"
 )
@@ -97,7 +97,7 @@ def _vocabulary() -> str:
     """Pattern of the names of the tables that another word would cut."""
     words = re.compile(f"{HAN_DOSE}|{HANDLE}|{USE}|{LOOSE}|{VERB}|{PACKETS}", re.I)
     known = [*herbs(), *forms(), *aliases()]
-    counted = {name for name in known if re.search(f"[{_DIGITS}十两]$", name)}
+    counted = {name for name in known if re.search(f"[{_DIGITS}十两煎取汁末]$", name)}
     names = counted | {name + shape for name in counted for shape in "片粉根块"}
     names |= {name for name in known if words.search(name)}
     first = "".join(sorted({name[0] for name in names}))
@@ -135,6 +135,17 @@ def _grammar(relative: bool) -> re.Pattern[str]:
 def plain(text: str) -> str:
     """A text with half-width signs and in simplified script, character for character."""
     return simplified(text.translate(HALF_WIDTH))
+
+
+def without_unit(number: Token, name: Token) -> tuple[Token, Token]:
+    """A dose and the name after it, cut anew so that the unit (15片姜黄24) begins the name."""
+    at = number.start + len(number.half) - 1
+    cut = number.end - at
+    bare = _grammar(False).match(number.half[:-cut])
+    return (
+        Token("dose", number.raw[:-cut], number.half[:-cut], number.start, at, bare),
+        name._replace(raw=number.raw[-cut:] + name.raw, half=number.half[-cut:] + name.half, start=at),
+    )
 
 
 def tokens(text: str, half: str, relative: bool = False) -> list[Token]:
