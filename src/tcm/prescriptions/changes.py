@@ -20,7 +20,7 @@ _PREVIOUS = re.compile(
     rf"(?:(?:{_WHICH})(?:药物?)?(?:均?(?:同[前上]|不变|如前|照旧))?(?:的?基础上)?)(?<!^处方)(?<!^药方))"
     r"(?:续[服进]|[继再][服进])?(?P<freely>(?:随[症证])?(?:加减|出入|化裁|加味))?[之中内里的,、;:。\s]{0,3}"
 )
-_BEGINS_WITH_VERB = re.compile(rf"\s{{0,9}}(?:[再酌并]?加|去|减)(?P<name>[{HAN}]{{2,8}})")
+_BEGINS_WITH_VERB = re.compile(rf"\s{{0,9}}(?:[再酌并]?加|去|减|[以用](?=[{HAN}0-9g]{{2,12}}[易代换])|将(?=[{HAN}]{{2,8}}[改增减加易换]))(?P<name>[{HAN}]{{2,8}})")
 
 
 def start_of_change(half: str) -> tuple[int, bool]:

@@ -16,8 +16,11 @@ MAX_HERB_NAME = 12
 BARE_MAX = 250
 """A number without unit above this is no dose in g."""
 
-UNREASONABLE = 20
+UNREASONABLE = 10
 """A dose above so many times the largest usual one is marked: our choice, far above what physicians give on purpose."""
+
+OUT_OF_REASON = "dose out of reason"
+"""How the guess of such a dose begins."""
 
 _NOTE_DOSE = re.compile(rf"\s?(各?)({NUMBER})(?:[-~]({NUMBER}))?\s?({UNIT})(?:[,、;\s]{{1,3}}(.+))?", re.I)
 _NOTE_HAN = re.compile(rf"(各?)({HAN_DOSE})")
@@ -28,6 +31,7 @@ _NO_HERB = frozenset(
 _WORKED = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨捣碎轧研打细切劈]+")
 _DESCRIPTION = re.compile("[者的仁]$|大者|小者|去|后|选|良|佳|重约|各?约$|用量")
 _WEIGHTS = frozenset("g kg mg ml 克 公克 公分 千克 毫克 毫升 钱 斤".split())
+_RECIPE = frozenset({"rp", "rx", "r"})
 _PASSED_OVER = frozenset({"price", "code", "rest"})
 _BESIDE = frozenset({"blank", "dash", "each", "note", "handle"})
 _LOOKALIKE = str.maketrans("lIOoSZ|", "1100521")
@@ -58,7 +62,8 @@ class Draft:
 class ItemReader:
     """Collects herbs piece by piece; a piece is what stands between two separators."""
 
-    def __init__(self) -> None:
+    def __init__(self, units: bool = False) -> None:
+        self._units = units  # whether the text has weights with units: then a number without one is a guess
         self.drafts: list[Draft] = []
         self.unread: list[str] = []
         self.uses: list[Token] = []  # packets and usage between herbs
@@ -143,7 +148,9 @@ class ItemReader:
             self._use(word, following, first)
         elif kind == "verb":
             self._verb(word, following)
-        elif kind in ("junk", "other"):
+        elif kind in ("junk", "other") and word.half.lower() not in _RECIPE:
+            if len(self.drafts) > first and self._undosed():
+                self.drafts[-1].guess = f"dose not read: {word.raw}"
             self.unread.append(word.raw)
         return 0
 
@@ -246,7 +253,7 @@ class ItemReader:
         elif impossible or low <= 0 or high == 0:
             self._refuse(word.raw)
         else:
-            self._give(low, high, unit or "g", guess, word.raw)
+            self._give(low, high, unit or "g", guess or "no unit" * (bare and self._units), word.raw)
         return 0
 
     def _refuse(self, text: str) -> None:
@@ -264,7 +271,7 @@ class ItemReader:
         shared = len(waiting) if waiting[-1].joint and not self._each else 1
         for draft in waiting:
             draft.dose, draft.high, draft.unit = low / shared, high / shared if high else None, unit
-            draft.guess = guess or (f"{draft.joint} {text.strip()} shared equally" if shared > 1 else draft.guess)
+            draft.guess = guess or (f"{draft.joint} {text.strip()} shared equally" if shared > 1 else "")
         self._check(waiting)
         self._each, self._dosed = False, True
 
@@ -274,19 +281,21 @@ class ItemReader:
         for draft in drafts:
             known = (
                 resolve_herb(draft.herb)
-                if draft.dose and draft.unit in GRAMS and draft.dose * GRAMS[draft.unit] > 100
+                if draft.dose and draft.unit in GRAMS and draft.dose * GRAMS[draft.unit] > 30
                 else None
             )
             most = herb_info(known.canonical).dose_max_g if known else None
             grams = dose_in_g(draft.item()) if most else None
             if grams and grams > UNREASONABLE * most:
-                draft.guess = draft.guess or f"dose out of reason: usually at most {most:g} g"
+                draft.guess = draft.guess or f"{OUT_OF_REASON}: usually at most {most:g} g"
 
     def _note(self, word: Token, first: int) -> None:
         """A bracket: processing that belongs to the name, a dose, or a note on the herb before."""
         note, written = word.half[1:-1], word.raw[1:-1].strip()
         dose = _NOTE_DOSE.fullmatch(note)
-        if not self.drafts or (len(self.drafts) == first and not note.strip()):
+        if re.fullmatch(r"\s*[0-9]{0,3}\s*", note):
+            return  # a list number
+        if not self.drafts:
             if len(note) > 2:
                 self.unread.append(word.raw)
         elif self.drafts[-1].dose is None and (spelt := _NOTE_HAN.fullmatch(note)):
@@ -397,7 +406,7 @@ def _amount(word: Token) -> tuple[float, float | None, str, str]:
         sure = m["comma"].startswith("0")
         return low, None, _unit(m["comma_unit"].strip()), "" if sure else f"decimal comma: {word.raw}"
     if word.kind == "slip":
-        digits = re.match("[0-9lIOoSZ|.]+", word.half).group().translate(_LOOKALIKE)
+        digits = re.sub(r"\s", "", re.match(r"[0-9lIOoSZ|.\s]+", word.half).group()).translate(_LOOKALIKE)
         value = float(digits) if re.fullmatch(NUMBER, digits) else 0.0
         return value, None, "g", f"read from {word.raw}"
     return float(m["low"]), float(m["high"]) if m["high"] else None, _unit(m["unit"]), ""

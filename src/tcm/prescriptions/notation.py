@@ -25,7 +25,7 @@ from itertools import pairwise
 
 from tcm.cases import PrescriptionItem
 from tcm.prescriptions.changes import begins_with_verb, changed, start_of_change
-from tcm.prescriptions.items import MAX_HERB_NAME, ItemReader, herb_like
+from tcm.prescriptions.items import MAX_HERB_NAME, OUT_OF_REASON, ItemReader, herb_like
 from tcm.prescriptions.sections import EXTERNAL, sections
 from tcm.prescriptions.tokens import (
     DAILY,
@@ -71,6 +71,8 @@ _BETWEEN_DOSE = ("blank", "note", "handle", "each", "colon", "dash", "verb")
 _CELL = ("\t", "|", "\n")
 _DOSES = ("dose", "han", "slip", "comma")
 _USES = ("use", "pack")
+_WEIGHTS = ("g", "克", "钱", "kg", "公克", "公分")
+_HEADING = frozenset("用法 服法 煎法 煎服法 用法用量 煎服方法 服用方法 剂数 付数 医嘱 备注".split())
 _NO_NAME = re.compile("[服约各取加至温开水用煎药入量浸泡放后再次每共]+")
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.I | re.S)
 _A_TIME = re.compile("[0-9](?:g|克|钱)$")
@@ -166,7 +168,8 @@ def read_prescriptions(
         part, plain_part = text[section.start : section.end], half[section.start : section.end]
         read = _read(part, plain_part, previous)
         if section.external or (EXTERNAL.search(read.usage) and "服" not in read.usage):
-            read = replace(read, use="external")
+            guesses = tuple("" if guess.startswith(OUT_OF_REASON) else guess for guess in read.guesses)
+            read = replace(read, use="external", guesses=guesses)  # the usual doses are for internal use
         found.append(read)
     found[0] = replace(found[0], unread=(*thoughts, *found[0].unread))
     return tuple(found)
@@ -223,7 +226,8 @@ def _read(text: str, half: str, previous: Sequence[PrescriptionItem] | None) -> 
 def _read_words(words: Sequence[Token], text: str) -> tuple[ItemReader, int | None, str]:
     """Read the words of one prescription: herbs, packets and usage."""
     tail = _tail(words)
-    reader, between, prose, start = ItemReader(), [], False, 0
+    units = any(word.kind == "dose" and (word.match["unit"] or "").lower() in _WEIGHTS for word in words)
+    reader, between, prose, start = ItemReader(units), [], False, 0
     for end in (*(at for at in range(tail) if words[at].kind == "sep"), tail):
         piece, start = words[start:end], end + 1
         if not piece:
@@ -250,7 +254,7 @@ def _loose_doses(words: Sequence[Token]) -> list[str]:
     found = []
     for before, word in pairwise(words):
         unit = word.match["unit"] if word.kind == "dose" else None
-        if unit and unit.lower() in ("g", "克", "钱", "kg") and before.kind not in ("use", "each"):
+        if unit and unit.lower() in _WEIGHTS and before.kind not in ("use", "each"):
             found.append((before.raw if before.kind == "name" else "") + word.raw)
     return found
 
@@ -287,5 +291,7 @@ def _tail(words: Sequence[Token]) -> int:
             while start > last + 1 and words[start - 1].kind != "sep":
                 start -= 1
             names = [word.half for word in words[start:at] if word.kind == "name"]
+            if names and set(names) <= _HEADING:
+                return at
             return at if start == last + 1 or any(herb_like(name) for name in names) else start
     return len(words)
