@@ -1,7 +1,7 @@
 """`read`: how prescriptions are understood: herbs, doses, packets, usage, and what was not read; no model needed.
 
-``./study read TEXT|FILE|- [--json] [--previous TEXT]``: a text, a file of one prescription a line (or JSON lines ``{"id",
-"prescription", "previous"}``), or standard input. With ``--json`` one object a line:
+``./study read TEXT|FILE|- [--json] [--previous TEXT]``: a text, a file of one prescription a line (or JSON lines
+``{"id", "prescription", "previous"}``), or standard input. With ``--json`` one object a line:
 ``{"id", "herbs": [{"name", "base", "dose_g", "dose", "note", "guess"}], "packets", "usage", "unread", "relative"}``, or
 ``{"id", "prescriptions": […]}``, each with its ``use``, where the text holds several.
 """
@@ -61,7 +61,7 @@ def _texts(source: str) -> Iterator[tuple[str | int, str, str | None]]:
     elif path.suffix == ".jsonl":
         yield from ((row.id, row.prescription, row.previous) for row in read_rows(path, ReadRow).values())
     else:
-        lines = (sys.stdin if source == "-" else read_utf8(path).splitlines())
+        lines = sys.stdin if source == "-" else read_utf8(path).splitlines()
         texts = [(number, line.strip(), None) for number, line in enumerate(lines, 1) if line.strip()]
         if not texts:
             raise RowError(f"{source}: no prescription in it; give one a line")

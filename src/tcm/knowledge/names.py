@@ -1,8 +1,8 @@
 """Herb names: from a herb as somebody wrote it to the one name that the tables use.
 
 A herb has three levels: as written (法夏) → canonical, a herb or processed form of the tables (法半夏) → base (半夏).
-Nothing is guessed: a name resolves when the tables hold it, or when it is a name they hold in other script or characters,
-or with a word for processing, place or quality before it.
+Nothing is guessed: a name resolves when the tables hold it, or when it is a name they hold in other script or
+characters, or with a word for processing, place or quality before it.
 """
 
 import re
@@ -21,7 +21,8 @@ MAX_NAME = 30
 """Longer strings are no herb name; the limit keeps the work per name bounded."""
 
 PROCESSES = tuple(
-    "清炒 炒焦 炒黄 麸炒 米炒 土炒 砂炒 蜜炒 酒炒 醋炒 盐炒 姜炒 蜜炙 酒炙 醋炙 盐炙 姜炙 油炙 酒制 醋制 盐制 姜制 砂烫 酒蒸 醋蒸 水飞 "
+    "清炒 炒焦 炒黄 麸炒 米炒 土炒 砂炒 蜜炒 酒炒 醋炒 盐炒 姜炒 蜜炙 酒炙 醋炙 盐炙 姜炙 油炙 酒制 醋制 盐制 姜制 "
+    "砂烫 酒蒸 醋蒸 水飞 "
     "炒 炙 蜜 酒 醋 盐 姜 制 煅 焦 煨 炮 烫 蒸 法 清 生 鲜 干 净 熟".split()
 )
 """Words for processing before a name, longest first. Places (川, 怀, 广) are tried last: they may change the herb."""
@@ -34,7 +35,8 @@ CO_USED_FORMS = (frozenset({"生地黄", "熟地黄"}), frozenset({"茯苓", "�
 
 GRAMS = {"g": 1.0, "mg": 0.001, "kg": 1000.0, "钱": 3.0, "两": 30.0, "分": 0.3, "斤": 500.0}
 """Grams of a unit. Source: with 1 斤 = 16 两 = 500 g, as in pharmacies until China went metric in 1979, 钱 = 3.125 g,
-两 = 31.25 g and 分 = 0.3125 g; formula textbooks (方剂学) round them to 3, 30 and 0.3 g, and so do we. 公分 and 公克 are other words for g."""
+两 = 31.25 g and 分 = 0.3125 g; formula textbooks (方剂学) round them to 3, 30 and 0.3 g, and so do
+we. 公分 and 公克 are other words for g."""
 
 SAME_PIECE = (frozenset("枚个颗只粒"), frozenset("条根支茎"), frozenset("片张"))
 """Counted units that name the same piece of one herb (大枣 5枚 = 5个): our choice, the tables give one unit a herb."""
@@ -74,7 +76,7 @@ def _without_process(name: str, depth: int) -> str | None:
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """Other ways to write a name, likeliest first: simplified script, then standard characters, one at a time or all."""
+    """Other ways to write a name, likeliest first: simplified script, then standard characters, one or all."""
     plain = simplified(name)
     if plain != name:
         yield plain

@@ -1,4 +1,4 @@
-"""Simplified script: traditional characters made simplified, by OpenCC's tables, loaded only where a text needs them."""
+"""Simplified script: traditional characters made simplified by OpenCC's tables, loaded only where needed."""
 
 import re
 from functools import cache

@@ -1,8 +1,8 @@
 """A prescription written as a change of the previous one (上方去柴胡，加枳壳10g): found, and carried out.
 
-Verbs: 去 减 删 停 take a herb out; 加 增 添 put one in; 加至 增至 减至 改为 before a dose set it; 易 改 换 代 between two
-herbs put the second in the place of the first (以甲易乙: the first in the place of the second). A verb holds until the
-next. A herb that is given again with a dose keeps its place and takes the dose.
+Verbs: 去 减 删 停 take a herb out; 加 增 添 put one in; 加至 增至 减至 改为 before a dose set it; 易 改 换 代 between
+two herbs put the second in the place of the first (以甲易乙: the first in the place of the second). A verb holds until
+the next. A herb that is given again with a dose keeps its place and takes the dose.
 """
 
 import re
@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 from tcm.cases import PrescriptionItem
 from tcm.knowledge import resolve_herb
-from tcm.prescriptions.items import Draft, herb_like
-from tcm.prescriptions.tokens import HAN
+from tcm.prescriptions.doses import Draft
+from tcm.prescriptions.items import ItemReader
+from tcm.prescriptions.tokens import HAN, Token
+from tcm.prescriptions.words import herb_like
 
 _WHICH = "(?:[上前原首]次?|上一?诊|初诊|[一二三四五六七八九]诊|原处|之前)[处药]?方|[上前原]药|[上前原]法|处方|药方"
 _PREVIOUS = re.compile(
@@ -20,7 +22,11 @@ _PREVIOUS = re.compile(
     rf"(?:(?:{_WHICH})(?:药物?)?(?:均?(?:同[前上]|不变|如前|照旧))?(?:的?基础上)?)(?<!^处方)(?<!^药方))"
     r"(?:续[服进]|[继再][服进])?(?P<freely>(?:随[症证])?(?:加减|出入|化裁|加味))?[之中内里的,、;:。\s]{0,3}"
 )
-_BEGINS_WITH_VERB = re.compile(rf"\s{{0,9}}(?:[再酌并]?加|去|减|[以用](?=[{HAN}0-9g]{{2,12}}[易代换])|将(?=[{HAN}]{{2,8}}[改增减加易换]))(?P<name>[{HAN}]{{2,8}})")
+_LABEL = re.compile(r"\s{0,9}(?:处方|方药|用药|治疗|[一二三四五六七八九复]诊)\s?[:,]\s{0,3}")
+_BEGINS_WITH_VERB = re.compile(
+    rf"\s{{0,9}}(?:[再酌并]?加|去|减|[以用](?=[{HAN}0-9g]{{2,12}}[易代换])|将(?=[{HAN}]{{2,8}}[改增减加易换]))"
+    rf"(?P<name>[{HAN}]{{2,8}})"
+)
 
 
 def start_of_change(half: str) -> tuple[int, bool]:
@@ -31,6 +37,8 @@ def start_of_change(half: str) -> tuple[int, bool]:
         that it was changed (加减), not how.
     """
     end, freely = 0, False
+    if (label := _LABEL.match(half)) and _PREVIOUS.match(half, label.end()):
+        end = label.end()
     while (match := _PREVIOUS.match(half, end)) and match.end() > end:
         if re.match(r"(?:处方|药方)", match.group().strip()):
             break
@@ -47,6 +55,36 @@ def begins_with_verb(half: str) -> bool:
     return any(herb_like(name[:end]) for end in range(2, len(name) + 1))
 
 
+class ChangeReader(ItemReader):
+    """Collects herbs, each with what a verb does to it: `remove`, `add`, `set` or nothing."""
+
+    def _word(self, word: Token, following: Token | None, first: int) -> int:
+        return self._verb(word, following, first) if word.kind == "verb" else super()._word(word, following, first)
+
+    def _verb(self, word: Token, following: Token | None, first: int) -> int:
+        """A word of change: what it does to the herb before it in the piece, or to those that follow."""
+        m, last = word.match, self.drafts[-1] if len(self.drafts) > first else None
+        number = following is not None and following.kind in ("dose", "han")
+        if m["vague"] or (number and last and last.dose is None and (m["into"] or m["out"])):
+            name = self.drafts.pop().herb if last and last.dose is None else ""
+            self.unread.append(name + word.raw + following.raw * number if number else name + word.raw)
+            return int(number)  # 减半, 加10g: by how much, not to how much
+        if m["to"] or m["upto"] or (m["swap"] and number):
+            if last:
+                last.verb = "set"
+        elif m["out"] or m["into"]:
+            self.verb = "remove" if m["out"] else "add"
+        elif m["becomes"] or (m["swap"] and last and last.dose is None and not self._instead):
+            if last:
+                last.verb = "remove"
+            self.verb = "add"
+        elif m["swap"]:
+            if last:
+                last.verb = "add"
+            self.verb = "remove"
+        return 0
+
+
 def changed(
     previous: Sequence[PrescriptionItem], drafts: Sequence[Draft]
 ) -> tuple[list[tuple[PrescriptionItem, str]], list[str]]:
@@ -59,7 +97,7 @@ def changed(
     failed = []
     for draft in drafts:
         at = next((i for i, (item, _) in enumerate(items) if _same(item.herb, draft.herb)), None)
-        if draft.verb == "remove":
+        if draft.verb == "remove" and (at is not None or draft.dose is None):
             if at is None:
                 failed.append(f"去{draft.herb}")
             else:

@@ -2,13 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
 
-from tcm.cases import PrescriptionItem
-from tcm.knowledge import GRAMS, dose_in_g, herb_info, joint_herbs, resolve_herb
-from tcm.prescriptions.tokens import GRAM_WORDS, HAN_DOSE, NUMBER, UNIT, Token, han_dose, without_unit
-from tcm.prescriptions.words import ONE_WORD, PROSE, herbs_in, only_lead
+from tcm.knowledge import joint_herbs, resolve_herb
+from tcm.prescriptions.doses import Draft, amount, amount_in_note, doses_come_first, out_of_reason, unit_of, units_apart
+from tcm.prescriptions.tokens import NUMBER, Token
+from tcm.prescriptions.words import ONE_WORD, PROSE, herb_like, herbs_in, only_lead
 
 MAX_HERB_NAME = 12
 """Longest herb name in characters; herb tables need 7 (煅紫石英粉 …), prose runs on."""
@@ -16,47 +14,16 @@ MAX_HERB_NAME = 12
 BARE_MAX = 250
 """A number without unit above this is no dose in g."""
 
-UNREASONABLE = 10
-"""A dose above so many times the largest usual one is marked: our choice, far above what physicians give on purpose."""
-
-OUT_OF_REASON = "dose out of reason"
-"""How the guess of such a dose begins."""
-
-_NOTE_DOSE = re.compile(rf"\s?(各?)({NUMBER})(?:[-~]({NUMBER}))?\s?({UNIT})(?:[,、;\s]{{1,3}}(.+))?", re.I)
-_NOTE_HAN = re.compile(rf"(各?)({HAN_DOSE})")
 _PROCESS = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨法清鲜麸土米]{1,2}")
 _NO_HERB = frozenset(
-    "无 略 药物 药名 中药 剂量 用量 备注 功效 作用 处方 方药 组成 药物组成 用药 拟方 方用 药用 方剂 药味 序号 单位 数量 用法".split()
+    "无 略 药物 药名 中药 剂量 用量 备注 功效 作用 处方 方药 组成 药物组成 用药 拟方 方用 药用 方剂 药味 序号 单位 数量"
+    " 用法".split()
 )
 _WORKED = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨捣碎轧研打细切劈]+")
 _DESCRIPTION = re.compile("[者的仁]$|大者|小者|去|后|选|良|佳|重约|各?约$|用量")
-_WEIGHTS = frozenset("g kg mg ml 克 公克 公分 千克 毫克 毫升 钱 斤".split())
 _RECIPE = frozenset({"rp", "rx", "r"})
-_PASSED_OVER = frozenset({"price", "code", "rest"})
-_BESIDE = frozenset({"blank", "dash", "each", "note", "handle"})
-_LOOKALIKE = str.maketrans("lIOoSZ|", "1100521")
+_PASSED_OVER = frozenset({"price", "code", "date", "rest"})
 _UNKNOWN_UNIT = re.compile("[袋盒瓶包贴丸杯勺丁份板壶桶筐]")
-
-
-@dataclass
-class Draft:
-    """A herb while it is read."""
-
-    herb: str
-    dose: float | None = None
-    high: float | None = None
-    unit: str = "g"
-    notes: list[str] = field(default_factory=list)
-    guess: str = ""
-    group: int = 0  # herbs of one joint name share it
-    joint: str = ""
-    verb: str = ""
-
-    def item(self) -> PrescriptionItem:
-        """The herb as a record."""
-        return PrescriptionItem(
-            herb=self.herb, dose=self.dose, dose_high=self.high, unit=self.unit, note="，".join(self.notes)
-        )
 
 
 class ItemReader:
@@ -74,9 +41,13 @@ class ItemReader:
 
     def piece(self, words: Sequence[Token], prose: bool) -> None:
         """Read one piece; in prose a name without dose counts only where the herb table knows it."""
-        first, self._each, self._dosed, self._pending = len(self.drafts), False, False, []
-        words = self._units_apart([word for word in words if word.kind not in _PASSED_OVER])
-        self._dose_first = not self._undosed() and self._doses_come_first(words)
+        first, self._each, self._dosed, self._instead = len(self.drafts), False, False, False
+        self._pending, self._prose = [], prose
+        words = [word for word in words if word.kind not in _PASSED_OVER]
+        words = units_apart(words) if len(words) > 2 else words
+        self._dose_first = (
+            words[:1] != [] and words[0].kind != "name" and not self._undosed() and doses_come_first(words)
+        )
         skip_to = 0
         for index, word in enumerate(words):
             if index < skip_to:
@@ -86,38 +57,11 @@ class ItemReader:
                 self.unread.append("".join(w.raw for w in words[index + 1 :]).strip())
                 break
             skip_to = index + 1 + self._word(word, following, first)
-        if prose:
+        if self._prose:
             self._keep_known(first)
-
-    @staticmethod
-    def _units_apart(words: list[Token]) -> list[Token]:
-        """Counted units that begin the next name instead (杜仲20 两面针18), unless the herb is counted so (生姜3片)."""
-        for at in range(1, len(words) - 1):
-            number, name = words[at], words[at + 1]
-            unit = number.match["unit"] if number.kind == "dose" else None
-            if not unit or name.kind != "name" or number.end != name.start or unit in _WEIGHTS:
-                continue
-            if not resolve_herb(unit + name.half):
-                continue
-            known = resolve_herb(words[at - 1].half)
-            if known is None or herb_info(known.canonical).piece != unit:
-                words[at], words[at + 1] = without_unit(number, name)
-        return words
 
     def _undosed(self) -> bool:
         return bool(self.drafts) and self.drafts[-1].dose is None
-
-    @staticmethod
-    def _doses_come_first(words: Sequence[Token]) -> bool:
-        """Whether each dose of a piece stands before its name (30g黄芪); numbers alone may be those of a list."""
-        solid = [word for word in words if word.kind not in _BESIDE]
-        if len(solid) < 2 or solid[0].kind not in ("dose", "han") or solid[-1].kind != "name":
-            return False
-        first, second = solid[:2]
-        bare = first.kind == "dose" and not first.match["unit"]
-        if bare and (float(first.match["low"]) <= 2 or first.end != second.start):
-            return False
-        return sum(w.kind == "name" for w in solid) == sum(w.kind in ("dose", "han") for w in solid)
 
     def _explains(self, rest: Sequence[Token]) -> bool:
         """Whether what follows a colon explains the herb that has its dose: 黄芪30g：补气."""
@@ -146,8 +90,6 @@ class ItemReader:
             self._colon(following, first)
         elif kind in ("pack", "use"):
             self._use(word, following, first)
-        elif kind == "verb":
-            self._verb(word, following)
         elif kind in ("junk", "other") and word.half.lower() not in _RECIPE:
             if len(self.drafts) > first and self._undosed():
                 self.drafts[-1].guess = f"dose not read: {word.raw}"
@@ -160,17 +102,25 @@ class ItemReader:
             if self._dose_first and self._wanting():
                 self.drafts[-1].herb = word.raw
                 self._dosed = True
-                self._check(self.drafts[-1:])
+                self.drafts[-1].guess = self.drafts[-1].guess or out_of_reason(self.drafts[-1])
             return 0
         if len(word.half) > 2 * MAX_HERB_NAME:
             self.unread.append(word.raw)
             return 0
+        if self._dosed and _PROCESS.fullmatch(word.half) and not resolve_herb(word.half):
+            self.drafts[-1].herb += f"（{word.raw}）"  # 甘草一钱炙
+            return 0
         if self._dosed and ONE_WORD.fullmatch(word.half):
             self.drafts[-1].notes.append(word.raw)
             return 0
+        if self.drafts and word.half.startswith("或") and herb_like(word.half[1:]):
+            dosed = following is not None and following.kind in ("dose", "han")
+            self.drafts[-1].notes.append(word.raw + following.raw * dosed if dosed else word.raw)
+            return int(dosed)
         if self._joined(word):
             return 0
         before, names, notes = herbs_in(word.half)
+        self._instead = self._instead or before.endswith(("以", "用"))
         if self._describes(word, names, following, first):
             self.drafts[-1].notes.append(word.raw)
             return 0
@@ -226,7 +176,7 @@ class ItemReader:
 
     def _dose(self, word: Token, following: Token | None, first: int) -> int:
         """A dose; without unit it is g of the name before it, unless an unknown unit follows."""
-        low, high, unit, guess = _amount(word)
+        low, high, unit, guess = amount(word)
         impossible = word.kind == "dose" and bool(word.match["minus"])
         bare = unit == ""
         if self._dose_first:
@@ -272,41 +222,23 @@ class ItemReader:
         for draft in waiting:
             draft.dose, draft.high, draft.unit = low / shared, high / shared if high else None, unit
             draft.guess = guess or (f"{draft.joint} {text.strip()} shared equally" if shared > 1 else "")
-        self._check(waiting)
+        for draft in waiting:
+            draft.guess = draft.guess or out_of_reason(draft)
         self._each, self._dosed = False, True
-
-    @staticmethod
-    def _check(drafts: Sequence[Draft]) -> None:
-        """Mark doses out of reason."""
-        for draft in drafts:
-            known = (
-                resolve_herb(draft.herb)
-                if draft.dose and draft.unit in GRAMS and draft.dose * GRAMS[draft.unit] > 30
-                else None
-            )
-            most = herb_info(known.canonical).dose_max_g if known else None
-            grams = dose_in_g(draft.item()) if most else None
-            if grams and grams > UNREASONABLE * most:
-                draft.guess = draft.guess or f"{OUT_OF_REASON}: usually at most {most:g} g"
 
     def _note(self, word: Token, first: int) -> None:
         """A bracket: processing that belongs to the name, a dose, or a note on the herb before."""
         note, written = word.half[1:-1], word.raw[1:-1].strip()
-        dose = _NOTE_DOSE.fullmatch(note)
         if re.fullmatch(r"\s*[0-9]{0,3}\s*", note):
             return  # a list number
         if not self.drafts:
             if len(note) > 2:
                 self.unread.append(word.raw)
-        elif self.drafts[-1].dose is None and (spelt := _NOTE_HAN.fullmatch(note)):
-            self._each = self._each or bool(spelt[1])
-            low, high, unit = han_dose(spelt[2])
-            self._give(low, high, _unit(unit), "", word.raw)
-        elif dose and self.drafts[-1].dose is None:
-            each, low, high, unit, more = dose.groups()
-            self._each = self._each or bool(each)
-            self.drafts[-1].notes += [word.raw[1:-1][dose.start(5) :]] if more else []
-            self._give(float(low), float(high) if high else None, _unit(unit), "", word.raw)
+        elif self.drafts[-1].dose is None and (dose := amount_in_note(note)):
+            low, high, unit, each, more = dose
+            self._each = self._each or each
+            self.drafts[-1].notes += [word.raw[1:-1][more:]] if more else []
+            self._give(low, high, unit, "", word.raw)
         elif _PROCESS.fullmatch(note) and self.drafts[-1].dose is None and not self.drafts[-1].notes:
             self.drafts[-1].herb += f"（{note}）"
         elif written:
@@ -323,42 +255,23 @@ class ItemReader:
 
     def _colon(self, following: Token | None, first: int) -> None:
         """A colon after a name without dose: a dose may follow, but a name after it makes the first a heading."""
-        if following is not None and following.kind in ("name", "blank") and len(self.drafts) > first:
-            if self.drafts[-1].dose is None and following.kind == "name":
-                heading = self.drafts.pop().herb
-                if not only_lead(heading):
-                    self.unread.append(heading + "：")
+        names = following is not None and following.kind == "name"
+        if names and len(self.drafts) > first and self.drafts[-1].dose is None:
+            heading = self.drafts.pop().herb
+            self._prose = PROSE.search(heading) is not None
+            if not only_lead(heading):
+                self.unread.append(heading + "：")
 
     def _use(self, word: Token, following: Token | None, first: int) -> None:
         """Usage or packets before the last herb: a dose a time is the herb's, all else is kept for later."""
-        amount = re.search(rf"({NUMBER})\s?(g|克|钱)$", word.half)
-        if amount and len(self.drafts) > first and self.drafts[-1].dose is None:
+        a_time = re.search(rf"({NUMBER})\s?(g|克|钱)$", word.half)
+        if a_time and len(self.drafts) > first and self.drafts[-1].dose is None:
             self.drafts[-1].notes.append(word.raw)
-            self._give(float(amount[1]), None, _unit(amount[2]), f"dose a time: {word.raw}", word.raw)
+            self._give(float(a_time[1]), None, unit_of(a_time[2]), f"dose a time: {word.raw}", word.raw)
         elif word.kind == "use" and following is not None and following.kind == "name":
             self._pending.append(word.raw)
         else:
             self.uses.append(word)
-
-    def _verb(self, word: Token, following: Token | None) -> None:
-        """A word of change: what it does to the herb before it, or to those that follow."""
-        last = self.drafts[-1] if self.drafts else None
-        if (
-            word.match["to"]
-            or word.match["upto"]
-            or (word.match["swap"] and following and following.kind in ("dose", "han"))
-        ):
-            if last:
-                last.verb = "set"
-        elif word.match["out"]:
-            self.verb = "remove"
-        elif word.match["into"]:
-            self.verb = "add"
-        elif word.match["swap"] and last:
-            if last.dose is None:
-                last.verb, self.verb = "remove", "add"
-            else:
-                last.verb, self.verb = "add", "remove"
 
     def _keep_known(self, first: int) -> None:
         """Of the herbs read since `first`, hand back those without dose that the herb table does not know."""
@@ -382,31 +295,3 @@ class ItemReader:
             if draft.herb:
                 kept.append(draft)
         self.drafts = kept
-
-
-@lru_cache(maxsize=65536)
-def herb_like(run: str) -> bool:
-    """Whether a run of Han characters holds a herb of the tables."""
-    return any(resolve_herb(name) or joint_herbs(name) for name in herbs_in(run)[1])
-
-
-def _unit(text: str | None) -> str:
-    text = (text or "").lower()
-    return {"毫克": "mg", "毫升": "ml", "千克": "kg"}.get(text, "g" if text in GRAM_WORDS else text)
-
-
-def _amount(word: Token) -> tuple[float, float | None, str, str]:
-    """Low, high, unit ("" where none is written) and the guess of a dose."""
-    m = word.match
-    if word.kind == "han":
-        low, high, unit = han_dose(word.half)
-        return low, high, _unit(unit), ""
-    if word.kind == "comma":
-        low = float(m["comma"].replace(",", "."))
-        sure = m["comma"].startswith("0")
-        return low, None, _unit(m["comma_unit"].strip()), "" if sure else f"decimal comma: {word.raw}"
-    if word.kind == "slip":
-        digits = re.sub(r"\s", "", re.match(r"[0-9lIOoSZ|.\s]+", word.half).group()).translate(_LOOKALIKE)
-        value = float(digits) if re.fullmatch(NUMBER, digits) else 0.0
-        return value, None, "g", f"read from {word.raw}"
-    return float(m["low"]), float(m["high"]) if m["high"] else None, _unit(m["unit"]), ""

@@ -3,7 +3,7 @@
 The grammar, in which ``|`` parts choices, ``?`` marks what may be missing and ``*`` what may be repeated::
 
     text          = section*                              内服：… 外洗方：… 方一：… ①… are prescriptions of their own
-    section       = previous? (piece separator)* tail     previous: 上方 原方 守方 同前 …, then it is a change (`changes`)
+    section       = previous? (piece separator)* tail     previous: 上方 原方 守方 …, then it is a change (`changes`)
     piece         = words? item* | handling | packets | usage
     item          = name each? dose note* | dose name note* | name note*
     name          = herb | joint name | herb (和|或) herb   known names may also stand together without a sign
@@ -21,25 +21,14 @@ or dose that it had to guess is marked in `guesses`.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from tcm.cases import PrescriptionItem
-from tcm.prescriptions.changes import begins_with_verb, changed, start_of_change
-from tcm.prescriptions.items import MAX_HERB_NAME, OUT_OF_REASON, ItemReader, herb_like
+from tcm.prescriptions.changes import ChangeReader, begins_with_verb, changed, start_of_change
+from tcm.prescriptions.doses import OUT_OF_REASON
+from tcm.prescriptions.items import MAX_HERB_NAME, ItemReader
 from tcm.prescriptions.sections import EXTERNAL, sections
-from tcm.prescriptions.tokens import (
-    DAILY,
-    HALF_WIDTH,
-    HAN,
-    HAN_DOSE,
-    NUMBER,
-    PACKETS,
-    UNIT,
-    Token,
-    count,
-    plain,
-    tokens,
-)
+from tcm.prescriptions.tokens import HALF_WIDTH, HAN, NUMBER, UNIT, Token, plain, tokens
+from tcm.prescriptions.usage import DOSES, EDGE, USES, WEIGHTS, has_herb, loose_doses, read_usage, tail_start
 from tcm.prescriptions.writing import write_dose, write_items, write_number
 
 __all__ = [
@@ -57,9 +46,6 @@ __all__ = [
     "write_number",
 ]
 
-_PACKETS = re.compile(PACKETS)
-_LAST_PACKETS = re.compile(rf"(?:^|[,;。\s服])\s{{0,3}}{PACKETS}$")
-_DAILY = re.compile(DAILY)
 _LINK = rf"[{HAN})][):\s]{{0,3}}"
 _DOSED = re.compile(
     rf"{_LINK}{NUMBER}\s{{0,3}}(?:[-~至到]\s{{0,3}}{NUMBER}\s{{0,3}})?(?!ml|毫升)(?:{UNIT}|$)"
@@ -67,17 +53,7 @@ _DOSED = re.compile(
     rf"|[{HAN}]{{2}}\s?[一二三四五六七八九十两半]{{1,3}}(?:克|钱|两|分(?!钟|之|[一二三四五六七八九十两次服])|枚)",
     re.I,
 )
-_BETWEEN_DOSE = ("blank", "note", "handle", "each", "colon", "dash", "verb")
-_CELL = ("\t", "|", "\n")
-_DOSES = ("dose", "han", "slip", "comma")
-_USES = ("use", "pack")
-_WEIGHTS = ("g", "克", "钱", "kg", "公克", "公分")
-_HEADING = frozenset("用法 服法 煎法 煎服法 用法用量 煎服方法 服用方法 剂数 付数 医嘱 备注".split())
-_NO_NAME = re.compile("[服约各取加至温开水用煎药入量浸泡放后再次每共]+")
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.I | re.S)
-_A_TIME = re.compile("[0-9](?:g|克|钱)$")
-_BRACKET = re.compile(rf"\(\s?各?(?:{NUMBER}\s?{UNIT}|{HAN_DOSE})", re.I)
-_EDGE = " \t\r\n。；;，,、.：:*#_`【[(（{}\"“”'|"
 
 
 @dataclass(frozen=True)
@@ -112,34 +88,6 @@ def has_doses(text: str) -> bool:
     return _DOSED.search(text.translate(HALF_WIDTH)) is not None
 
 
-def read_usage(text: str) -> tuple[int | None, str, str]:
-    """Read the end of a prescription, such as ``7剂，水煎服``.
-
-    Returns:
-        Packets or None, usage or "", and what stands on later lines and was not read.
-    """
-    packets = None
-    text = text.strip(_EDGE)
-    if (first := _PACKETS.match(plain(text))) and (packets := _packets(first["packets"])):
-        text = text[first.end() :].strip(_EDGE)
-    usage, _, rest = text.partition("\n")
-    usage = usage.strip(_EDGE)
-    if packets is None:
-        half = _DAILY.sub(lambda match: "_" * len(match.group()), plain(usage))
-        last = _LAST_PACKETS.search(half, max(0, len(half) - 40))
-        if last and (packets := _packets(last["packets"])):
-            start = last.start() + (last.group()[:1] == "服")
-            usage = usage[:start].strip(_EDGE)
-        elif inside := _PACKETS.search(half):
-            packets = _packets(inside["packets"])
-    return packets, usage, rest.strip(_EDGE)
-
-
-def _packets(text: str) -> int | None:
-    """A number of packets; None for 0."""
-    return (int(text) if text.isascii() else int(count(text))) or None
-
-
 def read_prescription(text: str, previous: str | Sequence[PrescriptionItem] | None = None) -> ReadPrescription:
     """Read herbs, doses, packets and usage from the text of one prescription; raises on no text.
 
@@ -150,6 +98,8 @@ def read_prescription(text: str, previous: str | Sequence[PrescriptionItem] | No
         previous: the prescription that the text may change (上方加…), as text or as herbs.
     """
     read = read_prescriptions(text, previous)
+    if len(read) == 1:
+        return read[0]
     chosen = next((one for one in read if one.use == "internal" and one.items), read[0])
     others = [write_items(one.items) for one in read if one is not chosen]
     return replace(chosen, unread=(*chosen.unread, *(text for text in others if text)))
@@ -158,7 +108,7 @@ def read_prescription(text: str, previous: str | Sequence[PrescriptionItem] | No
 def read_prescriptions(
     text: str, previous: str | Sequence[PrescriptionItem] | None = None
 ) -> tuple[ReadPrescription, ...]:
-    """Read every prescription of a text (内服, 外洗, 方一, 方二 …), at least one, which may be empty; raises on no text."""
+    """Read every prescription of a text (内服, 外洗, 方一 …), at least one, which may be empty; raises on no text."""
     half = _links(text, plain(text))
     half, thoughts = _without_thoughts(text, half)
     if isinstance(previous, str):
@@ -171,13 +121,14 @@ def read_prescriptions(
             guesses = tuple("" if guess.startswith(OUT_OF_REASON) else guess for guess in read.guesses)
             read = replace(read, use="external", guesses=guesses)  # the usual doses are for internal use
         found.append(read)
-    found[0] = replace(found[0], unread=(*thoughts, *found[0].unread))
+    if thoughts:
+        found[0] = replace(found[0], unread=(*thoughts, *found[0].unread))
     return tuple(found)
 
 
 def _without_thoughts(text: str, half: str) -> tuple[str, list[str]]:
     """A text whose <think> parts are blanked out, and these; one that is not closed goes on to the end."""
-    thoughts = list(_THOUGHTS.finditer(half))
+    thoughts = list(_THOUGHTS.finditer(half)) if "<" in half else []
     for match in thoughts:
         half = half[: match.start()] + "\n" * len(match.group()) + half[match.end() :]
     return half, [text[match.start() : match.end()] for match in thoughts]
@@ -199,40 +150,40 @@ def _read(text: str, half: str, previous: Sequence[PrescriptionItem] | None) -> 
     change, freely = start_of_change(half)
     relative = bool(change) or begins_with_verb(half)
     words = list(tokens(text[change:], half[change:], relative))
-    whole = freely and sum(word.kind in _DOSES for word in words) >= 3 and not any(w.kind == "verb" for w in words)
+    whole = freely and sum(word.kind in DOSES for word in words) >= 3 and not any(w.kind == "verb" for w in words)
     if whole:
         relative = False
-    reader, packets, usage = _read_words(words, text[change:])
+    reader, packets, usage = _read_words(words, text[change:], ChangeReader if relative else ItemReader)
     unread = reader.unread
     if not relative:
         items = [(draft.item(), draft.guess) for draft in reader.drafts]
-    elif previous is None:
+    elif not previous:
         items = [(draft.item(), draft.guess) for draft in reader.drafts if draft.verb != "remove"]
         taken = [f"去{draft.herb}" for draft in reader.drafts if draft.verb == "remove"]
-        unread = [text[:change].strip(_EDGE), *taken, *unread]
+        unread = [text[:change].strip(EDGE), *taken, *unread]
     else:
         items, failed = changed(previous, reader.drafts)
-        unread = [*([text[:change].strip(_EDGE)] if freely else []), *failed, *unread]
+        unread = [*([text[:change].strip(EDGE)] if freely and not reader.drafts else []), *failed, *unread]
     return ReadPrescription(
         tuple(item for item, _ in items),
         packets,
         usage,
         tuple(piece for piece in unread if not ignorable(piece)),
         tuple(guess for _, guess in items),
-        relative and previous is None,
+        relative and not previous,
     )
 
 
-def _read_words(words: Sequence[Token], text: str) -> tuple[ItemReader, int | None, str]:
+def _read_words(words: Sequence[Token], text: str, kind: type[ItemReader]) -> tuple[ItemReader, int | None, str]:
     """Read the words of one prescription: herbs, packets and usage."""
-    tail = _tail(words)
-    units = any(word.kind == "dose" and (word.match["unit"] or "").lower() in _WEIGHTS for word in words)
-    reader, between, prose, start = ItemReader(units), [], False, 0
+    tail = tail_start(words)
+    units = any(word.kind == "dose" and (word.match["unit"] or "").lower() in WEIGHTS for word in words)
+    reader, between, prose, start = kind(units), [], False, 0
     for end in (*(at for at in range(tail) if words[at].kind == "sep"), tail):
         piece, start = words[start:end], end + 1
         if not piece:
             pass
-        elif any(word.kind in _USES for word in piece) and not _has_herb(piece):
+        elif any(word.kind in USES for word in piece) and not has_herb(piece):
             between.append("".join(word.raw for word in piece).strip())
         else:
             reader.piece(piece, prose)
@@ -245,53 +196,5 @@ def _read_words(words: Sequence[Token], text: str) -> tuple[ItemReader, int | No
         more, how, _ = read_usage(piece)
         packets = packets or more
         usage = "，".join(part for part in (usage, how) if part)
-    reader.unread += [rest, *_loose_doses(words[tail:])]
+    reader.unread += [rest, *loose_doses(words[tail:])]
     return reader, packets, usage
-
-
-def _loose_doses(words: Sequence[Token]) -> list[str]:
-    """Weights in the usage that belong to no word of usage (每次3g): named, since a dose is never usage."""
-    found = []
-    for before, word in pairwise(words):
-        unit = word.match["unit"] if word.kind == "dose" else None
-        if unit and unit.lower() in _WEIGHTS and before.kind not in ("use", "each"):
-            found.append((before.raw if before.kind == "name" else "") + word.raw)
-    return found
-
-
-def _has_herb(piece: Sequence[Token]) -> bool:
-    """Whether a piece with usage holds a herb with a dose."""
-    return any(_bound(piece, i) for i in range(len(piece)))
-
-
-def _bound(words: Sequence[Token], at: int) -> bool:
-    """Whether a word is the dose of a herb: a name stands before it, or right after it."""
-    word = words[at]
-    a_time = word.kind == "use" and _A_TIME.search(word.half)
-    if word.kind not in _DOSES and not a_time and not (word.kind == "note" and _BRACKET.match(word.half)):
-        return False
-    before = at - 1
-    while before >= 0 and (words[before].kind in _BETWEEN_DOSE or words[before].half in _CELL):
-        before -= 1
-    name = words[before].half if before >= 0 and words[before].kind == "name" else ""
-    if not name and word.kind in ("dose", "han") and at + 1 < len(words) and words[at + 1].kind == "name":
-        return herb_like(words[at + 1].half)
-    unit = word.match["unit"] if word.kind == "dose" else "g"
-    if a_time or not unit or unit in ("ml", "毫升"):
-        return herb_like(name) if name else False
-    return bool(name) and not _NO_NAME.fullmatch(name)
-
-
-def _tail(words: Sequence[Token]) -> int:
-    """Index of the first word about packets or usage after the last herb with a dose; the number of words if none."""
-    last = next((at for at in range(len(words) - 1, -1, -1) if _bound(words, at)), -1)
-    for at in range(last + 1, len(words)):
-        if words[at].kind in _USES:
-            start = at
-            while start > last + 1 and words[start - 1].kind != "sep":
-                start -= 1
-            names = [word.half for word in words[start:at] if word.kind == "name"]
-            if names and set(names) <= _HEADING:
-                return at
-            return at if start == last + 1 or any(herb_like(name) for name in names) else start
-    return len(words)

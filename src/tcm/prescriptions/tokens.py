@@ -27,10 +27,13 @@ UNIT = (
     r"(?:kg|mg|ml|g(?![a-z])|公克|公分|千克|毫克|毫升|克|钱|斤|两(?!次)"
     rf"|分(?!钟|之|[0-9一二三四五六七八九十两次服别冲吞])|[{_PIECES}](?!次))"
 )
-_DIGITS = "一二三四五六七八九壹贰叁肆伍陆柒捌玖"
-COUNT = f"(?:[{_DIGITS}两]?百(?:零?[{_DIGITS}]|[{_DIGITS}]?十[{_DIGITS}]?)?|[{_DIGITS}]?[十拾][{_DIGITS}]?|[廿卅][{_DIGITS}]?|[{_DIGITS}两]{{1,2}}|半)"
+DIGITS = "一二三四五六七八九壹贰叁肆伍陆柒捌玖"
+COUNT = (
+    f"(?:[{DIGITS}两]?百(?:零?[{DIGITS}]|[{DIGITS}]?十[{DIGITS}]?)?|[{DIGITS}]?[十拾][{DIGITS}]?"
+    rf"|[廿卅][{DIGITS}]?|[{DIGITS}两]{{1,2}}|半)"
+)
 _HALF = "半(?![夏枝边支荷])"  # 蜈蚣一条半夏三钱: the herb begins there
-HAN_DOSE = rf"(?:{COUNT}{UNIT}(?:{_HALF}|[{_DIGITS}]?[{_DIGITS}]?[钱分](?!之))?|[钱两](?={_HALF}){_HALF})"
+HAN_DOSE = rf"(?:{COUNT}{UNIT}(?:{_HALF}|[{DIGITS}]?[{DIGITS}]?[钱分](?!之))?|[钱两](?={_HALF}){_HALF})"
 _TIME = rf"\s?(?:{NUMBER}(?:\s?[-~至到]\s?{NUMBER})?|{COUNT})\s?个?(?:小时|分钟|刻钟|min|h(?![a-z])|沸)"
 _PACKET_COUNT = "[0-9]{1,3}|[一二三四五六七八九十廿卅两]{1,3}"
 PACKETS = (
@@ -59,18 +62,21 @@ USE = (
 LOOSE = "各?(?:等[分份量]|适量|少许|酌量|若干)"
 _COST = r"(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?"
 _PRICE = (
-    rf"(?:{_COST})?[¥$￥]\s?{NUMBER}|(?:{_COST})?{NUMBER}\s?元(?![参胡明])(?:/\s?[g克剂付])?|(?:单价|金额)[:\s]?{NUMBER}"
+    rf"(?:{_COST})?[¥$￥]\s?{NUMBER}|(?:{_COST})?{NUMBER}\s?元(?![参胡明])(?:/\s?[g克剂付])?"
+    rf"|(?:单价|金额)[:\s]?{NUMBER}"
 )
 _SLIP = (
     r"(?-i:(?=[0-9lIOoSZ|.]{0,4}[lIOoSZ|])[0-9lIOoSZ|]{1,4}(?:\.[0-9lIOo]{1,2})?\s?(?:g(?![a-z])|克)|[0-9]{1,3}q(?![a-z])"
     rf"|(?<=[{HAN}])[1-9]\s[0-9]\s?(?:g(?![a-z])|克))"
 )
+_DIGIT_NEXT = "(?=[0-9一二三四五六七八九十半.])"
 VERB = (
-    "(?P<to>(?:用?量)?(?:加|增|减|改|调|升|降)(?:加|少|大|整)?量?[至为到成](?=[0-9一二三四五六七八九十半.]))"
-    "|(?P<out>(?:除|减|删|撤|减|去)[去掉除]|去|减|停用?|不用)"
+    rf"(?P<vague>(?:用?量)?(?:减半|加倍|倍[量用]?|[酌加减增]量(?!{_DIGIT_NEXT}|[至为到])))"
+    rf"|(?P<to>(?:用?量)?(?:加|增|减|改|调|升|降)(?:加|少|大|整)?量?[至为到成]{_DIGIT_NEXT})"
+    "|(?P<out>(?:除|减|删|撤|去)[去掉除]|去|减|停用?|不用)"
     "|(?P<swap>改(?:用|为|成)?|易(?:为|以)?|换(?:为|成|用)?|代替?)"
-    "|(?P<into>(?:[再酌并另]?加[入用服]?|增[加入]?|添加?|另入))"
-    "|(?P<upto>(?:用量|剂量|量)?[至到为](?=[0-9一二三四五六七八九十半.]))"
+    "|(?P<into>[再酌并另]?加(?:[入用服]|重(?!楼))?|增[加入]?|添加?|另入)"
+    rf"|(?P<upto>(?:用量|剂量|[量用])?[至到为]{_DIGIT_NEXT})|(?P<becomes>为)"
 )
 REST = "(?:其?余|他|它)(?:[药方量味]|药量|药味)?(?:均?(?:不变|同[前上]|[守从依][原上]方?|照前|如前|照旧))"
 
@@ -101,7 +107,7 @@ def _vocabulary() -> str:
     """Pattern of the names of the tables that another word would cut."""
     words = re.compile(f"{HAN_DOSE}|{HANDLE}|{USE}|{LOOSE}|{VERB}|{PACKETS}", re.I)
     known = [*herbs(), *forms(), *aliases()]
-    counted = {name for name in known if re.search(f"[{_DIGITS}十两煎取汁末]$", name)}
+    counted = {name for name in known if re.search(f"[{DIGITS}十两煎取汁末]$", name)}
     names = counted | {name + shape for name in counted for shape in "片粉根块"}
     names |= {name for name in known if words.search(name)}
     first = "".join(sorted({name[0] for name in names}))
@@ -116,6 +122,7 @@ def _grammar(relative: bool) -> re.Pattern[str]:
     name = f"(?:{_vocabulary()}|(?![{_han_of(stop)}])[{HAN}]|(?!{stop})[{HAN}])"
     words = (
         rf"(?P<price>{_PRICE})"
+        r"|(?P<date>(?:19|20)[0-9]{2}[年/.-][0-9]{1,2}[月/.-][0-9]{1,2}日?)"
         rf"|(?P<code>(?<![A-Za-z0-9])[A-Z]{{1,3}}[0-9]{{3,12}}(?![0-9.]*\s?(?:g|克)))"
         rf"|(?P<known>{_vocabulary()}{name}*)"
         rf"|(?P<pack>{PACKETS})|(?P<handle>{HANDLE})|(?P<rest>{REST}){verb}|(?P<use>{USE})"
@@ -169,41 +176,3 @@ def tokens(text: str, half: str, relative: bool = False) -> list[Token]:
 
 
 _KIND = {"known": "name", "comma_unit": "comma"}
-_VALUES = (
-    {c: i for i, c in enumerate("一二三四五六七八九", 1)}
-    | {c: i for i, c in enumerate("壹贰叁肆伍陆柒捌玖", 1)}
-    | {"两": 2, "半": 0.5}
-)
-
-
-def count(text: str) -> float:
-    """A Han numeral below 1000 as a number; 半 is a half."""
-    text = text.replace("拾", "十").replace("廿", "二十").replace("卅", "三十").replace("零", "")
-    hundreds, hundred, rest = text.rpartition("百")
-    tens, ten, ones = rest.rpartition("十")
-    return (
-        (100 * _VALUES.get(hundreds, 1) if hundred else 0)
-        + (10 * _VALUES.get(tens, 1) if ten else 0)
-        + _VALUES.get(ones, 0)
-    )
-
-
-_HAN_PARTS = re.compile(
-    rf"(?P<count>{COUNT})?(?P<unit>{UNIT})(?:(?P<half>半)|(?P<more>[{_DIGITS}]{{1,2}})(?P<lower>[钱分]))?"
-)
-_TENTHS = {("钱", "分"): 10, ("两", "钱"): 10}
-
-
-def han_dose(text: str) -> tuple[float, float | None, str]:
-    """A dose in Han numerals as (low, high or None, unit): 一钱五分 is 1.5 钱, 钱半 1.5 钱, 二三钱 2 to 3 钱.
-
-    Source: 1 两 = 10 钱 = 100 分, the decimal measures of weight in use for drugs since the Song dynasty.
-    """
-    parts = _HAN_PARTS.match(text)
-    number, unit = parts["count"] or "一", parts["unit"]
-    if len(number) == 2 and not set(number) & set("十拾百廿卅") and _VALUES[number[0]] < _VALUES[number[1]]:
-        return _VALUES[number[0]], _VALUES[number[1]], unit
-    low = count(number) + (0.5 if parts["half"] else 0)
-    if parts["more"]:
-        low += count(parts["more"]) / _TENTHS.get((unit, parts["lower"]), 10)
-    return low, None, unit

@@ -1,5 +1,7 @@
-"""Every line of the corpus of invented prescriptions is read as it says: herbs, doses, packets, marks, and what is unread."""
+"""Every line of the corpus of invented prescriptions is read as it says: herbs, doses, packets, marks, the unread."""
 
+import json
+import os
 import re
 from pathlib import Path
 
@@ -39,3 +41,33 @@ def test_a_line_is_read_as_it_says(line):
         named = [word[1:] for word in body if word.startswith("!")]
         assert all(any(name in piece for piece in read.unread) for name in named), read.unread
         assert bool(named) == bool(read.unread), read.unread
+
+
+def test_the_corpus_is_large():
+    assert len(set(LINES)) == len(LINES) >= 300
+
+
+INPUTS = Path(os.environ.get("TCM_INPUTS", Path(__file__).resolve().parents[4] / "shared" / "inputs"))
+
+
+def base(name):
+    known = resolve_herb(name)
+    return known.base if known else name
+
+
+def test_the_shared_inputs_read_as_stated():
+    path = INPUTS / "prescriptions.jsonl"
+    if not path.exists():
+        pytest.skip(f"no shared inputs at {path}; set TCM_INPUTS to the folder that holds prescriptions.jsonl")
+    for row in map(json.loads, path.read_text("utf-8").splitlines()):
+        read = read_prescriptions(row["text"], row.get("previous"))
+        right = row.get("prescriptions", [row])
+        assert len(read) == len(right), row["id"]
+        for one, want in zip(read, right, strict=True):
+            sure = [i for i, guess in zip(one.items, one.guesses, strict=True) if not guess]
+            herbs = [(base(i.herb), i.dose if i.unit == "g" else f"{write_number(i.dose)}{i.unit}") for i in sure]
+            assert sorted(herbs, key=str) == sorted([(base(h), d) for h, d in want["herbs"]], key=str), row["id"]
+            assert one.packets == want.get("packets"), row["id"]
+            assert one.use == want.get("use", "internal"), row["id"]
+            marked = len(one.items) > len(sure)
+            assert ("reported" in row) == marked, row["id"]

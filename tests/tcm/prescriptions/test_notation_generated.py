@@ -1,4 +1,4 @@
-"""Thousands of invented prescriptions in forty ways of writing: doses read right, nothing lost silently, no junk herbs."""
+"""Invented prescriptions in forty ways of writing: doses are read right, nothing is lost silently, no junk herbs."""
 
 import random
 
@@ -8,7 +8,7 @@ from invented_notation import WAYS, mixed, prescription
 from tcm.knowledge import resolve_herb
 from tcm.prescriptions.notation import read_prescription
 
-N = 2000
+N = 1000
 
 
 def base(name):

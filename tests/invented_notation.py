@@ -10,7 +10,20 @@ from dataclasses import dataclass
 from tcm.knowledge import aliases, forms, herb_info, herbs, joint_herbs, resolve_herb
 from tcm.knowledge.tables import joint_names
 
-NOTES = ("先煎", "后下", "包煎", "烊化", "冲服", "另煎", "打碎", "先煎1小时", "先煎半小时", "研末冲服", "分两次冲服", "布包")
+NOTES = (
+    "先煎",
+    "后下",
+    "包煎",
+    "烊化",
+    "冲服",
+    "另煎",
+    "打碎",
+    "先煎1小时",
+    "先煎半小时",
+    "研末冲服",
+    "分两次冲服",
+    "布包",
+)
 PLACES = ("川", "怀", "杭", "云", "广")
 DIGITS = "〇一二三四五六七八九"
 FULL = str.maketrans("0123456789g.", "０１２３４５６７８９ｇ．")
@@ -54,8 +67,10 @@ def names(dice: random.Random, count: int) -> list[str]:
 
 def grams(dice: random.Random) -> float:
     """A dose in g as people write it."""
-    return float(dice.choice((3, 5, 6, 8, 9, 10, 12, 15, 18, 20, 24, 25, 30, 45, 60))) if dice.random() < 0.85 else (
-        dice.choice((0.3, 0.5, 1.5, 2.5, 4.5, 7.5))
+    return (
+        float(dice.choice((3, 5, 6, 8, 9, 10, 12, 15, 18, 20, 24, 25, 30, 45, 60)))
+        if dice.random() < 0.85
+        else (dice.choice((0.3, 0.5, 1.5, 2.5, 4.5, 7.5)))
     )
 
 
@@ -87,7 +102,9 @@ def _whole(write, unit="g"):
     """A way for whole numbers only."""
 
     def way(dice, herb_names, sep):
-        truth = [Truth(name, float(dice.randint(1, 30) if unit == "g" else dice.randint(1, 9)), unit) for name in herb_names]
+        truth = [
+            Truth(name, float(dice.randint(1, 30) if unit == "g" else dice.randint(1, 9)), unit) for name in herb_names
+        ]
         return sep.join(write(dice, t) for t in truth), truth
 
     return way
@@ -196,7 +213,7 @@ WAYS = {
     "note after": _item(lambda d, t: f"{t.name}{number(t.dose)}g（{d.choice(NOTES)}）"),
     "note between": _item(lambda d, t: f"{t.name}（{d.choice(NOTES)}）{number(t.dose)}g"),
     "bare note after": _item(lambda d, t: f"{t.name}{number(t.dose)}g{d.choice(NOTES)}"),
-    "bare note between": _item(lambda d, t: f"{t.name}{d.choice(NOTES[:8])}{number(t.dose)}克"),
+    "bare note between": _item(lambda d, t: f"{t.name}{d.choice(NOTES[:7])}{number(t.dose)}克"),
     "decimal comma": _small,
     "range": _range,
     "prices": _item(lambda d, t: f"Y{d.randint(1000, 9999)} {t.name} {t.dose:.2f} g {d.randint(1, 99) / 100:.2f}元"),
@@ -212,8 +229,9 @@ SEPARATORS = ("，", "、", "；", " ", "\n", ", ")
 LEADS = ("", "", "", "处方：", "方用", "药用：", "方药：")
 ENDS = (
     ("", None), ("。{n}剂，水煎服", 1), ("，{n}剂", 1), ("。共{n}剂，日1剂，水煎分2次温服", 1), ("。{h}剂，水煎服", 1),
-    ("。水煎服，{n}剂", 1), ("。水煎服，日一剂", None), ("。服药{n}剂", 1), ("。上方{n}剂，水煎服", 1), ("。{n}付，早晚分服", 1),
-    (" {h}剂", 1), ("。每日1剂，连服{n}剂", 1), ("\n{n}剂\n水煎服", 1), ("。{n}帖。忌食辛辣", 1), ("×{n}剂", 1),
+    ("。水煎服，{n}剂", 1), ("。水煎服，日一剂", None), ("。服药{n}剂", 1), ("。上方{n}剂，水煎服", 1),
+    ("。{n}付，早晚分服", 1), (" {h}剂", 1), ("。每日1剂，连服{n}剂", 1), ("\n{n}剂\n水煎服", 1),
+    ("。{n}帖。忌食辛辣", 1), ("×{n}剂", 1),
 )  # fmt: skip
 
 

@@ -1,0 +1,157 @@
+"""Doses: what a written amount says in numbers and unit, what of it is a guess, and whether it is out of reason.
+
+And `Draft`, the herb that a dose is given to.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tcm.cases import PrescriptionItem
+from tcm.knowledge import GRAMS, dose_in_g, herb_info, resolve_herb
+from tcm.prescriptions.tokens import COUNT, DIGITS, GRAM_WORDS, HAN_DOSE, NUMBER, UNIT, Token, without_unit
+
+UNREASONABLE = 10
+"""A dose above so many times the largest usual one is marked: our choice, far above what physicians give on purpose."""
+
+OUT_OF_REASON = "dose out of reason"
+"""How the guess of such a dose begins."""
+
+_NOTE_DOSE = re.compile(rf"\s?(各?)({NUMBER})(?:[-~]({NUMBER}))?\s?({UNIT})(?:[,、;\s]{{1,3}}(.+))?", re.I)
+_NOTE_HAN = re.compile(rf"(各?)({HAN_DOSE})")
+_WEIGHTS = frozenset("g kg mg ml 克 公克 公分 千克 毫克 毫升 钱 斤".split())
+_BESIDE = frozenset({"blank", "dash", "each", "note", "handle"})
+_LOOKALIKE = str.maketrans("lIOoSZ|", "1100521")
+
+
+@dataclass
+class Draft:
+    """A herb while it is read."""
+
+    herb: str
+    dose: float | None = None
+    high: float | None = None
+    unit: str = "g"
+    notes: list[str] = field(default_factory=list)
+    guess: str = ""
+    group: int = 0  # herbs of one joint name share it
+    joint: str = ""
+    verb: str = ""
+
+    def item(self) -> PrescriptionItem:
+        """The herb as a record."""
+        return PrescriptionItem(
+            herb=self.herb, dose=self.dose, dose_high=self.high, unit=self.unit, note="，".join(self.notes)
+        )
+
+
+_VALUES = (
+    {c: i for i, c in enumerate("一二三四五六七八九", 1)}
+    | {c: i for i, c in enumerate("壹贰叁肆伍陆柒捌玖", 1)}
+    | {"两": 2, "半": 0.5}
+)
+
+
+def count(text: str) -> float:
+    """A Han numeral below 1000 as a number; 半 is a half."""
+    text = text.replace("拾", "十").replace("廿", "二十").replace("卅", "三十").replace("零", "")
+    hundreds, hundred, rest = text.rpartition("百")
+    tens, ten, ones = rest.rpartition("十")
+    return (
+        (100 * _VALUES.get(hundreds, 1) if hundred else 0)
+        + (10 * _VALUES.get(tens, 1) if ten else 0)
+        + _VALUES.get(ones, 0)
+    )
+
+
+_HAN_PARTS = re.compile(
+    rf"(?P<count>{COUNT})?(?P<unit>{UNIT})(?:(?P<half>半)|(?P<more>[{DIGITS}]{{1,2}})(?P<lower>[钱分]))?"
+)
+_TENTHS = {("钱", "分"): 10, ("两", "钱"): 10}
+
+
+def han_dose(text: str) -> tuple[float, float | None, str]:
+    """A dose in Han numerals as (low, high or None, unit): 一钱五分 is 1.5 钱, 钱半 1.5 钱, 二三钱 2 to 3 钱.
+
+    Source: 1 两 = 10 钱 = 100 分, the decimal measures of weight in use for drugs since the Song dynasty.
+    """
+    parts = _HAN_PARTS.match(text)
+    number, unit = parts["count"] or "一", parts["unit"]
+    if len(number) == 2 and not set(number) & set("十拾百廿卅") and _VALUES[number[0]] < _VALUES[number[1]]:
+        return _VALUES[number[0]], _VALUES[number[1]], unit
+    low = count(number) + (0.5 if parts["half"] else 0)
+    if parts["more"]:
+        low += count(parts["more"]) / _TENTHS.get((unit, parts["lower"]), 10)
+    return low, None, unit
+
+
+def unit_of(text: str | None) -> str:
+    """A unit in the one spelling that we write; "" where there is none."""
+    text = (text or "").lower()
+    return {"毫克": "mg", "毫升": "ml", "千克": "kg"}.get(text, "g" if text in GRAM_WORDS else text)
+
+
+def amount(word: Token) -> tuple[float, float | None, str, str]:
+    """Low, high, unit ("" where none is written) and the guess of a dose."""
+    m = word.match
+    if word.kind == "han":
+        low, high, unit = han_dose(word.half)
+        return low, high, unit_of(unit), ""
+    if word.kind == "comma":
+        low = float(m["comma"].replace(",", "."))
+        sure = m["comma"].startswith("0")
+        return low, None, unit_of(m["comma_unit"].strip()), "" if sure else f"decimal comma: {word.raw}"
+    if word.kind == "slip":
+        digits = re.sub(r"\s", "", re.match(r"[0-9lIOoSZ|.\s]+", word.half).group()).translate(_LOOKALIKE)
+        value = float(digits) if re.fullmatch(NUMBER, digits) else 0.0
+        return value, None, "g", f"read from {word.raw}"
+    return float(m["low"]), float(m["high"]) if m["high"] else None, unit_of(m["unit"]), ""
+
+
+def amount_in_note(note: str) -> tuple[float, float | None, str, bool, int] | None:
+    """A dose in brackets (30g，先煎): low, high, unit, whether 各 stands before it, where more begins (0: nothing)."""
+    if match := _NOTE_HAN.fullmatch(note):
+        low, high, unit = han_dose(match[2])
+        return low, high, unit_of(unit), bool(match[1]), 0
+    if match := _NOTE_DOSE.fullmatch(note):
+        each, low, high, unit, more = match.groups()
+        start = match.start(5) if more else 0
+        return float(low), float(high) if high else None, unit_of(unit), bool(each), start
+    return None
+
+
+def out_of_reason(draft: Draft) -> str:
+    """What is wrong with a dose that no physician gives on purpose; "" where nothing is."""
+    if draft.dose is None or draft.unit not in GRAMS or draft.dose * GRAMS[draft.unit] <= 30:
+        return ""  # saves the look-up for nearly all
+    known = resolve_herb(draft.herb)
+    most = herb_info(known.canonical).dose_max_g if known else None
+    grams = dose_in_g(draft.item())
+    return f"{OUT_OF_REASON}: usually at most {most:g} g" if most and grams > UNREASONABLE * most else ""
+
+
+def units_apart(words: list[Token]) -> list[Token]:
+    """Counted units that begin the next name instead (杜仲20 两面针18), unless the herb is counted so (生姜3片)."""
+    for at in range(1, len(words) - 1):
+        number, name = words[at], words[at + 1]
+        unit = number.match["unit"] if number.kind == "dose" else None
+        if not unit or name.kind != "name" or number.end != name.start or unit in _WEIGHTS:
+            continue
+        if not resolve_herb(unit + name.half):
+            continue
+        known = resolve_herb(words[at - 1].half)
+        if known is None or herb_info(known.canonical).piece != unit:
+            words[at], words[at + 1] = without_unit(number, name)
+    return words
+
+
+def doses_come_first(words: Sequence[Token]) -> bool:
+    """Whether each dose of a piece stands before its name (30g黄芪); numbers alone may be those of a list."""
+    solid = [word for word in words if word.kind not in _BESIDE]
+    if len(solid) < 2 or solid[0].kind not in ("dose", "han") or solid[-1].kind != "name":
+        return False
+    first, second = solid[:2]
+    bare = first.kind == "dose" and not first.match["unit"]
+    if bare and (float(first.match["low"]) <= 2 or first.end != second.start):
+        return False
+    return sum(w.kind == "name" for w in solid) == sum(w.kind in ("dose", "han") for w in solid)
