@@ -14,6 +14,7 @@ from tcm.prescriptions.doses import Draft
 from tcm.prescriptions.items import ItemReader
 from tcm.prescriptions.tokens import HAN, Token
 from tcm.prescriptions.words import herb_like
+from tcm.prescriptions.writing import write_dose
 
 _WHICH = "(?:[上前原首]次?|上一?诊|初诊|[一二三四五六七八九]诊|原处|之前)[处药]?方|[上前原]药|[上前原]法|处方|药方"
 _PREVIOUS = re.compile(
@@ -98,8 +99,8 @@ def changed(
     for draft in drafts:
         at = next((i for i, (item, _) in enumerate(items) if _same(item.herb, draft.herb)), None)
         if draft.verb == "remove" and (at is not None or draft.dose is None):
-            if at is None:
-                failed.append(f"去{draft.herb}")
+            if at is None or draft.dose not in (None, items[at][0].dose):  # 减黄芪10g: by 10 g, or all of it?
+                failed.append(f"去{draft.herb}{write_dose(draft.item())}")
             else:
                 del items[at]
         elif at is None:

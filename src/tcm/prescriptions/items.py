@@ -180,7 +180,7 @@ class ItemReader:
         impossible = word.kind == "dose" and bool(word.match["minus"])
         bare = unit == ""
         if self._dose_first:
-            if low > 0 and not impossible:
+            if low > 0 and high != 0 and not impossible:
                 self.drafts.append(
                     Draft("", low, high, unit or "g", [*self._pending], "no unit" * bare, verb=self.verb)
                 )
@@ -200,7 +200,7 @@ class ItemReader:
                 self._refuse(word.raw)
             else:
                 self.unread.append(word.raw)  # a list number, or no dose of ours
-        elif impossible or low <= 0 or high == 0:
+        elif impossible:
             self._refuse(word.raw)
         else:
             self._give(low, high, unit or "g", guess or "no unit" * (bare and self._units), word.raw)
@@ -217,6 +217,9 @@ class ItemReader:
         waiting = self._waiting(self._each)
         if not waiting:
             self.unread.append(text)
+            return
+        if low <= 0 or high == 0:
+            self._refuse(text)
             return
         shared = len(waiting) if waiting[-1].joint and not self._each else 1
         for draft in waiting:

@@ -159,7 +159,7 @@ def _read(text: str, half: str, previous: Sequence[PrescriptionItem] | None) -> 
         items = [(draft.item(), draft.guess) for draft in reader.drafts]
     elif not previous:
         items = [(draft.item(), draft.guess) for draft in reader.drafts if draft.verb != "remove"]
-        taken = [f"去{draft.herb}" for draft in reader.drafts if draft.verb == "remove"]
+        taken = [f"去{draft.herb}{write_dose(draft.item())}" for draft in reader.drafts if draft.verb == "remove"]
         unread = [text[:change].strip(EDGE), *taken, *unread]
     else:
         items, failed = changed(previous, reader.drafts)
