@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from tcm.knowledge import joint_herbs, resolve_herb
 from tcm.prescriptions.doses import Draft, amount, amount_in_note, doses_come_first, out_of_reason, unit_of, units_apart
 from tcm.prescriptions.tokens import NUMBER, Token
-from tcm.prescriptions.words import ONE_WORD, PROSE, herb_like, herbs_in, only_lead
+from tcm.prescriptions.words import ONE_WORD, PROSE, herb_like, herbs_in, is_herb, only_lead
 
 MAX_HERB_NAME = 12
 """Longest herb name in characters; herb tables need 7 (煅紫石英粉 …), prose runs on."""
@@ -22,7 +22,6 @@ _NO_HERB = frozenset(
 _WORKED = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨捣碎轧研打细切劈]+")
 _DESCRIPTION = re.compile("[者的仁]$|大者|小者|去|后|选|良|佳|重约|各?约$|用量")
 _RECIPE = frozenset({"rp", "rx", "r"})
-_PASSED_OVER = frozenset({"price", "code", "date", "rest"})
 _UNKNOWN_UNIT = re.compile("[袋盒瓶包贴丸杯勺丁份板壶桶筐]")
 
 
@@ -43,7 +42,6 @@ class ItemReader:
         """Read one piece; in prose a name without dose counts only where the herb table knows it."""
         first, self._each, self._dosed, self._instead = len(self.drafts), False, False, False
         self._pending, self._prose = [], prose
-        words = [word for word in words if word.kind not in _PASSED_OVER]
         words = units_apart(words) if len(words) > 2 else words
         self._dose_first = (
             words[:1] != [] and words[0].kind != "name" and not self._undosed() and doses_come_first(words)
@@ -53,7 +51,7 @@ class ItemReader:
             if index < skip_to:
                 continue
             following = words[index + 1] if index + 1 < len(words) else None
-            if word.kind == "colon" and self._explains(words[index + 1 :]):
+            if word.kind == "colon" and self._dosed and _explains(words[index + 1 :]):
                 self.unread.append("".join(w.raw for w in words[index + 1 :]).strip())
                 break
             skip_to = index + 1 + self._word(word, following, first)
@@ -62,10 +60,6 @@ class ItemReader:
 
     def _undosed(self) -> bool:
         return bool(self.drafts) and self.drafts[-1].dose is None
-
-    def _explains(self, rest: Sequence[Token]) -> bool:
-        """Whether what follows a colon explains the herb that has its dose: 黄芪30g：补气."""
-        return self._dosed and bool(rest) and not any(word.kind in ("dose", "han", "slip") for word in rest)
 
     def _word(self, word: Token, following: Token | None, first: int) -> int:
         """Read one word; returns how many of the next words it took as well."""
@@ -97,7 +91,12 @@ class ItemReader:
         return 0
 
     def _name(self, word: Token, following: Token | None, first: int) -> int:
-        """A run of Han characters."""
+        """A run of Han characters: one known herb, nearly always; else what `herbs_in` makes of it."""
+        if not self._dose_first and is_herb(word.half) and not (len(self.drafts) > first and self._undosed()):
+            self._groups += 1
+            self.drafts.append(Draft(word.raw, notes=self._pending, group=self._groups, verb=self.verb))
+            self._pending, self._dosed = [], False
+            return 0
         if word.half in _NO_HERB or (self._dose_first and self._wanting()):
             if self._dose_first and self._wanting():
                 self.drafts[-1].herb = word.raw
@@ -298,3 +297,8 @@ class ItemReader:
             if draft.herb:
                 kept.append(draft)
         self.drafts = kept
+
+
+def _explains(rest: Sequence[Token]) -> bool:
+    """Whether what follows the colon after a dose explains the herb (黄芪30g：补气): words, and no other dose."""
+    return bool(rest) and not any(word.kind in ("dose", "han", "slip") for word in rest)

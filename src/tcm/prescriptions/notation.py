@@ -53,6 +53,7 @@ _DOSED = re.compile(
     rf"|[{HAN}]{{2}}\s?[一二三四五六七八九十两半]{{1,3}}(?:克|钱|两|分(?!钟|之|[一二三四五六七八九十两次服])|枚)",
     re.I,
 )
+_PASSED_OVER = frozenset({"price", "code", "date", "rest"})
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.I | re.S)
 
 
@@ -176,14 +177,16 @@ def _read(text: str, half: str, previous: Sequence[PrescriptionItem] | None) -> 
 
 def _read_words(words: Sequence[Token], text: str, kind: type[ItemReader]) -> tuple[ItemReader, int | None, str]:
     """Read the words of one prescription: herbs, packets and usage."""
+    words = [word for word in words if word.kind not in _PASSED_OVER]
     tail = tail_start(words)
+    uses = any(word.kind in USES for word in words[:tail])
     units = any(word.kind == "dose" and (word.match["unit"] or "").lower() in WEIGHTS for word in words)
     reader, between, prose, start = kind(units), [], False, 0
     for end in (*(at for at in range(tail) if words[at].kind == "sep"), tail):
         piece, start = words[start:end], end + 1
         if not piece:
             pass
-        elif any(word.kind in USES for word in piece) and not has_herb(piece):
+        elif uses and any(word.kind in USES for word in piece) and not has_herb(piece):
             between.append("".join(word.raw for word in piece).strip())
         else:
             reader.piece(piece, prose)

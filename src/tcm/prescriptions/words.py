@@ -77,3 +77,9 @@ def _several(run: str) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
 def herb_like(run: str) -> bool:
     """Whether a run of Han characters holds a herb of the tables."""
     return any(resolve_herb(name) or joint_herbs(name) for name in herbs_in(run)[1])
+
+
+@lru_cache(maxsize=65536)
+def is_herb(run: str) -> bool:
+    """Whether a run of Han characters is the name of one herb of the tables, and nothing else."""
+    return len(run) <= 12 and resolve_herb(run) is not None and not joint_herbs(run)
