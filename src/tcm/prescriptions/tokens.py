@@ -105,7 +105,8 @@ def _han_of(pattern: str) -> str:
 @cache
 def _vocabulary() -> str:
     """Pattern of the names of the tables that another word would cut."""
-    words = re.compile(f"{HAN_DOSE}|{HANDLE}|{USE}|{LOOSE}|{VERB}|{PACKETS}", re.I)
+    others = f"{HAN_DOSE}|{HANDLE}|{USE}|{LOOSE}|{VERB}|{PACKETS}"
+    words = re.compile(f"(?=[{_han_of(others)}])(?:{others})", re.I)
     known = [*herbs(), *forms(), *aliases()]
     counted = {name for name in known if re.search(f"[{DIGITS}十两煎取汁末]$", name)}
     names = counted | {name + shape for name in counted for shape in "片粉根块"}
