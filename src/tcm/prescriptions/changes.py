@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from tcm.cases import PrescriptionItem
 from tcm.knowledge import resolve_herb
-from tcm.prescriptions.doses import Draft
+from tcm.prescriptions.drafts import Draft
 from tcm.prescriptions.items import ItemReader
 from tcm.prescriptions.tokens import HAN, Token
 from tcm.prescriptions.words import herb_like

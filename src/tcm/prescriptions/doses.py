@@ -1,48 +1,20 @@
-"""Doses: what a written amount says in numbers and unit, what of it is a guess, and whether it is out of reason.
-
-And `Draft`, the herb that a dose is given to.
-"""
+"""Doses: what a written amount says in numbers and unit, what of it is a guess, and whether it is out of reason."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from tcm.cases import PrescriptionItem
-from tcm.knowledge import GRAMS, dose_in_g, herb_info, resolve_herb
+from tcm.knowledge import herb_info, resolve_herb
 from tcm.prescriptions.tokens import COUNT, DIGITS, GRAM_WORDS, HAN_DOSE, NUMBER, UNIT, Token, without_unit
 
-UNREASONABLE = 10
-"""A dose above so many times the largest usual one is marked: our choice, far above what physicians give on purpose."""
-
-OUT_OF_REASON = "dose out of reason"
-"""How the guess of such a dose begins."""
-
-_NOTE_DOSE = re.compile(rf"\s?(各?)({NUMBER})(?:[-~]({NUMBER}))?\s?({UNIT})(?:[,、;\s]{{1,3}}(.+))?", re.I)
-_NOTE_HAN = re.compile(rf"(各?)({HAN_DOSE})")
+_NOTE_DOSE = re.compile(
+    rf"(?:(?P<before>.+)[,、;\s]{{1,3}})?\s?(?P<each>各?)"
+    rf"(?:(?P<low>{NUMBER})(?:[-~](?P<high>{NUMBER}))?\s?(?P<unit>{UNIT})|(?P<han>{HAN_DOSE}))"
+    r"(?:[,、;\s]{1,3}(?P<after>.+))?",
+    re.I,
+)
 _WEIGHTS = frozenset("g kg mg ml 克 公克 公分 千克 毫克 毫升 钱 斤".split())
 _BESIDE = frozenset({"blank", "dash", "each", "note", "handle"})
 _LOOKALIKE = str.maketrans("lIOoSZ|", "1100521")
-
-
-@dataclass
-class Draft:
-    """A herb while it is read."""
-
-    herb: str
-    dose: float | None = None
-    high: float | None = None
-    unit: str = "g"
-    notes: list[str] = field(default_factory=list)
-    guess: str = ""
-    group: int = 0  # herbs of one joint name share it
-    joint: str = ""
-    verb: str = ""
-
-    def item(self) -> PrescriptionItem:
-        """The herb as a record."""
-        return PrescriptionItem(
-            herb=self.herb, dose=self.dose, dose_high=self.high, unit=self.unit, note="，".join(self.notes)
-        )
 
 
 _VALUES = (
@@ -108,26 +80,17 @@ def amount(word: Token) -> tuple[float, float | None, str, str]:
     return float(m["low"]), float(m["high"]) if m["high"] else None, unit_of(m["unit"]), ""
 
 
-def amount_in_note(note: str) -> tuple[float, float | None, str, bool, int] | None:
-    """A dose in brackets (30g，先煎): low, high, unit, whether 各 stands before it, where more begins (0: nothing)."""
-    if match := _NOTE_HAN.fullmatch(note):
-        low, high, unit = han_dose(match[2])
-        return low, high, unit_of(unit), bool(match[1]), 0
-    if match := _NOTE_DOSE.fullmatch(note):
-        each, low, high, unit, more = match.groups()
-        start = match.start(5) if more else 0
-        return float(low), float(high) if high else None, unit_of(unit), bool(each), start
-    return None
-
-
-def out_of_reason(draft: Draft) -> str:
-    """What is wrong with a dose that no physician gives on purpose; "" where nothing is."""
-    if draft.dose is None or draft.unit not in GRAMS or draft.dose * GRAMS[draft.unit] <= 30:
-        return ""  # saves the look-up for nearly all
-    known = resolve_herb(draft.herb)
-    most = herb_info(known.canonical).dose_max_g if known else None
-    grams = dose_in_g(draft.item())
-    return f"{OUT_OF_REASON}: usually at most {most:g} g" if most and grams > UNREASONABLE * most else ""
+def amount_in_note(note: str) -> tuple[float, float | None, str, bool, slice] | None:
+    """A dose at an end of a bracket (30g，先煎): low, high, unit, whether 各 stands before it, where the rest is."""
+    match = _NOTE_DOSE.fullmatch(note)
+    if match is None:
+        return None
+    rest = slice(*match.span("before" if match["before"] else "after"))
+    if match["han"]:
+        low, high, unit = han_dose(match["han"])
+        return low, high, unit_of(unit), bool(match["each"]), rest
+    high = float(match["high"]) if match["high"] else None
+    return float(match["low"]), high, unit_of(match["unit"]), bool(match["each"]), rest
 
 
 def units_apart(words: list[Token]) -> list[Token]:

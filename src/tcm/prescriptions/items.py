@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 
 from tcm.knowledge import joint_herbs, resolve_herb
-from tcm.prescriptions.doses import Draft, amount, amount_in_note, doses_come_first, out_of_reason, unit_of, units_apart
-from tcm.prescriptions.tokens import NUMBER, Token
+from tcm.prescriptions.doses import amount, amount_in_note, count, doses_come_first, unit_of, units_apart
+from tcm.prescriptions.drafts import Draft, Drafts, out_of_reason
+from tcm.prescriptions.tokens import COUNT, NUMBER, Token
 from tcm.prescriptions.words import ONE_WORD, PROSE, herb_like, herbs_in, is_herb, only_lead
 
 MAX_HERB_NAME = 12
@@ -17,24 +18,22 @@ BARE_MAX = 250
 _PROCESS = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨法清鲜麸土米]{1,2}")
 _NO_HERB = frozenset(
     "无 略 药物 药名 中药 剂量 用量 备注 功效 作用 处方 方药 组成 药物组成 用药 拟方 方用 药用 方剂 药味 序号 单位 数量"
-    " 用法".split()
+    " 用法 饮片 中药饮片 草药 中草药".split()
 )
 _WORKED = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨捣碎轧研打细切劈]+")
-_DESCRIPTION = re.compile("[者的仁]$|大者|小者|去|后|选|良|佳|重约|各?约$|用量")
+_DESCRIPTION = re.compile("色$|大个$|[者的仁]$|大者|小者|去|后|选|良|佳|重约|各?约$|用量")
+_BARE_HAN = re.compile(f"(.{{2,}}?)({COUNT})")
 _RECIPE = frozenset({"rp", "rx", "r"})
 _UNKNOWN_UNIT = re.compile("[袋盒瓶包贴丸杯勺丁份板壶桶筐]")
 
 
-class ItemReader:
+class ItemReader(Drafts):
     """Collects herbs piece by piece; a piece is what stands between two separators."""
 
     def __init__(self, units: bool = False) -> None:
+        super().__init__()
         self._units = units  # whether the text has weights with units: then a number without one is a guess
-        self.drafts: list[Draft] = []
-        self.unread: list[str] = []
         self.uses: list[Token] = []  # packets and usage between herbs
-        self.verb = ""
-        self._each = self._dosed = False
         self._groups = 0
         self._pending: list[str] = []  # handling before the name it belongs to
 
@@ -58,9 +57,6 @@ class ItemReader:
         if self._prose:
             self._keep_known(first)
 
-    def _undosed(self) -> bool:
-        return bool(self.drafts) and self.drafts[-1].dose is None
-
     def _word(self, word: Token, following: Token | None, first: int) -> int:
         """Read one word; returns how many of the next words it took as well."""
         kind = word.kind
@@ -69,7 +65,7 @@ class ItemReader:
         if kind in ("dose", "han", "slip", "comma"):
             return self._dose(word, following, first)
         if kind == "note":
-            self._note(word, first)
+            self._note(word, following)
         elif kind == "handle":
             self._handle(word, following, first)
         elif kind == "loose":
@@ -118,6 +114,15 @@ class ItemReader:
             return int(dosed)
         if self._joined(word):
             return 0
+        if self._dosed and following is not None and following.kind in ("dose", "han") and word.half in "至到":
+            self.drafts[-1].guess = f"dose not read: {word.raw}{following.raw}"  # 五钱至一两
+            self.unread.append(word.raw + following.raw)
+            return 1
+        if (spelt := _BARE_HAN.fullmatch(word.half)) and is_herb(spelt[1]):
+            self.drafts.append(Draft(word.raw[: len(spelt[1])], verb=self.verb, notes=self._pending))
+            self._pending = []
+            self._give(count(spelt[2]), None, "g", "no unit", word.raw[len(spelt[1]) :])
+            return 0
         before, names, notes = herbs_in(word.half)
         self._instead = self._instead or before.endswith(("以", "用"))
         if self._describes(word, names, following, first):
@@ -162,17 +167,6 @@ class ItemReader:
     def _wanting(self) -> bool:
         return bool(self.drafts) and not self.drafts[-1].herb
 
-    def _waiting(self, each: bool) -> list[Draft]:
-        """The herbs that the next dose belongs to: the last one, after 各 all without dose directly before."""
-        found: list[Draft] = []
-        for draft in reversed(self.drafts):
-            if draft.dose is not None or draft.verb == "remove" != self.verb:
-                break
-            if found and not each and not (draft.group == found[0].group and draft.joint):
-                break
-            found.append(draft)
-        return found[::-1]
-
     def _dose(self, word: Token, following: Token | None, first: int) -> int:
         """A dose; without unit it is g of the name before it, unless an unknown unit follows."""
         low, high, unit, guess = amount(word)
@@ -205,41 +199,24 @@ class ItemReader:
             self._give(low, high, unit or "g", guess or "no unit" * (bare and self._units), word.raw)
         return 0
 
-    def _refuse(self, text: str) -> None:
-        """A dose that cannot be: named, and the herb marked."""
-        if self._undosed():
-            self.drafts[-1].guess = f"dose not read: {text.strip()}"
-        self.unread.append(text)
-
-    def _give(self, low: float, high: float | None, unit: str, guess: str, text: str) -> None:
-        """Give a dose to the herbs that wait for one; a joint name without 各 shares it equally (our choice)."""
-        waiting = self._waiting(self._each)
-        if not waiting:
-            self.unread.append(text)
-            return
-        if low <= 0 or high == 0:
-            self._refuse(text)
-            return
-        shared = len(waiting) if waiting[-1].joint and not self._each else 1
-        for draft in waiting:
-            draft.dose, draft.high, draft.unit = low / shared, high / shared if high else None, unit
-            draft.guess = guess or (f"{draft.joint} {text.strip()} shared equally" if shared > 1 else "")
-        for draft in waiting:
-            draft.guess = draft.guess or out_of_reason(draft)
-        self._each, self._dosed = False, True
-
-    def _note(self, word: Token, first: int) -> None:
+    def _note(self, word: Token, following: Token | None) -> None:
         """A bracket: processing that belongs to the name, a dose, or a note on the herb before."""
         note, written = word.half[1:-1], word.raw[1:-1].strip()
         if re.fullmatch(r"\s*[0-9]{0,3}\s*", note):
             return  # a list number
+        if note == "各":
+            self._each = True
+            return
+        if not self._undosed() and is_herb(note) and following is not None and following.kind in ("dose", "han"):
+            self._groups += 1  # 【黄芪】30g
+            self.drafts.append(Draft(written, group=self._groups, verb=self.verb))
+            return
         if not self.drafts:
-            if len(note) > 2:
-                self.unread.append(word.raw)
+            self.unread.append(word.raw)
         elif self.drafts[-1].dose is None and (dose := amount_in_note(note)):
-            low, high, unit, each, more = dose
+            low, high, unit, each, rest = dose
             self._each = self._each or each
-            self.drafts[-1].notes += [word.raw[1:-1][more:]] if more else []
+            self.drafts[-1].notes += [more] if (more := word.raw[1:-1][rest]) else []
             self._give(low, high, unit, "", word.raw)
         elif _PROCESS.fullmatch(note) and self.drafts[-1].dose is None and not self.drafts[-1].notes:
             self.drafts[-1].herb += f"（{note}）"

@@ -24,11 +24,21 @@ from dataclasses import dataclass, replace
 
 from tcm.cases import PrescriptionItem
 from tcm.prescriptions.changes import ChangeReader, begins_with_verb, changed, start_of_change
-from tcm.prescriptions.doses import OUT_OF_REASON
+from tcm.prescriptions.drafts import OUT_OF_REASON
 from tcm.prescriptions.items import MAX_HERB_NAME, ItemReader
 from tcm.prescriptions.sections import EXTERNAL, sections
 from tcm.prescriptions.tokens import HALF_WIDTH, HAN, NUMBER, UNIT, Token, plain, tokens
-from tcm.prescriptions.usage import DOSES, EDGE, USES, WEIGHTS, has_herb, loose_doses, read_usage, tail_start
+from tcm.prescriptions.usage import (
+    DOSES,
+    EDGE,
+    PACKETS_SAID,
+    USES,
+    WEIGHTS,
+    has_herb,
+    loose_doses,
+    read_usage,
+    tail_start,
+)
 from tcm.prescriptions.writing import write_dose, write_items, write_number
 
 __all__ = [
@@ -54,6 +64,9 @@ _DOSED = re.compile(
     re.I,
 )
 _PASSED_OVER = frozenset({"price", "code", "date", "rest"})
+_BRACKETED = re.compile(r"\(([^()]{2,2000})\)")
+_NAMED_DOSE = re.compile(rf"[{HAN}]{{2}}\s?{NUMBER}\s?{UNIT}", re.I)
+_ADVICE = re.compile(r"(?<=[\n。;])\s{0,9}(?:随[症证])?加减(?:法|运用)?\s?:")
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.I | re.S)
 
 
@@ -111,7 +124,8 @@ def read_prescriptions(
 ) -> tuple[ReadPrescription, ...]:
     """Read every prescription of a text (内服, 外洗, 方一 …), at least one, which may be empty; raises on no text."""
     half = _links(text, plain(text))
-    half, thoughts = _without_thoughts(text, half)
+    half, aside = _without_thoughts(text, _unwrapped(half))
+    half, advice = _without_advice(text, half)
     if isinstance(previous, str):
         previous = read_prescription(previous).items
     found = []
@@ -122,9 +136,25 @@ def read_prescriptions(
             guesses = tuple("" if guess.startswith(OUT_OF_REASON) else guess for guess in read.guesses)
             read = replace(read, use="external", guesses=guesses)  # the usual doses are for internal use
         found.append(read)
-    if thoughts:
-        found[0] = replace(found[0], unread=(*thoughts, *found[0].unread))
+    if aside or advice:
+        found[0] = replace(found[0], unread=(*aside, *found[0].unread, *advice))
     return tuple(found)
+
+
+def _unwrapped(half: str) -> str:
+    """Brackets round whole prescriptions, 饮片（党参15g，黄芪30g）, or packets, （7剂）, made separators."""
+    for match in _BRACKETED.finditer(half) if "(" in half else ():
+        if len(_NAMED_DOSE.findall(match[1])) > 1 or PACKETS_SAID.match(match[1]):
+            half = f"{half[: match.start()]},{match[1]},{half[match.end() :]}"
+    return half
+
+
+def _without_advice(text: str, half: str) -> tuple[str, list[str]]:
+    """A text without what follows 加减：, which says what to add in other cases; and that, which is no prescription."""
+    match = _ADVICE.search(half)
+    if match is None or not _NAMED_DOSE.search(half, 0, match.start()):
+        return half, []
+    return half[: match.start()], [text[match.start() :].strip()]
 
 
 def _without_thoughts(text: str, half: str) -> tuple[str, list[str]]:

@@ -8,7 +8,7 @@ from tcm.prescriptions.doses import count
 from tcm.prescriptions.tokens import DAILY, HAN_DOSE, NUMBER, PACKETS, UNIT, Token, plain
 from tcm.prescriptions.words import herb_like
 
-_PACKETS = re.compile(PACKETS)
+PACKETS_SAID = re.compile(PACKETS)
 _LAST_PACKETS = re.compile(rf"(?:^|[,;。\s服])\s{{0,3}}{PACKETS}$")
 _DAILY = re.compile(DAILY)
 _BETWEEN_DOSE = ("blank", "note", "handle", "each", "colon", "dash", "verb")
@@ -19,7 +19,7 @@ WEIGHTS = ("g", "克", "钱", "kg", "公克", "公分")
 _HEADING = frozenset("用法 服法 煎法 煎服法 用法用量 煎服方法 服用方法 剂数 付数 医嘱 备注".split())
 _NO_NAME = re.compile("[服约各取加至温开水用煎药入量浸泡放后再次每共]+")
 _A_TIME = re.compile("[0-9](?:g|克|钱)$")
-_BRACKET = re.compile(rf"\(\s?各?(?:{NUMBER}\s?{UNIT}|{HAN_DOSE})", re.I)
+_BRACKET = re.compile(rf"\((?:[^()\n]*[,、;\s])?各?(?:{NUMBER}\s?{UNIT}|{HAN_DOSE})", re.I)
 EDGE = " \t\r\n。；;，,、.：:*#_`【[(（{}\"“”'|"
 """Signs that are cut from the ends of a piece."""
 
@@ -32,7 +32,7 @@ def read_usage(text: str) -> tuple[int | None, str, str]:
     """
     packets = None
     text = text.strip(EDGE)
-    if (first := _PACKETS.match(plain(text))) and (packets := _packets(first["packets"])):
+    if (first := PACKETS_SAID.match(plain(text))) and (packets := _packets(first["packets"])):
         text = text[first.end() :].strip(EDGE)
     usage, _, rest = text.partition("\n")
     usage = usage.strip(EDGE)
@@ -42,7 +42,7 @@ def read_usage(text: str) -> tuple[int | None, str, str]:
         if last and (packets := _packets(last["packets"])):
             start = last.start() + (last.group()[:1] == "服")
             usage = usage[:start].strip(EDGE)
-        elif inside := _PACKETS.search(half):
+        elif inside := PACKETS_SAID.search(half):
             packets = _packets(inside["packets"])
     return packets, usage, rest.strip(EDGE)
 
