@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from tcm.knowledge import herb_info, resolve_herb
 from tcm.prescriptions.tokens import COUNT, DIGITS, GRAM_WORDS, HAN_DOSE, NUMBER, UNIT, Token, without_unit
+from tcm.prescriptions.words import is_herb
 
 _NOTE_DOSE = re.compile(
     rf"(?:(?P<before>.+)[,、;\s]{{1,3}})?\s?(?P<each>各?)"
@@ -94,17 +95,24 @@ def amount_in_note(note: str) -> tuple[float, float | None, str, bool, slice] | 
 
 
 def units_apart(words: list[Token]) -> list[Token]:
-    """Counted units that begin the next name instead (杜仲20 两面针18), unless the herb is counted so (生姜3片)."""
-    for at in range(1, len(words) - 1):
+    """Characters between a number and a name given to the one that they belong to.
+
+    A counted unit begins the name (杜仲20 两面针18) unless the herb before is counted so (生姜3片); a half ends the dose
+    (一钱半夏天无) where the rest is a herb and the whole is none.
+    """
+    for at in range(len(words) - 1):
         number, name = words[at], words[at + 1]
+        if name.kind != "name" or number.end != name.start:
+            continue
         unit = number.match["unit"] if number.kind == "dose" else None
-        if not unit or name.kind != "name" or number.end != name.start or unit in _WEIGHTS:
-            continue
-        if not resolve_herb(unit + name.half):
-            continue
-        known = resolve_herb(words[at - 1].half)
-        if known is None or herb_info(known.canonical).piece != unit:
-            words[at], words[at + 1] = without_unit(number, name)
+        half = number.kind == "han" and name.half[0] == "半"
+        if half and not is_herb(name.half) and is_herb(name.half[1:]):
+            words[at] = number._replace(raw=number.raw + name.raw[0], half=number.half + "半", end=number.end + 1)
+            words[at + 1] = name._replace(raw=name.raw[1:], half=name.half[1:], start=name.start + 1)
+        elif at and unit and unit not in _WEIGHTS and is_herb(unit + name.half):
+            known = resolve_herb(words[at - 1].half)
+            if known is None or herb_info(known.canonical).piece != unit:
+                words[at], words[at + 1] = without_unit(number, name)
     return words
 
 

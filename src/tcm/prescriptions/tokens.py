@@ -32,7 +32,7 @@ COUNT = (
     f"(?:[{DIGITS}两]?百(?:零?[{DIGITS}]|[{DIGITS}]?十[{DIGITS}]?)?|[{DIGITS}]?[十拾][{DIGITS}]?"
     rf"|[廿卅][{DIGITS}]?|[{DIGITS}两]{{1,2}}|半)"
 )
-_HALF = "半(?![夏枝边支荷])"  # 蜈蚣一条半夏三钱: the herb begins there
+_HALF = "半(?![夏枝边支荷枫下])"  # 蜈蚣一条半夏三钱: the herb begins there
 HAN_DOSE = rf"(?:{COUNT}{UNIT}(?:{_HALF}|[{DIGITS}]?[{DIGITS}]?[钱分](?!之))?|[钱两](?={_HALF}){_HALF})"
 _TIME = rf"\s?(?:{NUMBER}(?:\s?[-~至到]\s?{NUMBER})?|{COUNT})\s?个?(?:小时|分钟|刻钟|min|h(?![a-z])|沸)"
 _PACKET_COUNT = "[0-9]{1,3}|[一二三四五六七八九十廿卅两]{1,3}"
@@ -62,7 +62,7 @@ USE = (
 LOOSE = "各?(?:等[分份量]|适量|少许|酌量|若干)"
 _COST = r"(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?"
 _PRICE = (
-    rf"(?:{_COST})?[¥$￥]\s?{NUMBER}|(?:{_COST})?{NUMBER}\s?元(?![参胡明])(?:/\s?[g克剂付])?"
+    rf"(?:{_COST})?[¥$￥]\s?{NUMBER}|(?:{_COST})?{NUMBER}\s?元(?![参胡明肉寸柏武芪宝眼米])(?:/\s?[g克剂付])?"
     rf"|(?:单价|金额)[:\s]?{NUMBER}"
 )
 _SLIP = (
@@ -108,7 +108,7 @@ def _vocabulary() -> str:
     others = f"{HAN_DOSE}|{HANDLE}|{USE}|{LOOSE}|{VERB}|{PACKETS}"
     words = re.compile(f"(?=[{_han_of(others)}])(?:{others})", re.I)
     known = [*herbs(), *forms(), *aliases()]
-    counted = {name for name in known if re.search(f"[{DIGITS}十两煎取汁末]$", name)}
+    counted = {name for name in known if re.search(f"[{DIGITS}十两煎取汁末布]$", name)}
     names = counted | {name + shape for name in counted for shape in "片粉根块"}
     names |= {name for name in known if words.search(name)}
     first = "".join(sorted({name[0] for name in names}))
