@@ -142,6 +142,8 @@ def joint_herbs(name: str) -> tuple[str, ...]:
     for word in ("", *PROCESSES):
         if name.startswith(word) and (herbs := joint_names().get(name[len(word) :])):
             return tuple(word + herb if word and resolve_herb(word + herb) else herb for herb in herbs)
+    if name.endswith("炭") and (herbs := joint_names().get(name[:-1])):
+        return tuple(herb + "炭" for herb in herbs)
     if not 3 <= len(name) <= 5 or resolve_herb(name):
         return ()
     start = next((len(word) for word in PROCESSES if name.startswith(word) and len(name) - len(word) >= 3), 0)

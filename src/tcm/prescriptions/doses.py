@@ -97,8 +97,8 @@ def amount_in_note(note: str) -> tuple[float, float | None, str, bool, slice] | 
 def units_apart(words: list[Token]) -> list[Token]:
     """Characters between a number and a name given to the one that they belong to.
 
-    A counted unit begins the name (杜仲20 两面针18) unless the herb before is counted so (生姜3片); a half ends the dose
-    (一钱半夏天无) where the rest is a herb and the whole is none.
+    A counted unit begins the name (杜仲20 两面针18) unless the herb before is counted so (生姜3片); a half ends the
+    dose (一钱半夏天无) where the rest is a herb and the whole is none.
     """
     for at in range(len(words) - 1):
         number, name = words[at], words[at + 1]
@@ -107,7 +107,7 @@ def units_apart(words: list[Token]) -> list[Token]:
         unit = number.match["unit"] if number.kind == "dose" else None
         half = number.kind == "han" and name.half[0] == "半"
         if half and not is_herb(name.half) and is_herb(name.half[1:]):
-            words[at] = number._replace(raw=number.raw + name.raw[0], half=number.half + "半", end=number.end + 1)
+            words[at] = number._replace(raw=number.raw + "半", half=number.half + "半", end=number.end + 1)
             words[at + 1] = name._replace(raw=name.raw[1:], half=name.half[1:], start=name.start + 1)
         elif at and unit and unit not in _WEIGHTS and is_herb(unit + name.half):
             known = resolve_herb(words[at - 1].half)
