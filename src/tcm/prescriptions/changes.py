@@ -12,7 +12,7 @@ from tcm.cases import PrescriptionItem
 from tcm.knowledge import resolve_herb
 from tcm.prescriptions.drafts import Draft
 from tcm.prescriptions.items import ItemReader
-from tcm.prescriptions.tokens import HAN, Token
+from tcm.prescriptions.tokens import HAN, NAMED_DOSE, Token
 from tcm.prescriptions.words import herb_like
 from tcm.prescriptions.writing import write_dose
 
@@ -23,6 +23,7 @@ _PREVIOUS = re.compile(
     rf"(?:(?:{_WHICH})(?:药物?)?(?:均?(?:同[前上]|不变|如前|照旧))?(?:的?基础上)?)(?<!^处方)(?<!^药方))"
     r"(?:续[服进]|[继再][服进])?(?P<freely>(?:随[症证])?(?:加减|出入|化裁|加味))?[之中内里的,、;:。\s]{0,3}"
 )
+_LATER = re.compile(rf"[。;,:、\n\s](?={_PREVIOUS.pattern.replace('?P<freely>', '?:')}[去加减增改易撤添停将])")
 _LABEL = re.compile(r"\s{0,9}(?:处方|方药|用药|治疗|[一二三四五六七八九复]诊)\s?[:,]\s{0,3}")
 _BEGINS_WITH_VERB = re.compile(
     rf"\s{{0,9}}(?:[再酌并]?加|去|减|[以用](?=[{HAN}0-9g]{{2,12}}[易代换])|将(?=[{HAN}]{{2,8}}[改增减加易换]))"
@@ -30,21 +31,25 @@ _BEGINS_WITH_VERB = re.compile(
 )
 
 
-def start_of_change(half: str) -> tuple[int, bool]:
-    """Where the changes begin in a text that names a previous prescription.
+def start_of_change(half: str) -> tuple[int, int, bool]:
+    """Where a text names a previous prescription: at its start, or later, before any dose, with a verb after it.
 
     Returns:
-        The position after the words for the previous prescription, 0 where there are none; whether it is only said
+        Start and end of the words for the previous prescription, 0 and 0 where there are none; whether it is only said
         that it was changed (加减), not how.
     """
-    end, freely = 0, False
-    if (label := _LABEL.match(half)) and _PREVIOUS.match(half, label.end()):
-        end = label.end()
+    label = _LABEL.match(half)
+    start = label.end() if label and _PREVIOUS.match(half, label.end()) else 0
+    for match in _LATER.finditer(half):
+        if NAMED_DOSE.search(half, 0, match.end()):
+            break
+        start = match.end()
+    end, freely = start, False
     while (match := _PREVIOUS.match(half, end)) and match.end() > end:
         if re.match(r"(?:处方|药方)", match.group().strip()):
             break
         end, freely = match.end(), freely or bool(match["freely"])
-    return end, freely
+    return (start, end, freely) if end > start else (0, 0, False)
 
 
 def begins_with_verb(half: str) -> bool:
@@ -70,6 +75,7 @@ class ChangeReader(ItemReader):
             name = self.drafts.pop().herb if last and last.dose is None else ""
             self.unread.append(name + word.raw + following.raw * number if number else name + word.raw)
             return int(number)  # 减半, 加10g: by how much, not to how much
+        self._each = self._each or word.half.startswith("均")
         if m["to"] or m["upto"] or (m["swap"] and number):
             if last:
                 last.verb = "set"

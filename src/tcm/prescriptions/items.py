@@ -193,6 +193,8 @@ class ItemReader(Drafts):
                 self._refuse(word.raw)
             else:
                 self.unread.append(word.raw)  # a list number, or no dose of ours
+        elif bare and self._undosed() and not herb_like(self.drafts[-1].herb) and PROSE.search(self.drafts[-1].herb):
+            self.unread.append(self.drafts.pop().herb + word.raw)
         elif impossible:
             self._refuse(word.raw)
         else:

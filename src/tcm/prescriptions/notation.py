@@ -27,7 +27,7 @@ from tcm.prescriptions.changes import ChangeReader, begins_with_verb, changed, s
 from tcm.prescriptions.drafts import OUT_OF_REASON
 from tcm.prescriptions.items import MAX_HERB_NAME, ItemReader
 from tcm.prescriptions.sections import EXTERNAL, sections
-from tcm.prescriptions.tokens import HALF_WIDTH, HAN, NUMBER, UNIT, Token, plain, tokens
+from tcm.prescriptions.tokens import HALF_WIDTH, HAN, NAMED_DOSE, NUMBER, UNIT, Token, plain, tokens
 from tcm.prescriptions.usage import (
     DOSES,
     EDGE,
@@ -65,8 +65,8 @@ _DOSED = re.compile(
 )
 _PASSED_OVER = frozenset({"price", "code", "date", "rest"})
 _BRACKETED = re.compile(r"\(([^()]{2,2000})\)")
-_NAMED_DOSE = re.compile(rf"[{HAN}]{{2}}\s?{NUMBER}\s?{UNIT}", re.I)
 _ADVICE = re.compile(r"(?<=[\n。;])\s{0,9}(?:随[症证])?加减(?:法|运用)?\s?:")
+_LABEL = re.compile(r"(?<=[\n。;\s])\s?(?:处方|方药|用药|药物组成|处方用药)\s?:")
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.I | re.S)
 
 
@@ -126,6 +126,9 @@ def read_prescriptions(
     half = _links(text, plain(text))
     half, aside = _without_thoughts(text, _unwrapped(half))
     half, advice = _without_advice(text, half)
+    if (label := _LABEL.search(half)) and not NAMED_DOSE.search(half, 0, label.start()):
+        aside.append(text[: label.start()].strip())  # what stands before 处方： is no prescription
+        half = "\n" * label.start() + half[label.start() :]
     if isinstance(previous, str):
         previous = read_prescription(previous).items
     found = []
@@ -137,14 +140,15 @@ def read_prescriptions(
             read = replace(read, use="external", guesses=guesses)  # the usual doses are for internal use
         found.append(read)
     if aside or advice:
-        found[0] = replace(found[0], unread=(*aside, *found[0].unread, *advice))
+        unread = (*(piece for piece in aside if not ignorable(piece)), *found[0].unread, *advice)
+        found[0] = replace(found[0], unread=unread)
     return tuple(found)
 
 
 def _unwrapped(half: str) -> str:
     """Brackets round whole prescriptions, 饮片（党参15g，黄芪30g）, or packets, （7剂）, made separators."""
     for match in _BRACKETED.finditer(half) if "(" in half else ():
-        if len(_NAMED_DOSE.findall(match[1])) > 1 or PACKETS_SAID.match(match[1]):
+        if len(NAMED_DOSE.findall(match[1])) > 1 or PACKETS_SAID.match(match[1]):
             half = f"{half[: match.start()]},{match[1]},{half[match.end() :]}"
     return half
 
@@ -152,7 +156,7 @@ def _unwrapped(half: str) -> str:
 def _without_advice(text: str, half: str) -> tuple[str, list[str]]:
     """A text without what follows 加减：, which says what to add in other cases; and that, which is no prescription."""
     match = _ADVICE.search(half)
-    if match is None or not _NAMED_DOSE.search(half, 0, match.start()):
+    if match is None or not NAMED_DOSE.search(half, 0, match.start()):
         return half, []
     return half[: match.start()], [text[match.start() :].strip()]
 
@@ -178,7 +182,7 @@ def _links(text: str, half: str) -> str:
 
 def _read(text: str, half: str, previous: Sequence[PrescriptionItem] | None) -> ReadPrescription:
     """Read one prescription, which may be a change of the previous one."""
-    change, freely = start_of_change(half)
+    start, change, freely = start_of_change(half)
     relative = bool(change) or begins_with_verb(half)
     words = list(tokens(text[change:], half[change:], relative))
     whole = freely and sum(word.kind in DOSES for word in words) >= 3 and not any(w.kind == "verb" for w in words)
@@ -194,7 +198,9 @@ def _read(text: str, half: str, previous: Sequence[PrescriptionItem] | None) -> 
         unread = [text[:change].strip(EDGE), *taken, *unread]
     else:
         items, failed = changed(previous, reader.drafts)
-        unread = [*([text[:change].strip(EDGE)] if freely and not reader.drafts else []), *failed, *unread]
+        before = text[:start].strip(EDGE) if start > 4 else ""  # more than 处方： or 二诊：
+        how = text[start:change].strip(EDGE) if freely and not reader.drafts else ""
+        unread = [before, how, *failed, *unread]
     return ReadPrescription(
         tuple(item for item, _ in items),
         packets,
