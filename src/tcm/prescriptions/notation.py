@@ -64,6 +64,7 @@ _DOSED = re.compile(
     re.I,
 )
 _PASSED_OVER = frozenset({"price", "code", "date", "rest"})
+_DASHES = re.compile("[-·…]|[.]{2}")
 _BRACKETED = re.compile(r"\(([^()]{2,2000})\)")
 _ADVICE = re.compile(r"(?<=[\n。;])\s{0,9}(?:随[症证])?加减(?:法|运用)?\s?:")
 _LABEL = re.compile(r"(?<=[\n。;\s])\s?(?:处方|方药|用药|药物组成|处方用药)\s?:")
@@ -126,7 +127,7 @@ def read_prescriptions(
     half = _links(text, plain(text))
     half, aside = _without_thoughts(text, _unwrapped(half))
     half, advice = _without_advice(text, half)
-    if (label := _LABEL.search(half)) and not NAMED_DOSE.search(half, 0, label.start()):
+    if ":" in half and (label := _LABEL.search(half)) and not NAMED_DOSE.search(half, 0, label.start()):
         aside.append(text[: label.start()].strip())  # what stands before 处方： is no prescription
         half = "\n" * label.start() + half[label.start() :]
     if isinstance(previous, str):
@@ -155,7 +156,7 @@ def _unwrapped(half: str) -> str:
 
 def _without_advice(text: str, half: str) -> tuple[str, list[str]]:
     """A text without what follows 加减：, which says what to add in other cases; and that, which is no prescription."""
-    match = _ADVICE.search(half)
+    match = _ADVICE.search(half) if "加减" in half else None
     if match is None or not NAMED_DOSE.search(half, 0, match.start()):
         return half, []
     return half[: match.start()], [text[match.start() :].strip()]
@@ -171,6 +172,8 @@ def _without_thoughts(text: str, half: str) -> tuple[str, list[str]]:
 
 def _links(text: str, half: str) -> str:
     """Dashes between a name and its dose (葛根——15g) made blanks; a single - stays where only some doses have one."""
+    if not _DASHES.search(half):
+        return half
     tight = [m.start(1) for m in re.finditer(rf"[{HAN})](-)(?=[0-9])", half)]
     minus = [at for at in tight if text[at] in "-−－"]
     if len(minus) > 1 and len(minus) == len(re.findall(rf"(?<![0-9.~]){NUMBER}\s?{UNIT}", half, re.I)):

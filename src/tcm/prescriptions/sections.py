@@ -16,6 +16,7 @@ _LABEL = re.compile(
     r"|(?:(?<=\n)|^)\s{0,3}处?方\s?[一二三四1-4甲乙](?=\s)"
     r"|(?:(?<=[\n。;])|^)\s{0,3}(?P<other>另[外予取用]?\s?[:,]?)"
 )
+_MAY_PART = re.compile("[:另方]")
 _CIRCLED = re.compile("[①-⑩]")
 _DOSE = re.compile(rf"{NUMBER}\s?{UNIT}", re.I)
 
@@ -36,7 +37,7 @@ def sections(half: str) -> Iterator[Section]:
     herbs with doses.
     """
     marks = [(0, 0, False)]
-    labels = list(_LABEL.finditer(half))
+    labels = list(_LABEL.finditer(half)) if _MAY_PART.search(half) else []
     for at, match in enumerate(labels):
         end = labels[at + 1].start() if at + 1 < len(labels) else len(half)
         if match["other"] is None or EXTERNAL.search(half, match.end(), end):
