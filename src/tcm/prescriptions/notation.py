@@ -234,8 +234,12 @@ def _read_words(words: Sequence[Token], text: str, kind: type[ItemReader]) -> tu
     between += [word.raw for word in reader.uses]
     end = text[words[tail].start :] if tail < len(words) else ""
     packets, usage, rest = read_usage(end)
+    said = bool(usage)
     for piece in between:
         more, how, _ = read_usage(piece)
+        if (more and packets) or (how and said):
+            reader.unread.append(piece)  # the end of the text says it again, or otherwise
+            continue
         packets = packets or more
         usage = "，".join(part for part in (usage, how) if part)
     reader.unread += [rest, *loose_doses(words[tail:])]
