@@ -1,7 +1,8 @@
 """`audit`: prescriptions against the safety rules; no model needed.
 
 ``./study audit ROWS.jsonl [--json OUT]``: rows ``{"id", "prescription"}``, a text or a list of ``{"herb", "dose_g"}``,
-with ``pregnant``, ``age`` (years) and ``sex`` of the patient where they are known.
+with ``pregnant``, ``age`` (years) and ``sex`` of the patient where they are known, and ``previous``, the prescription
+that a change (上方加…) refers to.
 """
 
 import argparse
@@ -9,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tcm.cases import Answer
 from tcm.commands.rows import AuditRow, items_of, read_rows, save
-from tcm.prescriptions.answers import parse
+from tcm.prescriptions.answers import REQUIRED, parse
+from tcm.prescriptions.notation import ReadPrescription, read_prescriptions
 from tcm.prescriptions.safety import Finding, audit
 
 
@@ -22,38 +23,47 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def audit_rows(rows: Mapping[str, AuditRow]) -> list[dict[str, Any]]:
-    """Audit every row.
+    """Audit every row; several prescriptions of one text (内服, 外洗) are audited apart.
 
     Returns:
-        One result a row: ``id``, ``findings``, ``herbs`` as they were read, and ``unread``, the text that was not.
+        One result a prescription: ``id``, ``use``, ``findings``, ``herbs`` as they were read, ``unread``, the text that
+        was not, ``guessed``, herbs that had to be guessed at, and ``relative``: whether it changes a prescription that
+        was not given, so that herbs are missing.
     """
     results = []
     for row in rows.values():
-        answer, unread = _prescription(row)
-        findings = audit(answer.prescription, row.patient, answer.packets, answer.usage)
-        results.append(
-            {
-                "id": row.id,
-                "findings": [f.model_dump() for f in findings],
-                "herbs": list(answer.herbs),
-                "unread": list(unread),
-            }
-        )
+        for read in _prescriptions(row):
+            usage = read.usage or ("外用" if read.use == "external" else "")
+            findings = audit(read.items, row.patient, read.packets, usage)
+            guessed = [f"{item.herb}: {guess}" for item, guess in zip(read.items, read.guesses, strict=True) if guess]
+            results.append(
+                {
+                    "id": row.id,
+                    "use": read.use,
+                    "findings": [f.model_dump() for f in findings],
+                    "herbs": [item.herb for item in read.items],
+                    "unread": list(read.unread),
+                    "guessed": guessed,
+                    "relative": read.relative,
+                }
+            )
     return results
 
 
-def _prescription(row: AuditRow) -> tuple[Answer, tuple[str, ...]]:
-    """The row's prescription; a text without field labels is read as the content of 处方."""
+def _prescriptions(row: AuditRow) -> tuple[ReadPrescription, ...]:
+    """The row's prescriptions; a text with other fields than 处方 is read as an answer."""
     if not isinstance(row.prescription, str):
-        return Answer(prescription=items_of(row.prescription)), ()
-    parsed = parse(row.prescription)
-    if not parsed.answer.prescription:
-        parsed = parse(f"处方：{row.prescription}")
-    return parsed.answer, parsed.unread
+        items = items_of(row.prescription)
+        return (ReadPrescription(items, None, "", (), ("",) * len(items)),)
+    answer, unread = (parsed := parse(row.prescription)).answer, parsed.unread
+    if answer.prescription and any(getattr(answer, field) for field in REQUIRED[:4]):
+        items = answer.prescription
+        return (ReadPrescription(items, answer.packets, answer.usage, unread, ("",) * len(items)),)
+    return read_prescriptions(row.prescription, row.previous)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run `audit`: print every finding, write the JSON (a list, one entry a row) where asked.
+    """Run `audit`: print every finding, write the JSON (a list, one entry a prescription) where asked.
 
     Findings are results, not errors: the exit code is 0 with or without them.
 
@@ -64,10 +74,19 @@ def main(args: argparse.Namespace) -> int:
     save(args.json, results)
     for result in results:
         findings = [Finding.model_validate(f) for f in result["findings"]]
-        print(f"{result['id']}: {len(result['herbs'])} herbs, {len(findings)} findings")
+        use = " (external)" if result["use"] == "external" else ""
+        print(f"{result['id']}{use}: {len(result['herbs'])} herbs, {len(findings)} findings{_reserve(result)}")
         for f in findings:
             print(f"  {f.severity:6}  {f.kind:15}  {' '.join(f.herbs)}  {f.detail}  [{f.rule}; {f.source}]")
-        for piece in result["unread"]:
-            print(f"  unread  {piece}")
+        for kind in ("guessed", "unread"):
+            for piece in result[kind]:
+                print(f"  {kind}  {piece}")
     print("Rule breaks are not errors as such: physicians break some on purpose. Research only, not medical advice.")
     return 0
+
+
+def _reserve(result: Mapping[str, Any]) -> str:
+    """What the audit could not see, said beside its result, so that nobody takes it for an all-clear."""
+    parts = [f"{len(result[kind])} {kind}" for kind in ("guessed", "unread") if result[kind]]
+    parts += ["a change of a prescription that was not given: its herbs were not audited"] * result["relative"]
+    return f"; {', '.join(parts)}" if parts else ""

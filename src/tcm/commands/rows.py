@@ -82,9 +82,10 @@ class ScoreRow(Row):
 
 
 class AuditRow(Row):
-    """A row of `audit`."""
+    """A row of `audit`; `previous` is the prescription that this one may change."""
 
     prescription: str | tuple[HerbDose, ...]
+    previous: StrictStr | None = None
 
     @field_validator("prescription", mode="plain")
     @classmethod
@@ -145,6 +146,7 @@ FIXES = {
     "text": 'give a text, or "herbs"',
     "herbs": 'give a list of names or of {"herb", "dose_g"}',
     "prescription": 'give a text or a list of {"herb", "dose_g"}',
+    "previous": "give the text of the previous prescription, or leave it out",
     "age": "give years, 0 to 120",
     "sex": "write 男 or 女, or leave it out",
     "pregnant": "write true or false, or leave it out",

@@ -3,17 +3,18 @@
 Everything is read when first asked for; importing this package reads no table.
 """
 
+from .formula_names import compose, resolve_formula
 from .names import (
     CO_USED_FORMS,
     GRAMS,
     HerbName,
-    compose,
     dose_in_g,
     herb_info,
-    resolve_formula,
+    joint_herbs,
     resolve_herb,
 )
 from .rows import TableError
+from .script import simplified
 from .tables import (
     aliases,
     forms,
@@ -45,8 +46,10 @@ __all__ = [
     "herb_info",
     "herbs",
     "incompatibilities",
+    "joint_herbs",
     "patterns",
     "resolve_formula",
     "resolve_herb",
+    "simplified",
     "symptom_synonyms",
 ]

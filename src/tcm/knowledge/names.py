@@ -1,82 +1,42 @@
-"""Names: from a herb or formula as somebody wrote it to the one name that the tables use.
+"""Herb names: from a herb as somebody wrote it to the one name that the tables use.
 
 A herb has three levels: as written (法夏) → canonical, a herb or processed form of the tables (法半夏) → base (半夏).
-Nothing is guessed: a name resolves when the tables hold it, or when it is a name they hold plus a word for processing.
+Nothing is guessed: a name resolves when the tables hold it, or when it is a name they hold in other script or
+characters, or with a word for processing, place or quality before it.
 """
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from tcm.cases import PrescriptionItem
 
-from .tables import aliases, forms, formulas, herbs
+from .script import simplified
+from .tables import aliases, characters, forms, herbs, joint_names, prefixes
 from .types import Herb
 
 MAX_NAME = 30
 """Longer strings are no herb name; the limit keeps the work per name bounded."""
 
-PROCESSES = (
-    "清炒",
-    "炒焦",
-    "炒黄",
-    "麸炒",
-    "米炒",
-    "土炒",
-    "砂炒",
-    "蜜炒",
-    "酒炒",
-    "醋炒",
-    "盐炒",
-    "姜炒",
-    "蜜炙",
-    "酒炙",
-    "醋炙",
-    "盐炙",
-    "姜炙",
-    "油炙",
-    "酒制",
-    "醋制",
-    "盐制",
-    "姜制",
-    "砂烫",
-    "酒蒸",
-    "醋蒸",
-    "水飞",
-    "炒",
-    "炙",
-    "蜜",
-    "酒",
-    "醋",
-    "盐",
-    "姜",
-    "制",
-    "煅",
-    "焦",
-    "煨",
-    "炮",
-    "烫",
-    "蒸",
-    "法",
-    "清",
-    "生",
-    "鲜",
-    "干",
-    "净",
-    "熟",
+PROCESSES = tuple(
+    "清炒 炒焦 炒黄 麸炒 米炒 土炒 砂炒 蜜炒 酒炒 醋炒 盐炒 姜炒 蜜炙 酒炙 醋炙 盐炙 姜炙 油炙 酒制 醋制 盐制 姜制 "
+    "砂烫 酒蒸 醋蒸 水飞 "
+    "炒 炙 蜜 酒 醋 盐 姜 制 煅 焦 煨 炮 烫 蒸 法 清 生 鲜 干 净 熟".split()
 )
-"""Words for processing before a name, longest first. Names of places (川, 怀, 广) change the herb: alias table only."""
+"""Words for processing before a name, longest first. Places (川, 怀, 广) are tried last: they may change the herb."""
 
-SHAPES = ("饮片", "咀片", "炭", "片", "粉", "末", "丝", "段", "块")
-"""Words for processing or cut after a name."""
+SHAPES = tuple("配方颗粒 细粉 细末 饮片 咀片 颗粒 炭 片 粉 末 丝 段 块".split())
+"""Words for processing or cut after a name, longest first."""
 
 CO_USED_FORMS = (frozenset({"生地黄", "熟地黄"}), frozenset({"茯苓", "茯神"}))
 """Forms of one base herb that classic formulas give together on purpose, as 百合固金汤 and 安神定志丸 do."""
 
-GRAMS = {"g": 1.0, "mg": 0.001, "kg": 1000.0, "钱": 3.0, "两": 30.0, "分": 0.3}
+GRAMS = {"g": 1.0, "mg": 0.001, "kg": 1000.0, "钱": 3.0, "两": 30.0, "分": 0.3, "斤": 500.0}
 """Grams of a unit. Source: with 1 斤 = 16 两 = 500 g, as in pharmacies until China went metric in 1979, 钱 = 3.125 g,
-两 = 31.25 g and 分 = 0.3125 g; formula textbooks (方剂学) round them to 3, 30 and 0.3 g, and so do we."""
+两 = 31.25 g and 分 = 0.3125 g; formula textbooks (方剂学) round them to 3, 30 and 0.3 g, and so do
+we. 公分 and 公克 are other words for g."""
 
 SAME_PIECE = (frozenset("枚个颗只粒"), frozenset("条根支茎"), frozenset("片张"))
 """Counted units that name the same piece of one herb (大枣 5枚 = 5个): our choice, the tables give one unit a herb."""
@@ -115,12 +75,42 @@ def _without_process(name: str, depth: int) -> str | None:
     return None
 
 
+def _spellings(name: str) -> Iterator[str]:
+    """Other ways to write a name, likeliest first: simplified script, then standard characters, one or all."""
+    plain = simplified(name)
+    if plain != name:
+        yield plain
+    standard = characters()
+    for at, written in enumerate(plain):
+        for character in standard.get(written, ()):
+            yield plain[:at] + character + plain[at + 1 :]
+    yield "".join(standard.get(written, (written,))[0] for written in plain)
+
+
+def _without_prefix(name: str) -> str | None:
+    """The herb of a name that begins with a word for its place or quality (怀, 杭, 大 …); None where none remains."""
+    for end in range(min(3, len(name) - 1), 0, -1):
+        if name[:end] in prefixes() and len(name) - end > 1 and (found := _without_process(name[end:], 2)):
+            return found
+    return None
+
+
+def _canonical(name: str) -> str | None:
+    """The canonical name by all rules: as written, as others write it, then without place or quality."""
+    if found := _without_process(name, 2):
+        return found
+    spellings = tuple(_spellings(name))
+    tries = (*(_without_process(other, 2) for other in spellings), *map(_without_prefix, (name, *spellings)))
+    return next((known for known in tries if known), None)
+
+
 @lru_cache(maxsize=65536)
 def resolve_herb(name: str) -> HerbName | None:
     """Resolve a herb name as written; None where the tables do not know it.
 
     Spaces and full-width letters do not matter. A bracket is read as processing where that gives a known form, so
-    附子（制） is 制附子; a known name in a bracket says what is really given, so 犀角（水牛角） is 水牛角.
+    附子（制） is 制附子; a known name in a bracket says what is really given, so 犀角（水牛角） is 水牛角. A name that
+    the tables lack is tried in simplified script, with standard characters (勾藤 is 钩藤), and without its place.
 
     Args:
         name: as written, e.g. ``炒 枳壳``, ``生黄芪`` or ``半夏（姜制）``.
@@ -133,9 +123,36 @@ def resolve_herb(name: str) -> HerbName | None:
         return None
     outer = re.sub(r"\([^()]*\)?", "", text).strip("-·*.、,;:。")
     inner = [part for part in re.findall(r"\(([^()]*)\)?", text) if part]
-    tries = [*(_known(part + outer) for part in inner), *map(_known, inner), _without_process(outer, 2)]
-    found = next((known for known in tries if known), None)
+    tries = (*(_known(part + outer) for part in inner), *map(_known, inner))
+    found = next((known for known in tries if known), None) or _canonical(outer)
     return HerbName(name, found, herb_info(found).base) if found else None
+
+
+@lru_cache(maxsize=4096)
+def joint_herbs(name: str) -> tuple[str, ...]:
+    """The herbs of a joint name (合写, 并开药名) such as 焦三仙 or 炒谷麦芽; none where it is no joint name.
+
+    Joint names stand in a table; a word for processing before one belongs to each of its herbs. Two herbs written with
+    one ending (青陈皮) are read by rule only where both are names of the tables, and the whole is none.
+
+    Source:
+        `herb_joint_names.tsv`; the rules are ours.
+    """
+    name = simplified(re.sub(r"\s", "", name))
+    for word in ("", *PROCESSES):
+        if name.startswith(word) and (herbs := joint_names().get(name[len(word) :])):
+            return tuple(word + herb if word and resolve_herb(word + herb) else herb for herb in herbs)
+    if name.endswith("炭") and (herbs := joint_names().get(name[:-1])):
+        return tuple(herb + "炭" for herb in herbs)
+    if not 3 <= len(name) <= 5 or resolve_herb(name):
+        return ()
+    start = next((len(word) for word in PROCESSES if name.startswith(word) and len(name) - len(word) >= 3), 0)
+    for begin in dict.fromkeys((0, start)):
+        pair = tuple(name[begin + i] + name[begin + 2 :] for i in (0, 1))
+        bases = {known and herb_info(known).base for known in map(_known, pair)}
+        if len(bases) == 2 and None not in bases:
+            return tuple(name[:begin] + herb for herb in pair)
+    return ()
 
 
 def herb_info(name: str) -> Herb:
@@ -169,83 +186,3 @@ def dose_in_g(item: PrescriptionItem) -> float | None:
         return None
     same = item.unit == herb.piece or any({item.unit, herb.piece} <= units for units in SAME_PIECE)
     return amount * herb.piece_g if same else None
-
-
-@cache
-def _formula_names() -> dict[str, str]:
-    """Every name of every formula → its canonical name; a formula's own name goes before another's alias."""
-    names = {alias: formula.name for formula in formulas().values() for alias in formula.aliases}
-    return names | {name: name for name in formulas()}
-
-
-_CHANGED = re.compile(r"(?:加减|加味|化裁|随[证症]|为主|之意|等)+")
-_JOINED = re.compile(r"[合或和与及加]|[\s、,;/+()。.]+")
-_PART_END = re.compile(r"(?<=[汤散丸饮煎丹膏方剂减味裁])[合或和与及加]|[\s、,;/+()。.]")
-
-
-def _formula_at(text: str, start: int) -> int:
-    """Where the longest known formula name ends that begins here and ends where a name can end; `start` if none."""
-    for end in range(min(len(text), start + MAX_NAME), start, -1):
-        if text[start:end] in _formula_names() and (
-            end == len(text) or _JOINED.match(text, end) or _CHANGED.match(text, end)
-        ):
-            return end
-    return start
-
-
-@lru_cache(maxsize=65536)
-def resolve_formula(text: str) -> tuple[str, ...]:
-    """Formula names in a text such as 小柴胡汤合归脾汤加减, in their order, each once.
-
-    The longest known name is taken that ends where a name can end: 保和丸 is not split at 和, nor 加味逍遥散 at 加味.
-    A part that is no known formula is returned as written (`formulas()` tells), a herb added to a formula is left out.
-
-    Source:
-        Our rules.
-    """
-    text = unicodedata.normalize("NFKC", text)[:200]
-    found: list[str] = []
-    start = 0
-    while start < len(text):
-        end = _formula_at(text, start)
-        if end > start:
-            found.append(_formula_names()[text[start:end]])
-        elif filler := _CHANGED.match(text, start) or _JOINED.match(text, start):
-            end = filler.end()
-        else:
-            gap = _PART_END.search(text, start + 1)
-            end = gap.start() if gap else len(text)
-            part = _CHANGED.split(text[start:end])[0]
-            if part and not resolve_herb(part):
-                found.append(part)
-        start = end
-    return tuple(dict.fromkeys(found))
-
-
-def compose(formula_text: str) -> dict[str, float]:
-    """Herbs of a formula or of several combined: herb → g for one packet.
-
-    Combined formulas give the union. A base herb that several of them hold is taken once, in the form and dose of the
-    larger dose; forms given together on purpose (`CO_USED_FORMS`) or within one formula stay side by side. Alternatives
-    (甲或乙) give the first. Unknown parts give nothing; compare with `resolve_formula` where that matters.
-
-    Source:
-        Our choice, because adding up doses would leave the usual range for shared herbs such as 甘草.
-    """
-    taken: dict[str, float] = {}
-    for name in resolve_formula(re.split("(?<=.[汤散丸饮煎丹膏方剂])或", formula_text)[0]):
-        before = tuple(taken)
-        for herb, dose in formulas()[name].composition if name in formulas() else ():
-            rival = next((other for other in before if other in taken and _same_herb(herb, other)), None)
-            if rival is None or dose > taken[rival]:
-                taken.pop(rival, None)
-                taken[herb] = dose
-    return taken
-
-
-def _same_herb(one: str, other: str) -> bool:
-    """Whether two names mean the same base herb and are not given together on purpose."""
-    a, b = resolve_herb(one), resolve_herb(other)
-    if a is None or b is None:
-        return one == other
-    return a.base == b.base and frozenset({a.canonical, b.canonical}) not in CO_USED_FORMS

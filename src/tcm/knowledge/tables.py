@@ -38,6 +38,31 @@ def aliases() -> Mapping[str, str]:
 
 
 @cache
+def joint_names() -> Mapping[str, tuple[str, ...]]:
+    """Names that prescribe several herbs at once (合写): joint name → canonical names."""
+    rows = read_rows(DATA, "herb_joint_names.tsv", ("joint", "herbs", "source"))
+    return keyed(rows, "joint", lambda row: row.items("herbs"))
+
+
+@cache
+def prefixes() -> frozenset[str]:
+    """Words for place or quality before a herb name that do not change the herb."""
+    return frozenset(
+        row.text("prefix", required=True) for row in read_rows(DATA, "herb_prefixes.tsv", ("prefix", "kind", "source"))
+    )
+
+
+@cache
+def characters() -> Mapping[str, tuple[str, ...]]:
+    """Variant and often mistaken characters of herb names: as written → standard ones, likeliest first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for row in read_rows(DATA, "herb_characters.tsv", ("written", "standard", "source")):
+        written = row.text("written", required=True)
+        found[written] = (*found.get(written, ()), row.text("standard", required=True))
+    return found
+
+
+@cache
 def groups() -> Mapping[str, frozenset[str]]:
     """Herb groups that the incompatibility rules name: group → base herbs."""
     found: dict[str, set[str]] = {}

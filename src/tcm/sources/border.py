@@ -16,7 +16,7 @@ from tcm.cases import Answer, PrescriptionItem, explain
 from tcm.knowledge import resolve_herb
 from tcm.knowledge.names import GRAMS
 from tcm.prescriptions import answers
-from tcm.prescriptions.notation import HALF_WIDTH, write_items
+from tcm.prescriptions.notation import HALF_WIDTH, read_prescription, read_prescriptions, write_items
 from tcm.sources.cells import CellError, text_of
 
 _NUMBER = r"\d{1,6}(?:\.\d+)?"
@@ -78,29 +78,40 @@ def read_cell(line: int, id: str, value: Any, previous: Sequence[PrescriptionIte
         return PrescriptionCell(line, id, write_items(items), Answer(prescription=items), (), len(items), ())
     if not (text := text_of("prescription", value)):
         return None
-    read = _read(text, previous)
+    read, everything, relative = _read(text, previous)
     items = read.answer.prescription
     doubtful = [item.herb for item in items if item.dose is None and resolve_herb(item.herb) is None]
     if len(doubtful) == len(items):  # 针刺治疗: words, but no herb that anybody knows and no dose
         read, items, doubtful = answers.ParsedAnswer(Answer(), (text,)), (), []
     elif all(item.dose is None for item in items):
         doubtful = []  # a list of names without doses may hold one that the tables lack
-    relative = _RELATIVE.match(text) is not None
-    pieces, lost = (1, ()) if relative and items else measure(text, items)
+    pieces, lost = (1, ()) if relative and items else measure(text, everything)
     if not items:
         pieces, lost = max(1, pieces), lost or (text[:60],)
     return PrescriptionCell(line, id, text, read.answer, (*read.unread, *doubtful), pieces, lost)
 
 
-def _read(text: str, previous: Sequence[PrescriptionItem]) -> answers.ParsedAnswer:
+def _read(
+    text: str, previous: Sequence[PrescriptionItem]
+) -> tuple[answers.ParsedAnswer, tuple[PrescriptionItem, ...], bool]:
     """What the grammar makes of a text: THE place where the previous visit's herbs reach it.
 
-    A change of the last prescription (上方去柴胡，加枳壳10g) is not yet resolved with `previous`: it is handed back
-    unread, since reading it as a whole prescription would be wrong.
+    Returns:
+        The answer with what was not read (a change whose previous prescription is not known is not read at all); the
+        herbs of all prescriptions in the text (a wash beside a decoction is read, though the answer has no place for
+        it); whether the text is a change of the previous prescription.
     """
-    if _RELATIVE.match(text):
-        return answers.ParsedAnswer(Answer(), (text,))
-    return answers.parse(f"处方：{text}")
+    labelled = answers.parse(f"处方：{text}")
+    found = read_prescriptions(text, previous or None)
+    everything = tuple(item for one in found for item in one.items)
+    relative = _RELATIVE.match(text) is not None
+    if not relative:
+        return labelled, everything or labelled.answer.prescription, False
+    one = read_prescription(text, previous or None)
+    if one.relative:
+        return answers.ParsedAnswer(Answer(), (text,)), (), True
+    answer = Answer(prescription=one.items, packets=one.packets, usage=one.usage)
+    return answers.ParsedAnswer(answer, one.unread), one.items, True
 
 
 def _item(part: dict) -> PrescriptionItem:

@@ -10,7 +10,7 @@ import shutil
 import sys
 
 from tcm.cases import CaseError
-from tcm.commands import audit, import_records, score
+from tcm.commands import audit, import_records, read, score
 from tcm_rlaif.report import page, readme
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.runner import notebook, study
@@ -92,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     add("readme", fill_readme, "fill the published results into README.md")
     add("params", print_params, "print every parameter").add_argument("params", nargs="?")
     add("clean", clean, "delete what a study generated").add_argument("study")
-    for command in (score, audit, import_records):
+    for command in (score, audit, read, import_records):
         name, about = command.__doc__.split("\n", 1)[0].split(": ", 1)
         command.add_arguments(add(name.strip("`"), command.main, about))
     return top

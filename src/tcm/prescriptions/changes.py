@@ -1,0 +1,123 @@
+"""A prescription written as a change of the previous one (上方去柴胡，加枳壳10g): found, and carried out.
+
+Verbs: 去 减 删 停 take a herb out; 加 增 添 put one in; 加至 增至 减至 改为 before a dose set it; 易 改 换 代 between
+two herbs put the second in the place of the first (以甲易乙: the first in the place of the second). A verb holds until
+the next. A herb that is given again with a dose keeps its place and takes the dose.
+"""
+
+import re
+from collections.abc import Sequence
+
+from tcm.cases import PrescriptionItem
+from tcm.knowledge import resolve_herb
+from tcm.prescriptions.drafts import Draft
+from tcm.prescriptions.items import ItemReader
+from tcm.prescriptions.tokens import HAN, NAMED_DOSE, Token
+from tcm.prescriptions.words import herb_like
+from tcm.prescriptions.writing import write_dose
+
+_WHICH = "(?:[上前原首]次?|上一?诊|初诊|[一二三四五六七八九]诊|原处|之前)[处药]?方|[上前原]药|[上前原]法|处方|药方"
+_PREVIOUS = re.compile(
+    r"\s{0,9}(?:效不更方|守方|守法|药?同[前上]|照前|照旧|续[服进]前药"
+    rf"|(?:[守宗遵按照仍继续予拟用服以就在将于]|[仍继续]以|[仍继续][予用服进守投]|继[续]){{0,3}}"
+    rf"(?:(?:{_WHICH})(?:药物?)?(?:均?(?:同[前上]|不变|如前|照旧))?(?:的?基础上)?)(?<!^处方)(?<!^药方))"
+    r"(?:续[服进]|[继再][服进])?(?P<freely>(?:随[症证])?(?:加减|出入|化裁|加味))?[之中内里的,、;:。\s]{0,3}"
+)
+_LATER = re.compile(rf"[。;,:、\n\s](?={_PREVIOUS.pattern.replace('?P<freely>', '?:')}[去加减增改易撤添停将])")
+_LABEL = re.compile(r"\s{0,9}(?:处方|方药|用药|治疗|[一二三四五六七八九复]诊)\s?[:,]\s{0,3}")
+_BEGINS_WITH_VERB = re.compile(
+    rf"\s{{0,9}}(?:[再酌并]?加|去|减|[以用](?=[{HAN}0-9g]{{2,12}}[易代换])|将(?=[{HAN}]{{2,8}}[改增减加易换]))"
+    rf"(?P<name>[{HAN}]{{2,8}})"
+)
+
+
+def start_of_change(half: str) -> tuple[int, int, bool]:
+    """Where a text names a previous prescription: at its start, or later, before any dose, with a verb after it.
+
+    Returns:
+        Start and end of the words for the previous prescription, 0 and 0 where there are none; whether it is only said
+        that it was changed (加减), not how.
+    """
+    label = _LABEL.match(half)
+    start = label.end() if label and _PREVIOUS.match(half, label.end()) else 0
+    for match in _LATER.finditer(half):
+        if NAMED_DOSE.search(half, 0, match.end()):
+            break
+        start = match.end()
+    end, freely = start, False
+    while (match := _PREVIOUS.match(half, end)) and match.end() > end:
+        if re.match(r"(?:处方|药方)", match.group().strip()):
+            break
+        end, freely = match.end(), freely or bool(match["freely"])
+    return (start, end, freely) if end > start else (0, 0, False)
+
+
+def begins_with_verb(half: str) -> bool:
+    """Whether a text opens with 加, 去 or 减 and a herb of the tables: a change, though nothing else says so."""
+    match = _BEGINS_WITH_VERB.match(half)
+    if match is None or resolve_herb(re.match(rf"[{HAN}]*", half.lstrip()).group()):
+        return False
+    name = match["name"]
+    return any(herb_like(name[:end]) for end in range(2, len(name) + 1))
+
+
+class ChangeReader(ItemReader):
+    """Collects herbs, each with what a verb does to it: `remove`, `add`, `set` or nothing."""
+
+    def _word(self, word: Token, following: Token | None, first: int) -> int:
+        return self._verb(word, following, first) if word.kind == "verb" else super()._word(word, following, first)
+
+    def _verb(self, word: Token, following: Token | None, first: int) -> int:
+        """A word of change: what it does to the herb before it in the piece, or to those that follow."""
+        m, last = word.match, self.drafts[-1] if len(self.drafts) > first else None
+        number = following is not None and following.kind in ("dose", "han")
+        if m["vague"] or (number and last and last.dose is None and (m["into"] or m["out"])):
+            name = self.drafts.pop().herb if last and last.dose is None else ""
+            self.unread.append(name + word.raw + following.raw * number if number else name + word.raw)
+            return int(number)  # 减半, 加10g: by how much, not to how much
+        self._each = self._each or word.half.startswith("均")
+        if m["to"] or m["upto"] or (m["swap"] and number):
+            if last:
+                last.verb = "set"
+        elif m["out"] or m["into"]:
+            self.verb = "remove" if m["out"] else "add"
+        elif m["becomes"] or (m["swap"] and last and last.dose is None and not self._instead):
+            if last:
+                last.verb = "remove"
+            self.verb = "add"
+        elif m["swap"]:
+            if last:
+                last.verb = "add"
+            self.verb = "remove"
+        return 0
+
+
+def changed(
+    previous: Sequence[PrescriptionItem], drafts: Sequence[Draft]
+) -> tuple[list[tuple[PrescriptionItem, str]], list[str]]:
+    """Carry out changes.
+
+    Returns:
+        The herbs with the guess of each, and what could not be carried out: herbs to take out that are not there.
+    """
+    items = [(item, "") for item in previous]
+    failed = []
+    for draft in drafts:
+        at = next((i for i, (item, _) in enumerate(items) if _same(item.herb, draft.herb)), None)
+        if draft.verb == "remove" and (at is not None or draft.dose is None):
+            if at is None or draft.dose not in (None, items[at][0].dose):  # 减黄芪10g: by 10 g, or all of it?
+                failed.append(f"去{draft.herb}{write_dose(draft.item())}")
+            else:
+                del items[at]
+        elif at is None:
+            items.append((draft.item(), draft.guess))
+        elif draft.dose is not None:
+            new = draft.item()
+            items[at] = (new.model_copy(update={"note": new.note or items[at][0].note}), draft.guess)
+    return items, failed
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names mean one herb: written alike, or of one base herb."""
+    a, b = resolve_herb(one), resolve_herb(other)
+    return one == other or (a is not None and b is not None and a.base == b.base)
