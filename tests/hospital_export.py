@@ -5,9 +5,9 @@ from pathlib import Path
 
 import openpyxl
 
+from tcm import answers
 from tcm.cases import Answer, Visit
 from tcm.invented import invent_cases
-from tcm.prescriptions import answers
 
 HEADER = "病案号 就诊日期 初诊/复诊 性别 年龄 主诉 现病史 舌质 舌苔 脉象 中医诊断 证型 治法 方剂 中药处方 医师".split()
 

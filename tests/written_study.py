@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tcm import answers
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
-from tcm.prescriptions import answers
 from tcm_rlaif.evaluation import tables
 from tcm_rlaif.study import params, plan
 from tcm_rlaif.study.stage import Stage

@@ -8,7 +8,7 @@ import time
 
 from bench_score import invented_answers
 
-from tcm.prescriptions.answers import parse
+from tcm.answers import parse
 
 ANSWERS = 10_000
 

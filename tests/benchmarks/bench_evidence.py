@@ -6,10 +6,10 @@ Cases are invented. No test: run it by hand with ``python tests/benchmarks/bench
 import random
 import time
 
+from tcm.answers import write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.evidence import Evidence
 from tcm.knowledge import compose, herbs, patterns
-from tcm.prescriptions.answers import write
 from tcm_rlaif.feedback.judges.rubric import criteria
 
 N = 1000

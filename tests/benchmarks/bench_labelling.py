@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tcm_rlaif" / "feed
 from faulty_proxy import FaultyProxy, build_tiny_model, real_server
 from test_judge_server import items, judge
 
-from tcm.prescriptions.wording import case_text
+from tcm.answers.wording import case_text
 from tcm_rlaif.feedback.judges import prompt_text
 from tcm_rlaif.feedback.judges.base import questions_of
 from tcm_rlaif.feedback.judges.replies import read_reply

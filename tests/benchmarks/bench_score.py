@@ -8,11 +8,11 @@ left out: it needs a model). Answers are invented from the knowledge tables. No 
 import random
 import time
 
+from tcm.answers import write
 from tcm.cases import Answer, PrescriptionItem
 from tcm.commands.rows import ScoreRow
 from tcm.commands.score import score_rows
 from tcm.knowledge import compose, herbs, patterns
-from tcm.prescriptions.answers import write
 
 N = 1000
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from tcm.answers import parse
 from tcm.cases import Answer, Case
 from tcm.cases.splits import groups
 from tcm.evidence import Evidence, Weights
@@ -24,7 +25,6 @@ from tcm.metrics.case import label_scores
 from tcm.metrics.dose import dose_agreement, grams
 from tcm.metrics.floors import expert_rule, nearest_case, popularity
 from tcm.metrics.sets import herb_set, overlap
-from tcm.prescriptions.answers import parse
 from tcm.sources import SOURCES
 from tcm_rlaif.evaluation.stats import interval
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tcm.answers import REQUIRED, parse
 from tcm.commands.rows import AuditRow, items_of, read_rows, save
-from tcm.prescriptions.answers import REQUIRED, parse
 from tcm.prescriptions.notation import ReadPrescription, read_prescriptions
 from tcm.prescriptions.safety import Finding, audit
 

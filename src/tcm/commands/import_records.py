@@ -13,11 +13,12 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from tcm import answers
+from tcm.answers import wording
 from tcm.cases import Case, CaseError, cleaning
 from tcm.cases.cleaning import mask_text
 from tcm.files import write_text
 from tcm.knowledge import resolve_herb
-from tcm.prescriptions import answers, wording
 from tcm.sources.columns import FIELDS, Proposal, as_tuple, propose
 from tcm.sources.own import read_all
 from tcm.sources.records import Records

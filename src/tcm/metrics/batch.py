@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from tcm.answers import parse
 from tcm.cases import Answer, Patient, PrescriptionItem
 from tcm.knowledge import resolve_herb
 from tcm.metrics import case, dose, published, strict
@@ -17,7 +18,6 @@ from tcm.metrics.floors import leave_one_out
 from tcm.metrics.labels import label_f1
 from tcm.metrics.sets import f1_macro_case, f1_of_means
 from tcm.metrics.text import repetition
-from tcm.prescriptions.answers import parse
 from tcm.prescriptions.safety import KINDS, Finding, audit
 
 Section = dict[str, Any]

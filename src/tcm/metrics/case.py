@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from tcm.answers import format_valid, parse, write
 from tcm.cases import Answer, Case
 from tcm.metrics import dose, followup, labels, text
 from tcm.metrics.catalogue import METRICS
 from tcm.metrics.published import mtcmb_pr
 from tcm.metrics.sets import harmonic, herb_set, overlap, size_agreement
-from tcm.prescriptions.answers import format_valid, parse, write
 
 Scores = dict[str, float | None]
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
+from tcm.answers import write
 from tcm.cases import Answer, Case, PrescriptionItem
 from tcm.metrics.dose import grams
 from tcm.metrics.sets import herb_set
-from tcm.prescriptions.answers import write
 
 if TYPE_CHECKING:
     import pandas

@@ -1,1 +1,1 @@
-"""Prescriptions and answers: reading and writing their notation, a case as text, the safety audit."""
+"""Prescriptions: one grammar for reading and writing them, changes of the previous one, the safety audit."""

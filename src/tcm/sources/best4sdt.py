@@ -12,8 +12,8 @@ import json
 import re
 from pathlib import Path
 
+from tcm.answers import parse
 from tcm.cases import Case, CaseError, read_utf8
-from tcm.prescriptions.answers import parse
 from tcm.sources.reading import public_case
 
 SCHOOL = re.compile("箭芪|杭芍|萸肉|台参|潞参|野党参|生怀山药|怀地黄|鲜茅根|广三七|旱三七|离中丹|[捣轧]|细末|钱半|头末")

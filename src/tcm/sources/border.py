@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tcm import answers
 from tcm.cases import Answer, PrescriptionItem, explain
 from tcm.knowledge import resolve_herb
 from tcm.knowledge.names import GRAMS
-from tcm.prescriptions import answers
 from tcm.prescriptions.notation import HALF_WIDTH, read_prescription, read_prescriptions, write_items
 from tcm.sources.cells import CellError, text_of
 

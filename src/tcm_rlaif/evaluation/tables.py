@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from tcm import metrics
+from tcm import answers, metrics
 from tcm.cases import Case
 from tcm.files import write_text
-from tcm.prescriptions import answers, safety
+from tcm.prescriptions import safety
 
 UNSAFE = "unsafe_"  # prefix of the columns that say whether a prescription has a finding of a kind
 

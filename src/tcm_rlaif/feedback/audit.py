@@ -8,9 +8,9 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
+from tcm.answers import parse
 from tcm.cases import Case
 from tcm.metrics.sets import herb_set, overlap
-from tcm.prescriptions.answers import parse
 from tcm_rlaif.feedback.cache import Cache
 from tcm_rlaif.feedback.defects import DEFECTS, Planted, plant
 from tcm_rlaif.feedback.judges.base import JUDGED, Item, Judge, Mode, Question, Verdict, comparisons

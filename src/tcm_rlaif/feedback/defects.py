@@ -8,9 +8,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tcm.answers import write
 from tcm.cases import Answer, Case, PrescriptionItem
 from tcm.knowledge import groups, herb_info, herbs, incompatibilities, resolve_herb
-from tcm.prescriptions.answers import write
 
 DROPPABLE = ("disease", "syndrome", "treatment_principle", "formula", "prescription")
 CHILDBEARING = (18, 45)  # years; women of this age may be taken as pregnant for the pregnancy defect

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from tcm.answers import parse, write
 from tcm.cases import Case
 from tcm.knowledge import resolve_herb
-from tcm.prescriptions.answers import parse, write
 from tcm_rlaif.feedback.judges.base import Item, Verdict
 from tcm_rlaif.models.prompts import prompt
 from tcm_rlaif.study.schema import Params

@@ -3,9 +3,9 @@
 (The text that a judge is asked lies beside the judges.) The answer layout is that of arXiv 2411.00897, with 证型 added.
 """
 
+from tcm import answers
+from tcm.answers.wording import case_text
 from tcm.cases import Answer, Case
-from tcm.prescriptions import answers
-from tcm.prescriptions.wording import case_text
 
 SYSTEM = "你是中医师。请按以下格式作答：中医诊断：…。证型：…。治法：…。方剂：…。处方：…。"
 ASK = {"first_visit": "请诊治。", "follow_up_visit": "请复诊调方。"}

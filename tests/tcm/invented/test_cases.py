@@ -6,11 +6,11 @@ from functools import cache
 
 import pytest
 
-from tcm import knowledge
+from tcm import answers, knowledge
 from tcm.cases import Case, Patient
 from tcm.invented import textbook
 from tcm.invented.cases import NEWBORN_DISEASES, _items, invent_cases
-from tcm.prescriptions import answers, safety
+from tcm.prescriptions import safety
 
 
 @cache

@@ -4,10 +4,9 @@ import random
 from functools import cache
 from itertools import islice
 
-from tcm import knowledge
+from tcm import answers, knowledge
+from tcm.answers.wording import case_text
 from tcm.invented import corpus, invent_cases, textbook
-from tcm.prescriptions import answers
-from tcm.prescriptions.wording import case_text
 
 
 @cache

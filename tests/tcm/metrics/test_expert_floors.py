@@ -1,9 +1,9 @@
 """The floors `expert_rule` and `expert`: one reads the tables alone, the other learns from training answers as well."""
 
+from tcm.answers import parse
 from tcm.cases import Case, Visit
 from tcm.invented.cases import invent_cases
 from tcm.metrics import FLOORS, score_case, summarise
-from tcm.prescriptions.answers import parse
 
 CASES = invent_cases(120, 0.3, seed=2)
 TRAIN, TEST = CASES[:80], CASES[80:]

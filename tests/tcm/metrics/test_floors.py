@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tcm.answers import parse, write
 from tcm.cases import Answer, Case, PrescriptionItem, Visit
 from tcm.metrics import ATTACKS, FLOORS, PRIMARY, MissingFloors, metrics_table, score_case, summarise
 from tcm.metrics.floors import leave_one_out
-from tcm.prescriptions.answers import parse, write
 
 
 def answer(disease, syndrome, **doses):

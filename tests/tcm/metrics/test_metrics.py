@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tcm.answers import write
 from tcm.cases import Answer, Case, PrescriptionItem, Visit
 from tcm.metrics import METRICS, PRIMARY, score_case, summarise
-from tcm.prescriptions.answers import write
 
 HERBS = ["柴胡", "黄芩", "茯苓", "白术", "当归", "川芎", "陈皮", "党参"]
 ITEMS = st.lists(

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from tcm.prescriptions.wording import age_text
+from tcm.answers.wording import age_text
 from tcm.sources.cells import CellError, VisitMark, age_of, id_of, pregnant_of, sex_of, text_of, visit_of
 
 NOTHING = (

@@ -4,10 +4,9 @@ import pandas as pd
 import pytest
 from written_study import TEST, TRAIN, answer, case
 
-from tcm import metrics
+from tcm import answers, metrics
 from tcm.cases import Answer
 from tcm.metrics import FLOORS, METRICS, PRIMARY, MissingFloors
-from tcm.prescriptions import answers
 from tcm_rlaif.evaluation import tables
 
 

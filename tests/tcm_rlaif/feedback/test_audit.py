@@ -5,9 +5,9 @@ import random
 
 import pytest
 
+from tcm.answers import parse, write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.invented import invent_cases
-from tcm.prescriptions.answers import parse, write
 from tcm.prescriptions.safety import audit as safety_audit
 from tcm_rlaif.feedback import audit as a
 from tcm_rlaif.feedback import defects as d

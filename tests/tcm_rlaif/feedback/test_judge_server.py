@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from faulty_proxy import FAULTS, FaultyProxy, build_tiny_model, real_server
 
+from tcm.answers.wording import case_text
 from tcm.cases import Case, Visit
-from tcm.prescriptions.wording import case_text
 from tcm_rlaif.feedback.cache import Cache
 from tcm_rlaif.feedback.judges.base import Item, JudgeError
 from tcm_rlaif.feedback.judges.openai_judge import OpenAIJudge

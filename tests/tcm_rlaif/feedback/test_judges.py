@@ -5,8 +5,8 @@ import random
 
 import pytest
 
+from tcm.answers import write
 from tcm.cases import Answer, Case, PrescriptionItem, Visit
-from tcm.prescriptions.answers import write
 from tcm_rlaif.feedback.judges import prompt_text
 from tcm_rlaif.feedback.judges.base import (
     Item,

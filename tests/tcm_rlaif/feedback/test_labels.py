@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from tcm.answers import write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.files import write_rows
-from tcm.prescriptions.answers import write
 from tcm_rlaif.feedback.judges import make_judges
 from tcm_rlaif.feedback.judges.base import Item, Question, Verdict
 from tcm_rlaif.feedback.labels import judge, read_labels, write_verdicts

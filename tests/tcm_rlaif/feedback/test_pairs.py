@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
+from tcm.answers import parse
 from tcm.cases import Case, Visit
-from tcm.prescriptions.answers import parse
 from tcm_rlaif.feedback.judges.base import Item, Verdict
 from tcm_rlaif.feedback.pairs import build_pairs, fingerprint, overlap, pairs_of
 from tcm_rlaif.models import prompts

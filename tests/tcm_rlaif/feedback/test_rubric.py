@@ -2,9 +2,9 @@
 
 import pytest
 
+from tcm.answers import parse, write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.invented import invent_cases
-from tcm.prescriptions.answers import parse, write
 from tcm.sources.mtcmb import read_mtcmb
 from tcm_rlaif.feedback.audit import detection
 from tcm_rlaif.feedback.defects import DEFECTS, plant

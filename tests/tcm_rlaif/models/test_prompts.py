@@ -2,9 +2,9 @@
 
 from itertools import islice
 
+from tcm import answers
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.invented import corpus
-from tcm.prescriptions import answers
 from tcm_rlaif.models import prompts
 
 ANSWER = Answer(

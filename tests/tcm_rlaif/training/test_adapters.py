@@ -2,7 +2,7 @@
 
 import tiny_model
 
-from tcm.prescriptions.wording import case_text
+from tcm.answers.wording import case_text
 from tcm_rlaif.models.loading import load_policy
 from tcm_rlaif.models.logps import answer_logps
 from tcm_rlaif.training import dpo, proofs

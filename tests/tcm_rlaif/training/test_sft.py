@@ -3,7 +3,7 @@
 import pytest
 import tiny_model
 
-from tcm.prescriptions import answers
+from tcm import answers
 from tcm_rlaif.models import prompts
 from tcm_rlaif.training import proofs
 from tcm_rlaif.training.arguments import run

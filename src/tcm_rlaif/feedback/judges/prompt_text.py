@@ -7,9 +7,9 @@ set between markers that they cannot contain, and the judge is told that whateve
 
 from string import ascii_uppercase
 
+from tcm.answers import write
+from tcm.answers.wording import case_text
 from tcm.cases import Case
-from tcm.prescriptions.answers import write
-from tcm.prescriptions.wording import case_text
 from tcm_rlaif.feedback.judges.base import Mode, Question
 
 VERSION = "1"

@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from tcm.answers import parse
 from tcm.cases import Answer, Case, PrescriptionItem
 from tcm.knowledge import Pattern, compose, dose_in_g, herb_info, resolve_formula, resolve_herb
 from tcm.knowledge.matching import (
@@ -21,7 +22,6 @@ from tcm.knowledge.matching import (
     mentions,
 )
 from tcm.metrics.sets import herb_at, herb_set
-from tcm.prescriptions.answers import parse
 from tcm.prescriptions.safety import audit, child_fraction
 from tcm_rlaif.feedback.judges.base import JUDGED, Mode, Question, Record, Reply
 from tcm_rlaif.study.schema import Params

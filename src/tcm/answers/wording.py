@@ -1,7 +1,7 @@
 """A case as Chinese text: everything that is known before the answer, each field under its Chinese name."""
 
+from tcm.answers.reading import write
 from tcm.cases import Case, Patient, Visit
-from tcm.prescriptions import answers
 
 
 def age_text(age: float | None) -> str:
@@ -29,6 +29,6 @@ def case_text(case: Case) -> str:
     """Everything that is known before the answer, in the order of the visits."""
     lines = [f"患者：{patient_text(case.patient)}。"] if patient_text(case.patient) else []
     for number, visit in enumerate(case.earlier_visits, 1):
-        lines.append(f"第{number}诊：{visit_text(visit)}{answers.write(visit.answer) if visit.answer else ''}")
+        lines.append(f"第{number}诊：{visit_text(visit)}{write(visit.answer) if visit.answer else ''}")
     lines.append(("复诊：" if case.earlier_visits else "") + visit_text(case.visit))
     return "\n".join(lines)

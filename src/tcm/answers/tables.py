@@ -3,8 +3,8 @@
 import re
 from itertools import zip_longest
 
-from tcm.prescriptions.labels import field_of, label_of
-from tcm.prescriptions.remarks import Herbs, is_dose, is_herb, opens_with_herb, read_line
+from tcm.answers.labels import field_of, label_of
+from tcm.answers.remarks import Herbs, is_dose, is_herb, opens_with_herb, read_line
 
 COLUMNS = {
     "herb": "药物 药名 药材 药味 中药 中药名 药物名称 中药名称 药材名称 名称 草药 组成 饮片 处方药物 "

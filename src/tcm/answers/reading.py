@@ -11,12 +11,12 @@ in no dose, handling word or 各, with doses from 1e-9 to 1e9 and notes of at mo
 import re
 from dataclasses import dataclass
 
+from tcm.answers.labels import LABELS, sections
+from tcm.answers.layouts import plain
+from tcm.answers.remarks import without_remarks
+from tcm.answers.thoughts import without_thoughts
 from tcm.cases import Answer
-from tcm.prescriptions.labels import LABELS, sections
-from tcm.prescriptions.layouts import plain
 from tcm.prescriptions.notation import has_doses, ignorable, read_prescription, read_usage, write_items
-from tcm.prescriptions.remarks import without_remarks
-from tcm.prescriptions.thoughts import without_thoughts
 
 MAX_CHARS = 20_000
 """Text beyond this is not read, and reported; a full answer has 300 characters."""

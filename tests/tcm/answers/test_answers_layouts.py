@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tcm.answers import format_valid, parse, write
 from tcm.cases import Answer, Case, PrescriptionItem, Visit
 from tcm.knowledge import herbs as herb_table
 from tcm.metrics import score_case
-from tcm.prescriptions.answers import format_valid, parse, write
 from tcm.prescriptions.notation import write_items
 
 EFFECTS = (

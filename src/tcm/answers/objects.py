@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 
 from pydantic_core import from_json
 
-from tcm.prescriptions.labels import field_of, label_of
-from tcm.prescriptions.remarks import Herbs, is_herb
-from tcm.prescriptions.tables import column_of
+from tcm.answers.labels import field_of, label_of
+from tcm.answers.remarks import Herbs, is_herb
+from tcm.answers.tables import column_of
 
 TRIES = 8
 """Places at which an object is looked for; more would let the time grow with the square of the text."""

@@ -7,10 +7,10 @@ hands back what it left out: remarks on herbs. A text without markup goes throug
 import re
 from dataclasses import dataclass, field
 
-from tcm.prescriptions.labels import english_labels, field_of, label_of
-from tcm.prescriptions.objects import objects_as_text
-from tcm.prescriptions.remarks import Herbs, is_herb, is_taking, opens_with_herb, read_line
-from tcm.prescriptions.tables import table_lines
+from tcm.answers.labels import english_labels, field_of, label_of
+from tcm.answers.objects import objects_as_text
+from tcm.answers.remarks import Herbs, is_herb, is_taking, opens_with_herb, read_line
+from tcm.answers.tables import table_lines
 
 _MARKUP = re.compile(r"[\n<{|`#]|\*\*|\[[\s{\"']|[A-Za-z]{4}|[•●①-⑳]")
 _TAGS = (

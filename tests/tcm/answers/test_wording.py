@@ -2,9 +2,9 @@
 
 import pytest
 
+from tcm.answers import write
+from tcm.answers.wording import case_text, patient_text, visit_text
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
-from tcm.prescriptions.answers import write
-from tcm.prescriptions.wording import case_text, patient_text, visit_text
 
 ANSWER = Answer(
     disease="不寐",

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tcm.answers import format_valid, missing_fields, parse, write
 from tcm.cases import Answer, PrescriptionItem
-from tcm.prescriptions.answers import format_valid, missing_fields, parse, write
 
 PAPER = (
     "中医诊断：不寐。证型：肝郁脾虚。治法：清利肝胆，健脾养心。方剂：小柴胡汤合归脾汤加减。"
