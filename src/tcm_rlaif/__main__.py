@@ -1,7 +1,12 @@
-"""`python -m tcm_rlaif`: see `runner.cli`."""
+"""`python -m tcm_rlaif …`: the commands of `tcm`, which start fast, or those of a study (`runner.cli`)."""
 
 import sys
 
-from tcm_rlaif.runner.cli import main
+from tcm import commands
 
-sys.exit(main())
+if sys.argv[1:2] and sys.argv[1] in commands.COMMANDS:
+    sys.exit(commands.main())
+
+from tcm_rlaif.runner import cli
+
+sys.exit(cli.main())

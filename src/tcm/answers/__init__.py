@@ -1,5 +1,6 @@
 """Answers: any model's text read as one typed answer, an answer written in the study's layout, a case as text."""
 
-from tcm.answers.reading import MAX_CHARS, ParsedAnswer, format_valid, missing_fields, parse, write
+from tcm.answers.labels import LABELS
+from tcm.answers.reading import MAX_CHARS, REQUIRED, ParsedAnswer, format_valid, missing_fields, parse, write
 
-__all__ = ["MAX_CHARS", "ParsedAnswer", "format_valid", "missing_fields", "parse", "write"]
+__all__ = ["LABELS", "MAX_CHARS", "REQUIRED", "ParsedAnswer", "format_valid", "missing_fields", "parse", "write"]

@@ -9,8 +9,8 @@ import os
 import shutil
 import sys
 
+from tcm import commands
 from tcm.cases import CaseError
-from tcm.commands import audit, import_records, read, score
 from tcm_rlaif.report import page, readme
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.runner import notebook, study
@@ -68,12 +68,12 @@ def clean(arguments: argparse.Namespace) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """All commands with their arguments."""
+    """All commands with their arguments; those of `tcm.commands` are only listed."""
     top = argparse.ArgumentParser(prog="./study", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    offered = top.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, function, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
+        command = offered.add_parser(name, help=text, description=text)
         command.set_defaults(function=function)
         return command
 
@@ -92,24 +92,15 @@ def parser() -> argparse.ArgumentParser:
     add("readme", fill_readme, "fill the published results into README.md")
     add("params", print_params, "print every parameter").add_argument("params", nargs="?")
     add("clean", clean, "delete what a study generated").add_argument("study")
-    for command in (score, audit, read, import_records):
-        name, about = command.__doc__.split("\n", 1)[0].split(": ", 1)
-        command.add_arguments(add(name.strip("`"), command.main, about))
+    for name, (_, about) in commands.COMMANDS.items():
+        offered.add_parser(name, help=about)
     return top
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; errors of input are one line and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # Han text on a terminal that has no letters for it
-    called = parser().parse_args(arguments)
-    try:
-        return called.function(called)
-    except (ParamsError, CaseError, StageError, ReportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # the reader of a pipe, such as `head`, had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and given[0] in commands.COMMANDS:
+        return commands.main(given)
+    called = parser().parse_args(given)
+    return commands.guarded(lambda: called.function(called), ParamsError, CaseError, StageError, ReportError)
