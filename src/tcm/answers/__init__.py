@@ -2,5 +2,3 @@
 
 from tcm.answers.labels import LABELS
 from tcm.answers.reading import MAX_CHARS, REQUIRED, ParsedAnswer, format_valid, missing_fields, parse, write
-
-__all__ = ["LABELS", "MAX_CHARS", "REQUIRED", "ParsedAnswer", "format_valid", "missing_fields", "parse", "write"]

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from tcm.prescriptions.notation import HAN
+from tcm.prescriptions.tokens import HAN
 
 LABELS = {
     "disease": "中医诊断 诊断 辨病 病名 疾病 疾病诊断 中医病名 中医疾病 中医疾病诊断",

@@ -16,7 +16,9 @@ from tcm.answers.layouts import plain
 from tcm.answers.remarks import without_remarks
 from tcm.answers.thoughts import without_thoughts
 from tcm.cases import Answer
-from tcm.prescriptions.notation import has_doses, ignorable, read_prescription, read_usage, write_items
+from tcm.prescriptions.notation import has_doses, ignorable, read_prescription
+from tcm.prescriptions.usage import read_usage
+from tcm.prescriptions.writing import write_items
 
 MAX_CHARS = 20_000
 """Text beyond this is not read, and reported; a full answer has 300 characters."""

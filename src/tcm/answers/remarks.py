@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from tcm.knowledge import resolve_herb
-from tcm.prescriptions.notation import HALF_WIDTH, HAN
+from tcm.prescriptions.tokens import HALF_WIDTH, HAN
 
 _NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,25})?"
 _UNIT = (

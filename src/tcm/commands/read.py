@@ -19,7 +19,8 @@ from pydantic import StrictStr
 from tcm.cases import read_utf8
 from tcm.commands.rows import Row, RowError, read_rows
 from tcm.knowledge import dose_in_g, resolve_herb
-from tcm.prescriptions.notation import ReadPrescription, read_prescriptions, write_dose
+from tcm.prescriptions.notation import ReadPrescription, read_prescriptions
+from tcm.prescriptions.writing import write_dose
 
 
 class ReadRow(Row):

@@ -2,5 +2,3 @@
 
 from tcm.evidence.expectation import CaseEvidence, Evidence
 from tcm.evidence.mixture import PARTS, Weights
-
-__all__ = ["PARTS", "CaseEvidence", "Evidence", "Weights"]

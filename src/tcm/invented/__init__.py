@@ -1,5 +1,3 @@
 """Invented cases and the text a tiny model reads, both written from the knowledge tables; no patient is behind them."""
 
 from tcm.invented.cases import invent_cases
-
-__all__ = ["invent_cases"]

@@ -4,8 +4,8 @@ import re
 import unicodedata
 from functools import cache, lru_cache
 
-from .names import CO_USED_FORMS, MAX_NAME, resolve_herb
-from .tables import formulas
+from tcm.knowledge.names import CO_USED_FORMS, MAX_NAME, resolve_herb
+from tcm.knowledge.tables import formulas
 
 
 @cache

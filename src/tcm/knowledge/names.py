@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tcm.cases import PrescriptionItem
-
-from .script import simplified
-from .tables import aliases, characters, forms, herbs, joint_names, prefixes
-from .types import Herb
+from tcm.knowledge.script import simplified
+from tcm.knowledge.tables import aliases, characters, forms, herbs, joint_names, prefixes
+from tcm.knowledge.types import Herb
 
 MAX_NAME = 30
 """Longer strings are no herb name; the limit keeps the work per name bounded."""

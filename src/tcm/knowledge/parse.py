@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.resources.abc import Traversable
 
-from .rows import Row, keyed, read_rows
-from .types import (
+from tcm.knowledge.rows import Row, keyed, read_rows
+from tcm.knowledge.types import (
     AGE_GROUPS,
     DEPARTMENTS,
     HANDLINGS,

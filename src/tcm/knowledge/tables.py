@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-from .parse import read_forms, read_formulas, read_herbs, read_patterns
-from .rows import keyed, read_rows
-from .types import INCOMPATIBILITY_KINDS, Formula, Herb, Incompatibility, Pattern
+from tcm.knowledge.parse import read_forms, read_formulas, read_herbs, read_patterns
+from tcm.knowledge.rows import keyed, read_rows
+from tcm.knowledge.types import INCOMPATIBILITY_KINDS, Formula, Herb, Incompatibility, Pattern
 
 DATA = resources.files(__package__)
 

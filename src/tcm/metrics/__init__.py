@@ -6,15 +6,3 @@
 from tcm.metrics.case import score_case, summarise
 from tcm.metrics.catalogue import METRICS, PRIMARY, Metric
 from tcm.metrics.floors import ATTACKS, FLOORS, MissingFloors, metrics_table
-
-__all__ = [
-    "ATTACKS",
-    "FLOORS",
-    "METRICS",
-    "PRIMARY",
-    "Metric",
-    "MissingFloors",
-    "metrics_table",
-    "score_case",
-    "summarise",
-]

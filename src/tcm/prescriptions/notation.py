@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from tcm.cases import PrescriptionItem
 from tcm.prescriptions.changes import ChangeReader, begins_with_verb, changed, start_of_change
 from tcm.prescriptions.drafts import OUT_OF_REASON
-from tcm.prescriptions.items import MAX_HERB_NAME, ItemReader
+from tcm.prescriptions.items import ItemReader
 from tcm.prescriptions.sections import EXTERNAL, sections
 from tcm.prescriptions.tokens import HALF_WIDTH, HAN, NAMED_DOSE, NUMBER, UNIT, Token, plain, tokens
 from tcm.prescriptions.usage import (
@@ -39,22 +39,7 @@ from tcm.prescriptions.usage import (
     read_usage,
     tail_start,
 )
-from tcm.prescriptions.writing import write_dose, write_items, write_number
-
-__all__ = [
-    "HALF_WIDTH",
-    "HAN",
-    "MAX_HERB_NAME",
-    "ReadPrescription",
-    "has_doses",
-    "ignorable",
-    "read_prescription",
-    "read_prescriptions",
-    "read_usage",
-    "write_dose",
-    "write_items",
-    "write_number",
-]
+from tcm.prescriptions.writing import write_dose, write_items
 
 _LINK = rf"[{HAN})][):\s]{{0,3}}"
 _DOSED = re.compile(

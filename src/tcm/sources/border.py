@@ -16,7 +16,9 @@ from tcm import answers
 from tcm.cases import Answer, PrescriptionItem, explain
 from tcm.knowledge import resolve_herb
 from tcm.knowledge.names import GRAMS
-from tcm.prescriptions.notation import HALF_WIDTH, read_prescription, read_prescriptions, write_items
+from tcm.prescriptions.notation import read_prescription, read_prescriptions
+from tcm.prescriptions.tokens import HALF_WIDTH
+from tcm.prescriptions.writing import write_items
 from tcm.sources.cells import CellError, text_of
 
 _NUMBER = r"\d{1,6}(?:\.\d+)?"

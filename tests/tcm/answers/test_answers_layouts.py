@@ -12,7 +12,7 @@ from tcm.answers import format_valid, parse, write
 from tcm.cases import Answer, Case, PrescriptionItem, Visit
 from tcm.knowledge import herbs as herb_table
 from tcm.metrics import score_case
-from tcm.prescriptions.notation import write_items
+from tcm.prescriptions.writing import write_items
 
 EFFECTS = (
     "补气升阳",

@@ -6,7 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tcm.cases import PrescriptionItem
-from tcm.prescriptions.notation import read_prescription, read_prescriptions, write_items, write_number
+from tcm.prescriptions.notation import read_prescription, read_prescriptions
+from tcm.prescriptions.writing import write_items, write_number
 
 PIECES = st.sampled_from(
     [

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tcm.knowledge import resolve_herb
-from tcm.prescriptions.notation import read_prescriptions, write_number
+from tcm.prescriptions.notation import read_prescriptions
+from tcm.prescriptions.writing import write_number
 
 CORPUS = Path(__file__).with_name("notation_corpus.txt")
 LINES = [line for line in CORPUS.read_text("utf-8").splitlines() if " => " in line and not line.startswith("#")]
