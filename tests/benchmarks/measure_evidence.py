@@ -23,10 +23,10 @@ from tcm.evidence import Evidence, Weights
 from tcm.metrics.case import label_scores
 from tcm.metrics.dose import dose_agreement, grams
 from tcm.metrics.floors import expert_rule, nearest_case, popularity
+from tcm.metrics.intervals import interval
 from tcm.metrics.sets import herb_set, overlap
 from tcm.prescriptions.answers import parse
 from tcm.sources import SOURCES
-from tcm_rlaif.evaluation.stats import interval
 
 DATA = Path(os.environ.get("TCM_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data"))
 PLACES = {"best4sdt": DATA / "best4sdt" / "TCM_SDT_192.json", "mtcmb": DATA / "mtcmb"}

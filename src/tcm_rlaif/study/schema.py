@@ -172,8 +172,18 @@ class Params(BaseModel):
     candidate_engine: Literal["transformers", "vllm"] = key(
         "transformers", "what samples; vllm has to be installed beside, and is not covered by the tests on a GPU"
     )
-    judge: Annotated[tuple[Literal["rubric", "openai", "transformers"], ...], Names] = key(
-        ("rubric",), "who labels; more than one is a jury whose ranks are averaged", min_length=1
+    judge: Annotated[tuple[Literal["rubric", "evidence", "openai", "transformers"], ...], Names] = key(
+        ("rubric",),
+        "who labels; `evidence` is the rubric with the agreement that training answers lead to expect; more than one "
+        "is a jury whose ranks are averaged",
+        min_length=1,
+    )
+    judge_agreement_weight: Float = key(
+        4.0,
+        "evidence: weight of the expected herb F1 beside the rubric's score, which counts 1",
+        "",
+        "our choice: the best mean of patient and order agreement within 8 of 10 training parts of BEST4SDT and MTCMB",
+        ge=0,
     )
     judge_mode: Literal["pointwise", "pairwise", "listwise"] = key("pointwise", "how a model judge is asked")
     judge_model: str = key("", "openai: model name; transformers: hub id, folder or .gguf file")
