@@ -1,4 +1,4 @@
-"""Measures how far judges agree with physicians on public cases, and which weight of `agreement` training cases ask for.
+"""Measures how far judges agree with physicians on public cases, and which weight of `agreement` training cases want.
 
 Five folds by group. For every fold the weight with the best mean of patient and order agreement is chosen on the
 training part alone (each training case judged without its own group), and measured on the test part beside every weight

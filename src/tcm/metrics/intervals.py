@@ -53,6 +53,19 @@ def of_shares(values: Sequence[float]) -> tuple[float, float]:
     return interval(values)
 
 
+def of_groups(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Interval of the mean of all values, resampling groups as wholes: values of one case are not independent.
+
+    Args:
+        groups: the values of each case, all in 0..1. Where every value is 0, or every one 1, `wilson` over the cases.
+    """
+    sums, counts = (np.array(column, float) for column in zip(*((sum(g), len(g)) for g in groups), strict=True))
+    if sums.sum() in (0, counts.sum()):
+        return wilson(len(groups) if sums.any() else 0, len(groups))
+    drawn = np.random.default_rng(0).integers(len(groups), size=(RESAMPLES, len(groups)))
+    return _middle(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
+
+
 def resampled(statistic: Callable[[list], float], units: Sequence, resamples: int = 500) -> tuple[float, float]:
     """Percentile bootstrap interval of any statistic over units that are kept whole, e.g. prompts with their answers.
 
@@ -61,6 +74,10 @@ def resampled(statistic: Callable[[list], float], units: Sequence, resamples: in
     """
     rng = np.random.default_rng(0)
     found = [statistic([units[i] for i in rng.integers(len(units), size=len(units))]) for _ in range(resamples)]
-    found = [value for value in found if not math.isnan(value)]
+    return _middle([value for value in found if not math.isnan(value)])
+
+
+def _middle(found: Sequence[float]) -> tuple[float, float]:
+    """The percentiles of resampled values; NaN where there are none."""
     tail = (1 - CONFIDENCE) / 2
-    return tuple(float(x) for x in np.quantile(found, (tail, 1 - tail))) if found else (math.nan, math.nan)
+    return tuple(float(x) for x in np.quantile(found, (tail, 1 - tail))) if len(found) else (math.nan, math.nan)

@@ -201,8 +201,15 @@ class Params(BaseModel):
     judge_repeats: Int = key(1, "times each judgement is asked, for self-consistency", "times", ge=1)
     judge_sees_gold: bool = key(False, "whether the judge may read the gold answer")
     judge_replay_only: bool = key(False, "openai: answer from the cache alone; a miss is a counted category")
-    audit_cases: Int = key(60, "training cases on which the judge is audited", "cases", ge=4)
-    audit_min_detection: Share = key(0.8, "lowest detection rate of any planted defect", "share")
+    audit_cases: Int = key(60, "cases on which the judge is audited", "cases", ge=4)
+    audit_min_detection: Share = key(
+        0.8,
+        "lowest detection rate of any planted defect; a limit fails where the whole interval lies beyond it",
+        "share",
+    )
+    audit_min_own_above_other: Share = key(
+        0.5, "lowest share of other patients' answers below this patient's", "share", "our choice: chance"
+    )
     audit_max_flip_rate: Share = key(
         0.35, "highest share of verdicts that change with the order of the answers", "share"
     )
