@@ -7,6 +7,20 @@ from tcm_rlaif.feedback import physicians
 from tcm_rlaif.study.schema import Params
 
 FAILS, NOT_SHOWN = "fails", "not shown"
+WORDS = {
+    "audit_min_detection": ("detection of {defect}", "sees {defect} in {detected} of {n}"),
+    "audit_min_kendall_tau": (
+        "rank agreement with herb F1",
+        "hardly ranks candidates as herb F1 with the gold prescription does",
+    ),
+    "audit_min_own_above_other": (
+        "this patient's answer above another's",
+        "hardly tells this patient's answer from another patient's",
+    ),
+    "audit_max_flip_rate": ("verdicts of {judge} by order", "({judge}) says otherwise in the other order"),
+    "audit_max_length_correlation": ("score by length", "follows the length of the answer"),
+}
+"""Threshold -> what it is about, and what is said of a judge that fails it."""
 
 
 def gate(audit: dict[str, Any], P: Params) -> list[dict[str, Any]]:
@@ -19,27 +33,13 @@ def gate(audit: dict[str, Any], P: Params) -> list[dict[str, Any]]:
     Returns:
         Rows ``{"threshold", "value", "low", "high", "limit", "verdict", "reason"}``, failures first.
     """
-    rows = [
-        _at_least(
-            "audit_min_detection", row, row["rate"], P, f"sees {row['defect']} in {row['detected']} of {row['n']}"
-        )
-        for row in audit["detection"]
-    ]
-    tau = audit["kendall_tau"]
-    rows.append(_at_least("audit_min_kendall_tau", tau, tau["value"], P,
-                          "hardly ranks candidates as herb F1 with the gold prescription does"))  # fmt: skip
-    measured = audit["physicians"]["rows"]
-    who = list(dict.fromkeys(row["judge"] for row in measured if row["judge"] != "popularity"))
-    own = physicians.figure(measured, "jury" if "jury" in who else (who or [""])[0], "own_above_other")
-    if own:
-        rows.append(_at_least("audit_min_own_above_other", own, own["value"], P,
-                              "hardly tells this patient's answer from another patient's"))  # fmt: skip
-    for judge, rate in audit["order_flip_rate"].items():
-        rows.append(_at_most("audit_max_flip_rate", rate, P, f"({judge}) says otherwise in the other order"))
-    rows.append(_at_most("audit_max_length_correlation", _absolute(audit["length_correlation"]), P,
-                         "scores follow the length of the answer"))  # fmt: skip
-    open_questions = [row for row in rows if row and row["verdict"]]
-    return sorted(open_questions, key=lambda row: row["verdict"] != FAILS)
+    checks = [("audit_min_detection", row | {"value": row["rate"]}) for row in audit["detection"]]
+    checks.append(("audit_min_kendall_tau", audit["kendall_tau"]))
+    checks.append(("audit_min_own_above_other", _own_above_other(audit["physicians"]["rows"])))
+    checks += [("audit_max_flip_rate", row | {"judge": judge}) for judge, row in audit["order_flip_rate"].items()]
+    checks.append(("audit_max_length_correlation", _absolute(audit["length_correlation"])))
+    rows = [_row(threshold, found, P) for threshold, found in checks if found["value"] is not None]
+    return sorted((row for row in rows if row["verdict"]), key=lambda row: row["verdict"] != FAILS)
 
 
 def failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -47,30 +47,31 @@ def failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["verdict"] == FAILS]
 
 
-def _at_least(threshold: str, found: dict[str, Any], value: float | None, P: Params, reason: str) -> dict | None:
-    low, high, limit = found.get("low"), found.get("high"), getattr(P, threshold)
-    if value is None:
-        return None
-    verdict = FAILS if high < limit else NOT_SHOWN if low < limit else ""
-    return _row(threshold, value, low, high, limit, verdict, reason)
+def _row(threshold: str, found: dict[str, Any], P: Params) -> dict[str, Any]:
+    """What an interval says of a threshold; the verdict is empty where the limit is kept."""
+    limit, low, high = getattr(P, threshold), found["low"], found["high"]
+    beyond, inside = (high < limit, low >= limit) if "_min_" in threshold else (low > limit, high <= limit)
+    subject, failing = (words.format(**found) for words in WORDS[threshold])
+    reason = f"the judge {failing}" if beyond else f"{subject}: the interval holds the limit, more cases would tell"
+    ends = {"value": found["value"], "low": low, "high": high, "limit": limit}
+    return {
+        "threshold": threshold,
+        **ends,
+        "verdict": FAILS if beyond else "" if inside else NOT_SHOWN,
+        "reason": reason,
+    }
 
 
-def _at_most(threshold: str, found: dict[str, Any], P: Params, reason: str) -> dict | None:
-    value, low, high, limit = found["value"], found.get("low"), found.get("high"), getattr(P, threshold)
-    if value is None:
-        return None
-    verdict = FAILS if low > limit else NOT_SHOWN if high > limit else ""
-    return _row(threshold, value, low, high, limit, verdict, reason)
-
-
-def _row(threshold: str, value: float, low: float, high: float, limit: float, verdict: str, reason: str) -> dict:
-    found = {"threshold": threshold, "value": value, "low": low, "high": high, "limit": limit}
-    return found | {"verdict": verdict, "reason": f"the judge {reason}"}
+def _own_above_other(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The figure of the jury, or of the one judge."""
+    judges = [row["judge"] for row in rows if row["judge"] != "popularity"]
+    who = "jury" if "jury" in judges else next(iter(judges), "")
+    return physicians.figure(rows, who, "own_above_other") or {"value": None}
 
 
 def _absolute(found: dict[str, Any]) -> dict[str, Any]:
     """A correlation without its sign; an interval that holds 0 begins there."""
-    value, low, high = found["value"], found.get("low"), found.get("high")
+    value, low, high = (found[key] for key in ("value", "low", "high"))
     if value is None:
         return found
     ends = sorted((abs(low), abs(high)))

@@ -24,7 +24,11 @@ from tcm_rlaif.feedback.judges.base import Item, Judge, Mode, Verdict
 from tcm_rlaif.feedback.labelling import judge_items
 
 OTHERS = 4
-"""So many other patients' answers to a case; our choice: six pairs, and few questions for a judge that costs."""
+"""So many other patients' answers to a case; our choice: six pairs, and few questions for a judge that costs.
+
+They are drawn from cases outside the evidence where there are twice as many: an answer that testifies has an advantage
+over the case's own, which is silent.
+"""
 GAP = 0.1
 """Herb F1 by which two answers must differ to say which is better; our choice: about one herb of ten."""
 FIGURES = {
@@ -38,8 +42,8 @@ FIGURES = {
 }
 """What is measured; a tie counts half, and each is a mean over cases.
 
-Other patients' answers are evidence for a case and its own is not, so a judge that goes by evidence is measured a bit low
-where own is set against other. Against the nearest patient's, below 0.5 says: it would rather have the neighbour copied.
+A case's own answer is never evidence for it. The nearest patient's is: where own is set against that, below 0.5 says
+that the judge would rather have the neighbour copied.
 """
 
 
@@ -71,6 +75,7 @@ def measure(
     cases: Sequence[Case],
     evidence: Evidence,
     *,
+    number: int,
     mode: Mode,
     cache: Cache | None = None,
     seed: int = 0,
@@ -81,6 +86,7 @@ def measure(
     Args:
         cases: training and validation cases; those without a prescription are passed over, and nothing is measured on
             fewer than two.
+        number: so many of them are audited, drawn by the seed.
         evidence: of the training answers; an audited case's own answer is silent in it.
         mode: how the judges will be asked.
 
@@ -90,7 +96,7 @@ def measure(
         judge, a sentence on what a policy would drift to. ``counts`` and ``cost`` of the judgements.
     """
     cases = [case for case in cases if case.answer and case.answer.prescription]
-    material = _material(cases, evidence, seed) if len(cases) > 1 else _Material([], [], {})
+    material = _material(cases, evidence, number, seed) if len(cases) > 1 else _Material([], [], {})
     report = judge_items(judges, material.items, mode=mode, cache=cache, progress=progress)
     popularity = _by_case(material, [_popular_scores(material, item) for item in material.items])
     rows = _rows("popularity", "score", {k: v for k, v in popularity.items() if k != "own_above_optimum"})
@@ -107,16 +113,20 @@ def measure(
     return {"rows": rows, "drift": drift, "counts": report.counts, "cost": report.cost}
 
 
-def _material(cases: Sequence[Case], evidence: Evidence, seed: int) -> _Material:
+def _material(cases: Sequence[Case], evidence: Evidence, number: int, seed: int) -> _Material:
+    trained = {case.id for case in evidence.pool.train}
+    group = dict(zip((c.id for c in cases), groups(cases, evidence.pool.near_duplicate), strict=True))
+    outside = [case for case in cases if case.id not in trained]
+    others_of = outside if len(outside) >= 2 * OTHERS else cases
+    audited = random.Random(seed).sample(cases, min(number, len(cases)))
     popularity = Evidence(evidence.pool.train, evidence.pool.near_duplicate, Weights(0, 0, 1, 0))
-    popular = {about.case.id: about for about in popularity.about(cases)}
-    nearest = evidence.pool.testimony(cases).similar
-    group = groups(cases, evidence.pool.near_duplicate)
-    rules = expert_rule([], cases)
+    popular = {about.case.id: about for about in popularity.about(audited)}
+    nearest = evidence.pool.testimony(audited).similar
+    rules = expert_rule([], audited)
     comparisons, floors = [], []
-    for i, (case, about) in enumerate(zip(cases, evidence.about(cases), strict=True)):
+    for i, (case, about) in enumerate(zip(audited, evidence.about(audited), strict=True)):
         own = write(case.answer)
-        pool = [other for other, number in zip(cases, group, strict=True) if number != group[i]]
+        pool = [other for other in others_of if group[other.id] != group[case.id]]
         others = random.Random(f"{seed}:{case.id}").sample(pool, min(OTHERS, len(pool)))
         texts = list(dict.fromkeys(write(other.answer) for other in others))
         comparisons += [_Comparison("own_above_other", case, own, text) for text in texts]

@@ -69,6 +69,7 @@ def test_where_the_interval_straddles_the_limit_nothing_is_shown_and_nothing_clo
 def test_a_point_that_passes_is_not_shown_either_while_its_interval_straddles() -> None:
     (row,) = gate(audit(detection=[defect(0.9, 0.2)]), Params())
     assert row["verdict"] == NOT_SHOWN and row["value"] > row["limit"]
+    assert row["reason"] == "detection of overdose: the interval holds the limit, more cases would tell"
 
 
 def test_an_interval_that_only_touches_the_limit_passes() -> None:

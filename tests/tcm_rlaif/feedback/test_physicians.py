@@ -57,8 +57,8 @@ CONTRARY = Scores("contrary", lambda c, text: 1 - herb_f1(c, text))
 BLIND = Scores("blind", lambda c, text: 0.5)
 
 
-def measured(*judges, mode="pointwise", cases=CASES, evidence=EVIDENCE):
-    return measure(judges, cases, evidence, mode=mode, progress=False)
+def measured(*judges, mode="pointwise", cases=CASES, evidence=EVIDENCE, number=99):
+    return measure(judges, cases, evidence, number=number, mode=mode, progress=False)
 
 
 @pytest.mark.parametrize("mode", ["pointwise", "pairwise", "listwise"])
@@ -127,6 +127,17 @@ def test_the_drift_is_said_by_the_interval_of_what_the_optimum_has_above_popular
             row("popularity", "order", (0.74, 0.7, 0.8))]  # fmt: skip
     sentence = physicians._drift("rubric", rows)
     assert words in sentence and "in 99% of cases [97%, 100%]" in sentence and "0.74 [0.70, 0.80]" in sentence
+
+
+def test_as_many_cases_are_audited_as_asked_for() -> None:
+    assert figure(measured(ORACLE, number=5)["rows"], "oracle", "own_above_other")["n"] == 5
+
+
+def test_an_answer_that_testifies_is_not_set_against_the_silent_own_where_cases_outside_the_evidence_suffice() -> None:
+    half = Evidence([c for c in CASES if c.id[-1] in "012"])
+    fair, unfair = (figure(measured(BLIND, evidence=e)["rows"], "popularity", "own_above_other") for e in
+                    (half, EVIDENCE))  # fmt: skip
+    assert unfair["high"] < 0.2 < fair["low"], "popularity prefers what testified"
 
 
 def test_the_figures_are_plain_values_and_the_same_again() -> None:
