@@ -2,7 +2,8 @@
 
 The rubric asks whether an answer fits the tables. A policy that climbs it ends at the rule of the tables, which no
 physician of practice follows. `agreement` asks what physicians would have written, as far as patterns, similar training
-cases and popularity can tell (`tcm.evidence`). A case's own answer, its group and its near-duplicates say nothing.
+cases and popularity can tell (`tcm.evidence`). A case's own answer, its group and its near-duplicates say nothing. With
+a weight of w, each of the rubric's criteria, safety too, counts 1 / (1 + w) of what it does alone.
 """
 
 from collections.abc import Iterable, Sequence
