@@ -86,7 +86,8 @@ def measure(
     Args:
         cases: training and validation cases; those without a prescription are passed over, and nothing is measured on
             fewer than two.
-        number: so many of them are audited, drawn by the seed.
+        number: so many of them are audited, drawn by the seed; half as many where answers are compared, since a case
+            then takes about 34 questions rather than 9.
         evidence: of the training answers; an audited case's own answer is silent in it.
         mode: how the judges will be asked.
 
@@ -96,6 +97,7 @@ def measure(
         judge, a sentence on what a policy would drift to. ``counts`` and ``cost`` of the judgements.
     """
     cases = [case for case in cases if case.answer and case.answer.prescription]
+    number = number if mode == "pointwise" else number // 2
     material = _material(cases, evidence, number, seed) if len(cases) > 1 else _Material([], [], {})
     report = judge_items(judges, material.items, mode=mode, cache=cache, progress=progress)
     popularity = _by_case(material, [_popular_scores(material, item) for item in material.items])

@@ -129,8 +129,12 @@ def test_the_drift_is_said_by_the_interval_of_what_the_optimum_has_above_popular
     assert words in sentence and "in 99% of cases [97%, 100%]" in sentence and "0.74 [0.70, 0.80]" in sentence
 
 
-def test_as_many_cases_are_audited_as_asked_for() -> None:
-    assert figure(measured(ORACLE, number=5)["rows"], "oracle", "own_above_other")["n"] == 5
+@pytest.mark.parametrize(("mode", "n"), [("pointwise", 6), ("pairwise", 3), ("listwise", 3)])
+def test_as_many_cases_are_audited_as_asked_for_and_half_where_answers_are_compared(mode: str, n: int) -> None:
+    found = measured(ORACLE, number=6, mode=mode)
+    assert figure(found["rows"], "oracle", "own_above_other")["n"] == n
+    asked = next(row["total"] for row in found["counts"] if row["unit"] == "questions")
+    assert asked <= n * (9 if mode == "pointwise" else 34)
 
 
 def test_an_answer_that_testifies_is_not_set_against_the_silent_own_where_cases_outside_the_evidence_suffice() -> None:
