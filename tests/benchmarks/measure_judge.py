@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from measure_evidence import GAP, PLACES, f1, folds, row
+from measure_evidence import PLACES, f1, folds, row
 from tqdm import tqdm
 
 from tcm.cases import Answer, Case
@@ -21,6 +21,7 @@ from tcm.metrics.floors import expert_rule
 from tcm.prescriptions.answers import parse, write
 from tcm.sources import SOURCES
 from tcm_rlaif.feedback.judges.rubric import criteria, total
+from tcm_rlaif.feedback.physicians import GAP
 
 GRID = (0.0, 0.5, 1.0, 2.0, 4.0, 10.0, 1e6)
 """Weights of `agreement` beside the rubric's 1; the last is agreement alone."""
