@@ -33,12 +33,15 @@ def gate(audit: dict[str, Any], P: Params) -> list[dict[str, Any]]:
     Returns:
         Rows ``{"threshold", "value", "low", "high", "limit", "verdict", "reason"}``, failures first.
     """
-    checks = [("audit_min_detection", row | {"value": row["rate"]}) for row in audit["detection"]]
-    checks.append(("audit_min_kendall_tau", audit["kendall_tau"]))
-    checks.append(("audit_min_own_above_other", _own_above_other(audit["physicians"]["rows"])))
-    checks += [("audit_max_flip_rate", row | {"judge": judge}) for judge, row in audit["order_flip_rate"].items()]
-    checks.append(("audit_max_length_correlation", _absolute(audit["length_correlation"])))
-    rows = [_row(threshold, found, P) for threshold, found in checks if found["value"] is not None]
+    tau, other = audit["kendall_tau"], _own_above_other(audit["physicians"]["rows"])
+    found = [("audit_min_detection", P.audit_min_detection, r | {"value": r["rate"]}) for r in audit["detection"]]
+    found.append(("audit_min_kendall_tau", P.audit_min_kendall_tau, tau))
+    found.append(("audit_min_own_above_other", P.audit_min_own_above_other, other))
+    for judge, rate in audit["order_flip_rate"].items():
+        found.append(("audit_max_flip_rate", P.audit_max_flip_rate, rate | {"judge": judge}))
+    length = _absolute(audit["length_correlation"])
+    found.append(("audit_max_length_correlation", P.audit_max_length_correlation, length))
+    rows = [_row(*check) for check in found if check[-1]["value"] is not None]
     return sorted((row for row in rows if row["verdict"]), key=lambda row: row["verdict"] != FAILS)
 
 
@@ -47,9 +50,9 @@ def failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["verdict"] == FAILS]
 
 
-def _row(threshold: str, found: dict[str, Any], P: Params) -> dict[str, Any]:
+def _row(threshold: str, limit: float, found: dict[str, Any]) -> dict[str, Any]:
     """What an interval says of a threshold; the verdict is empty where the limit is kept."""
-    limit, low, high = getattr(P, threshold), found["low"], found["high"]
+    low, high = found["low"], found["high"]
     beyond, inside = (high < limit, low >= limit) if "_min_" in threshold else (low > limit, high <= limit)
     subject, failing = (words.format(**found) for words in WORDS[threshold])
     reason = f"the judge {failing}" if beyond else f"{subject}: the interval holds the limit, more cases would tell"
