@@ -245,9 +245,8 @@ def _drift(judge: str, rows: Sequence[dict[str, Any]]) -> str:
     if not (above and f1 and gain and order and popular):
         return ""
     if gain["low"] > 0:
-        end = (
-            "a policy that climbs it comes nearer to the physicians than popularity does, but not to their own answers"
-        )
+        end = "a policy that climbs it comes nearer to the physicians than popularity does"
+        end += ", but not to their own answers" if above["high"] < 0.5 else ""
     elif gain["high"] < 0:
         end = "a policy that climbs it walks away from the physicians, further than popularity stands"
     else:

@@ -127,6 +127,9 @@ def test_the_drift_is_said_by_the_interval_of_what_the_optimum_has_above_popular
             row("popularity", "order", (0.74, 0.7, 0.8))]  # fmt: skip
     sentence = physicians._drift("rubric", rows)
     assert words in sentence and "in 99% of cases [97%, 100%]" in sentence and "0.74 [0.70, 0.80]" in sentence
+    assert ("not to their own answers" in sentence) == (gain[0] > 0)
+    rows[0] = row("rubric", "own_above_optimum", (0.9, 0.8, 0.95))
+    assert "not to their own answers" not in physicians._drift("rubric", rows)
 
 
 @pytest.mark.parametrize(("mode", "n"), [("pointwise", 6), ("pairwise", 3), ("listwise", 3)])
