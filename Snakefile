@@ -9,7 +9,7 @@ import json
 
 from tcm_rlaif.runner.study import PUBLISHED, rule_name, threads
 from tcm_rlaif.study import params, plan, stage
-from tcm_rlaif.study.schema import NOTEBOOKS
+from tcm_rlaif.study.notebooks import NOTEBOOKS
 
 P = params.load(config["params"])
 STUDY = plan.study_folder(P).relative_to(params.ROOT)

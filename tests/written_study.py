@@ -48,7 +48,15 @@ TEXTS = {  # what each arm answers to the two test cases, by seed
     "sft": {0: ["处方：柴胡10g", "处方：黄芪10g"], 1: ["处方：白芍10g", "处方：黄芪10g"]},
     "sft_dpo": {s: [answers.write(c.answer) for c in TEST] for s in (0, 1)},
 }
-AUDIT = {"detection": [], "readings": [], "counts": [], "cost": {"requests": 0, "latency_median_s": float("nan")}}
+AUDIT = {
+    "detection": [],
+    "readings": [],
+    "physicians": {"rows": [], "drift": {}},
+    "gate": [],
+    "preflight": {"rows": [], "alike": None, "prompts": 0, "sentence": "", "warning": ""},
+    "counts": [],
+    "cost": {"requests": 0, "latency_median_s": float("nan")},
+}
 HEALTH = [{"margin": 0.0, "kl_per_token": 0.0}, {"margin": 1.5, "kl_per_token": 0.2}]
 DPO = {"pairs": 5, "chosen_longer": 0.4, "first": {"loss": math.log(2), "margin": 0.0}, "health": HEALTH}
 FACTS = {

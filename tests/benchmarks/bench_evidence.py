@@ -1,4 +1,5 @@
-"""Seconds to weigh the evidence for 1,000 cases against 1,000 training cases, beside the rubric on 1,000 answers.
+"""Seconds to weigh the evidence for 1,000 cases against 1,000 training cases, beside the rubric on 1,000 answers,
+and for the judge made of both.
 
 Cases are invented. No test: run it by hand with ``python tests/benchmarks/bench_evidence.py``.
 """
@@ -10,7 +11,10 @@ from tcm.answers import write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.evidence import Evidence
 from tcm.knowledge import compose, herbs, patterns
-from tcm_rlaif.feedback.judges.rubric import criteria
+from tcm_rlaif.feedback.judges.base import Item
+from tcm_rlaif.feedback.judges.evidence_judge import EvidenceJudge
+from tcm_rlaif.feedback.judges.rubric import RubricJudge, criteria
+from tcm_rlaif.feedback.labelling import judge_items
 
 N = 1000
 
@@ -64,6 +68,12 @@ def main() -> None:
     rubric = mark(f"the rubric on the same {N} answers")
     answers = [case.answer for case in found]
     mark(f"{len(answers)} answers written")
+    items = [Item(case, (write(case.answer),)) for case in cases]
+    judged = []
+    for judge in (RubricJudge(), EvidenceJudge(evidence, 4.0)):
+        judge_items([judge], items, mode="pointwise", progress=False)
+        judged.append(mark(f"the judge {judge.name} on the same {N} answers"))
+    print(f"the judge evidence takes {judged[1] / judged[0]:.2f} of the rubric's time, weighing included")
     print(f"scoring takes {scored / rubric:.2f} of the rubric's time, with weighing {(weighed + scored) / rubric:.2f}")
 
 

@@ -1,4 +1,4 @@
-"""Measures the evidence on public cases: the floors, the agreement of expected F1 with physicians, the curve.
+"""Measures the evidence on public cases: the floors and the curve.
 
 Five folds by group, weights fitted on the training part alone, herb F1 at base level, 95 % bootstrap intervals over
 cases. Reads public cases where they lie (``TCM_DATA``, or ../shared/data) and prints the table, progress to stderr.
@@ -24,13 +24,13 @@ from tcm.evidence import Evidence, Weights
 from tcm.metrics.case import label_scores
 from tcm.metrics.dose import dose_agreement, grams
 from tcm.metrics.floors import expert_rule, nearest_case, popularity
+from tcm.metrics.intervals import interval
 from tcm.metrics.sets import herb_set, overlap
 from tcm.sources import SOURCES
-from tcm_rlaif.evaluation.stats import interval
 
 DATA = Path(os.environ.get("TCM_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data"))
 PLACES = {"best4sdt": DATA / "best4sdt" / "TCM_SDT_192.json", "mtcmb": DATA / "mtcmb"}
-FOLDS, GAP, SIZES = 5, 0.1, (20, 40, 80, 150)
+FOLDS, SIZES = 5, (20, 40, 80, 150)
 
 
 def f1(gold: Answer, answer: Answer) -> float:
@@ -65,26 +65,6 @@ def floors(train: list[Case], test: list[Case]) -> dict[str, list[Answer]]:
     return answers
 
 
-def audit(train: list[Case], test: list[Case]) -> dict[str, list[float]]:
-    """Per test case: share of pairs of two other patients' answers ordered as their herb F1 is (gap of 0.1 or more),
-    and share of other patients' answers that score below this patient's, for the evidence and for popularity alone."""
-    found: dict[str, list[float]] = defaultdict(list)
-    answered = [case.answer for case in test]
-    agree = np.array([[f1(gold, other) for other in answered] for gold in answered])
-    for judge, weights in (("evidence", None), ("popularity", Weights(0, 0, 1, 0))):
-        about = Evidence(train, weights=weights).about(test)
-        score = np.array([[case.expected_f1(other.herbs) for other in answered] for case in about])
-        for i in range(len(test)):
-            others = np.delete(np.arange(len(test)), i)
-            pairs = [(a, b) for k, a in enumerate(others) for b in others[:k] if abs(agree[i, a] - agree[i, b]) >= GAP]
-            if pairs:
-                right = [(score[i, a] > score[i, b]) == (agree[i, a] > agree[i, b]) for a, b in pairs]
-                found[f"order agreement, {judge}"].append(float(np.mean(right)))
-            own = (score[i, i] > score[i, others]) + 0.5 * (score[i, i] == score[i, others])
-            found[f"this patient's answer above another's, {judge}"].append(float(np.mean(own)))
-    return found
-
-
 def row(name: str, values: Sequence[float]) -> str:
     """One line of the table: mean, interval and number of cases."""
     low, high = interval(values, 0.95, 2000)
@@ -92,10 +72,9 @@ def row(name: str, values: Sequence[float]) -> str:
 
 
 def measure(name: str, cases: list[Case], seed: int) -> None:
-    """Print the floors and the agreement on one source."""
+    """Print the floors on one source."""
     scores: Mapping[str, list[float]] = defaultdict(list)
     kinds: Mapping[str, list[float]] = defaultdict(list)
-    checks: Mapping[str, list[float]] = defaultdict(list)
     others: Mapping[str, list[float]] = defaultdict(list)
     chosen: Counter[str] = Counter()
     for train, test in tqdm(folds(cases, seed), desc=f"{name}, folds"):
@@ -113,11 +92,9 @@ def measure(name: str, cases: list[Case], seed: int) -> None:
                         dosed = dose_agreement(gold, grams(answer.prescription))
                         others[f"{floor}, dose overlap"].append(dosed["overlap"])
         chosen[str(Evidence(train).weights)] += 1
-        for check, values in audit(train, test).items():
-            checks[check] += values
     print(f"\n{name}: {len(cases)} cases, five folds, seed {seed}\n")
     print("| | mean | 95 % interval | cases |\n|---|---|---|---|")
-    for table in (scores, kinds, checks, others):
+    for table in (scores, kinds, others):
         print("\n".join(row(what, values) for what, values in table.items()), flush=True)
     print("\nweights: " + "; ".join(f"{n} x ({w})" for w, n in chosen.most_common()))
 

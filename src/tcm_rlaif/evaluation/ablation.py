@@ -12,8 +12,9 @@ from tcm import metrics
 from tcm.cases import splits
 from tcm_rlaif.evaluation import stats, tables
 from tcm_rlaif.study import params
+from tcm_rlaif.study.notebooks import TRAININGS
 from tcm_rlaif.study.plan import ABLATION, STAGES, plan, study_folder
-from tcm_rlaif.study.schema import TRAININGS, Params
+from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.stage import DONE, Stage
 
 

@@ -9,32 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tcm.metrics.intervals import interval
+
 
 def case_means(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Mean over seeds of a metric for each case and arm; rows are cases, columns arms (NaN where it does not apply)."""
     return scores.pivot_table(index="case_id", columns="arm", values=metric, aggfunc="mean", observed=True)
-
-
-def interval(values: Sequence[float], confidence: float, resamples: int, seed: int = 0) -> tuple[float, float]:
-    """Bootstrap interval of a mean (BCa; percentile where BCa is not defined).
-
-    Args:
-        values: one number per case.
-
-    Returns:
-        Lower and upper end; both the mean itself where all values are equal or there is only one.
-
-    Source:
-        Efron 1987 (BCa), as in `scipy.stats.bootstrap`.
-    """
-    values = np.asarray(values, float)
-    if len(values) < 2 or np.ptp(values) < 1e-12:
-        return (float(values.mean()),) * 2
-    kwargs = {"n_resamples": resamples, "confidence_level": confidence, "vectorized": True}
-    found = stats.bootstrap((values,), np.mean, method="BCa", rng=np.random.default_rng(seed), **kwargs)
-    if not np.isfinite([found.confidence_interval.low, found.confidence_interval.high]).all():
-        found = stats.bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(seed), **kwargs)
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
 def paired(a: Sequence[float], b: Sequence[float], confidence: float, resamples: int) -> dict[str, float | int]:

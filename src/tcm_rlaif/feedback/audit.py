@@ -1,21 +1,23 @@
-"""Is the judge worth listening to? Measured before anything is trained on its word, with a gate in front of DPO.
+"""Is the judge worth listening to? Measured before anything is trained on its word.
 
-All numbers are of the judge as it will be used: same mode, same prompts, training cases only.
+What it makes of physicians' answers is measured in `physicians`, what of all that closes the way to DPO in `gate`. All
+numbers are of the judge as it will be used: same mode, same prompts, training cases only.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from statistics import fmean
 from typing import Any
 
 from tcm.answers import parse
 from tcm.cases import Case
+from tcm.metrics.intervals import interval, of_groups, resampled, wilson
 from tcm.metrics.sets import herb_set, overlap
 from tcm_rlaif.feedback.cache import Cache
 from tcm_rlaif.feedback.defects import DEFECTS, Planted, plant
 from tcm_rlaif.feedback.judges.base import JUDGED, Item, Judge, Mode, Question, Verdict, comparisons
 from tcm_rlaif.feedback.labelling import JudgeRun, judge_items
-from tcm_rlaif.study.schema import Params
 
 
 def audit_judges(
@@ -41,7 +43,8 @@ def audit_judges(
 
     Returns:
         Plain values for JSON: ``detection`` (rows by defect), ``order_flip_rate``, ``tie_rate``, ``self_consistency``,
-        ``length_correlation``, ``kendall_tau`` (each with its ``n`` and value, None where it cannot be measured),
+        ``length_correlation``, ``kendall_tau`` (each with ``n``, ``value`` and the ends ``low`` and ``high`` of its
+        interval over cases, None where it cannot be measured),
         ``agreement`` between judges, ``impossible`` defects, ``counts`` and ``cost``.
     """
     planted, impossible = plant(cases, per_kind=planted_per_kind, seed=seed)
@@ -88,11 +91,26 @@ def detection(planted: Sequence[Planted], verdicts: Sequence[Verdict]) -> list[d
                 "rate": found / len(scores) if scores else None,
             }
         )
+        rows[-1]["low"], rows[-1]["high"] = wilson(found, len(scores)) if scores else (None, None)
     return rows
 
 
-def _measured(values: Sequence[float], share: bool = False) -> dict[str, Any]:
-    return {"value": float(fmean(values)) if values else None, "n": len(values)}
+def _measured(by_case: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Mean of values in 0..1 with its interval over cases."""
+    groups = [values for values in by_case.values() if values]
+    if not groups:
+        return _reading(None, 0)
+    values = [value for group in groups for value in group]
+    return _reading(fmean(values), len(values), of_groups(groups))
+
+
+def _reading(value: float | None, n: int, ends: tuple[float | None, float | None] = (None, None)) -> dict[str, Any]:
+    return {"value": None if value is None else float(value), "n": n, "low": ends[0], "high": ends[1]}
+
+
+def _over_prompts(taus: Sequence[float | None]) -> dict[str, Any]:
+    found = [tau for tau in taus if tau is not None]
+    return _reading(fmean(found), len(found), interval(found)) if found else _reading(None, 0)
 
 
 def order_flip_rate(run: JudgeRun) -> dict[str, Any]:
@@ -101,14 +119,14 @@ def order_flip_rate(run: JudgeRun) -> dict[str, Any]:
     From pairwise and listwise replies; pointwise scoring shows one text at a time and has no order. For a judge with
     probabilities the preferred side counts, else the verdict, tie included.
     """
-    flips = []
+    flips: dict[str, list[float]] = {}
     for question, reply in run.replies.items():
         mirrored = Question(question.mode, question.case, question.texts[::-1], question.repeat)
         back = run.replies.get(mirrored)
         if question.mode == "pointwise" or question.texts > mirrored.texts or back is None:
             continue
         if reply.status == back.status == JUDGED:
-            flips += _flips(question, reply.values, back.values, run.soft)
+            flips.setdefault(question.case.id, []).extend(_flips(question, reply.values, back.values, run.soft))
     return _measured(flips)
 
 
@@ -127,15 +145,15 @@ def _sign(x: float) -> int:
 
 def tie_rate(run: JudgeRun, items: Sequence[Item]) -> dict[str, Any]:
     """Share of pairs of different candidates of a prompt between which the judge sees no difference."""
-    ties = []
+    ties: dict[str, list[float]] = {}
     for item, verdict in zip(items, run.verdicts, strict=True):
         if run.mode == "pairwise":
             repeats = 1 + max((q.repeat for q in run.replies), default=0)
             rows = comparisons(item, run.replies, run.soft, repeats).values()
-            ties += [c == 0.5 for row in rows for c in row if not isinstance(c, str)]
+            found = [c == 0.5 for row in rows for c in row if not isinstance(c, str)]
         else:
-            scores = list(dict(zip(item.candidates, verdict.scores, strict=True)).values())
-            ties += [a == b for a, b in combinations([s for s in scores if s is not None], 2)]
+            found = [a == b for a, b in combinations(_scored(item, verdict).values(), 2)]
+        ties.setdefault(item.case.id, []).extend(found)
     return _measured(ties)
 
 
@@ -145,18 +163,15 @@ def self_consistency(run: JudgeRun) -> dict[str, Any]:
     for question, reply in run.replies.items():
         if reply.status == JUDGED:
             by_question.setdefault((question.case.id, question.texts), []).append(reply.values)
-    distances = []
-    for values in by_question.values():
-        distances += [1 - fmean(abs(x - y) for x, y in zip(a, b, strict=True)) for a, b in combinations(values, 2)]
+    distances: dict[str, list[float]] = {}
+    for (case, _), values in by_question.items():
+        found = [1 - fmean(abs(x - y) for x, y in zip(a, b, strict=True)) for a, b in combinations(values, 2)]
+        distances.setdefault(case, []).extend(found)
     return _measured(distances)
 
 
-def _centred(rows: Sequence[tuple[list[float], list[float]]]) -> tuple[list[float], list[float]]:
-    xs, ys = [], []
-    for x, y in rows:
-        xs += [round(v - fmean(x), 9) for v in x]  # rounded, lest noise of the subtraction breaks ties
-        ys += [round(v - fmean(y), 9) for v in y]
-    return xs, ys
+def _centred(values: Sequence[float]) -> list[float]:
+    return [round(v - fmean(values), 9) for v in values]  # rounded, lest noise of the subtraction breaks ties
 
 
 def _scored(item: Item, verdict: Verdict) -> dict[str, float]:
@@ -168,13 +183,17 @@ def length_correlation(items: Sequence[Item], verdicts: Sequence[Verdict]) -> di
 
     Centred, since a prompt that needs long answers says nothing about what the judge likes.
     """
+    scored = [s for s in (_scored(i, v) for i, v in zip(items, verdicts, strict=True)) if len(s) > 1]
+    prompts = [(_centred([float(len(t)) for t in s]), _centred(list(s.values()))) for s in scored]
+    value, n = _spearman(prompts), sum(map(len, scored))
+    return _reading(None, n) if math.isnan(value) else _reading(value, n, resampled(_spearman, prompts))
+
+
+def _spearman(prompts: Sequence[tuple[list[float], list[float]]]) -> float:
     from scipy.stats import spearmanr
 
-    rows = [(s, v) for s in (_scored(i, v) for i, v in zip(items, verdicts, strict=True)) for v in [list(s.values())]]
-    lengths, scores = _centred([([float(len(t)) for t in s], v) for s, v in rows if len(s) > 1])
-    if len(set(lengths)) < 2 or len(set(scores)) < 2:
-        return {"value": None, "n": len(scores)}
-    return {"value": float(spearmanr(lengths, scores).statistic), "n": len(scores)}
+    x, y = ([value for prompt in prompts for value in prompt[side]] for side in (0, 1))
+    return float(spearmanr(x, y).statistic) if len(set(x)) > 1 and len(set(y)) > 1 else math.nan
 
 
 def _tau(x: Sequence[float], y: Sequence[float]) -> float | None:
@@ -196,7 +215,7 @@ def kendall_tau_with_gold(items: Sequence[Item], verdicts: Sequence[Verdict]) ->
         scored = _scored(item, verdict)
         f1 = [overlap(gold, herb_set(parse(text).answer.herbs, "base"))["f1"] for text in scored]
         taus.append(_tau(list(scored.values()), f1))
-    return _measured([t for t in taus if t is not None])
+    return _over_prompts(taus)
 
 
 def agreement(runs: dict[str, JudgeRun]) -> list[dict[str, Any]]:
@@ -207,61 +226,17 @@ def agreement(runs: dict[str, JudgeRun]) -> list[dict[str, Any]]:
         for one, other in zip(a.verdicts, b.verdicts, strict=True):
             both = [(x, y) for x, y in zip(one.scores, other.scores, strict=True) if x is not None and y is not None]
             taus.append(_tau([x for x, _ in both], [y for _, y in both]))
-        rows.append({"judges": [a.name, b.name]} | _measured([t for t in taus if t is not None]))
+        rows.append({"judges": [a.name, b.name]} | _over_prompts(taus))
     return rows
 
 
 def readings(audit: dict[str, Any]) -> list[dict[str, Any]]:
-    """The audit's single numbers as rows `reading`, `judge`, `value`, `n`; value None where it cannot be measured."""
-    rows = []
-    for name in ("order_flip_rate", "tie_rate", "self_consistency"):
-        for who, found in audit[name].items():
-            rows.append({"reading": name, "judge": who, "value": found["value"], "n": found["n"]})
-    for name in ("length_correlation", "kendall_tau"):
-        rows.append({"reading": name, "judge": "all", "value": audit[name]["value"], "n": audit[name]["n"]})
-    for pair in audit["agreement"]:
-        rows.append(
-            {"reading": "agreement", "judge": " / ".join(pair["judges"]), "value": pair["value"], "n": pair["n"]}
-        )
-    return rows
-
-
-def gate(audit: dict[str, Any], P: Params) -> list[dict[str, Any]]:
-    """Thresholds of the parameters that an audit fails; an empty list opens the gate.
-
-    What could not be measured (no pregnant patient, no gold answer, no order in pointwise mode) fails nothing; that the
-    audit says None there is for the reader to see.
-
-    Returns:
-        Rows ``{"threshold", "value", "limit", "reason"}``.
-    """
-    checks = [
-        ("audit_min_detection", r["rate"], P.audit_min_detection, f"sees {r['defect']} in {r['detected']} of {r['n']}")
-        for r in audit["detection"]
+    """The audit's single numbers as rows `reading`, `judge`, `value`, `low`, `high`, `n`; None where not measurable."""
+    found = [(name, who, row) for name in ("order_flip_rate", "tie_rate", "self_consistency")
+             for who, row in audit[name].items()]  # fmt: skip
+    found += [(name, "all", audit[name]) for name in ("length_correlation", "kendall_tau")]
+    found += [("agreement", " / ".join(row["judges"]), row) for row in audit["agreement"]]
+    return [
+        {"reading": name, "judge": who} | {key: row[key] for key in ("value", "low", "high", "n")}
+        for name, who, row in found
     ]
-    checks.append(("audit_min_kendall_tau", audit["kendall_tau"]["value"], P.audit_min_kendall_tau,
-                   "hardly ranks candidates as herb F1 with the gold prescription does"))  # fmt: skip
-    failed = [_row(*check) for check in checks if check[1] is not None and check[1] < check[2]]
-    length = audit["length_correlation"]["value"]
-    upper = [
-        ("audit_max_flip_rate", rate["value"], P.audit_max_flip_rate, f"({judge}) says otherwise in the other order")
-        for judge, rate in audit["order_flip_rate"].items()
-    ]
-    upper.append(("audit_max_length_correlation", None if length is None else abs(length),
-                  P.audit_max_length_correlation, "scores follow the length of the answer"))  # fmt: skip
-    return failed + [_row(*check) for check in upper if check[1] is not None and check[1] > check[2]]
-
-
-def _row(threshold: str, value: float, limit: float, reason: str) -> dict[str, Any]:
-    return {"threshold": threshold, "value": value, "limit": limit, "reason": f"the judge {reason}"}
-
-
-def gate_message(failed: Sequence[dict[str, Any]], P: Params) -> str:
-    """Why training must not start, or an empty string."""
-    if not failed:
-        return ""
-    reasons = "; ".join(
-        f"{row['reason']} ({row['threshold']}: {row['value']:.2f}, limit {row['limit']:g})" for row in failed
-    )
-    advice = "overridden by audit_override" if P.audit_override else "mend the judge, or set audit_override: true"
-    return f"the judge failed its audit: {reasons}; {advice}"

@@ -84,7 +84,8 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
         "findings": ablation.findings(table, evidence, study),
         "safety": tables.safety_table(evidence.tables).reset_index().to_dict("records"),
         "judge": {
-            name: {k: v[k] for k in ("detection", "readings", "counts", "cost")} for name, v in evidence.labels.items()
+            name: {k: v[k] for k in ("detection", "readings", "physicians", "gate", "preflight", "counts", "cost")}
+            for name, v in evidence.labels.items()
         },
         "made_with": {"src": stage.source_hash(), "runs": stage.made_with(study)},
         "dpo": ablation.training_rows(evidence).to_dict("records"),

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tcm_rlaif.study import params
+from tcm_rlaif.study.notebooks import NOTEBOOKS, TRAININGS
 from tcm_rlaif.study.params import ROOT
-from tcm_rlaif.study.schema import NOTEBOOKS, TRAININGS, Params
+from tcm_rlaif.study.schema import Params
 
 STAGES = tuple(NOTEBOOKS)
 ABLATION = STAGES[-1]

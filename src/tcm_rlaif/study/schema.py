@@ -1,51 +1,18 @@
 """Every parameter of a study, once: meaning, unit, range, and where its default comes from.
 
 The defaults are the embedded default study. Keys are flat and begin with the name of the stage that is the first to
-read them (`NOTEBOOKS`), so an arm that changes `dpo_beta` shares every earlier stage with the other arms.
+read them (`notebooks.NOTEBOOKS`), so an arm that changes `dpo_beta` shares every earlier stage with the other arms.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from tcm_rlaif.study.notebooks import TRAININGS
+
 OURS = "our choice"
 
-
-@dataclass(frozen=True)
-class Notebook:
-    """One of the ordered notebooks: a stage of the study.
-
-    Args:
-        role: what the stages that read its output call it.
-        keys: prefixes of the parameters that it is the first to read.
-        gpu: whether it is worth a GPU.
-    """
-
-    role: str
-    keys: tuple[str, ...]
-    gpu: bool = True
-
-
-NOTEBOOKS = {
-    "00_base_model": Notebook("base", ("base_",)),
-    "01_data_prep": Notebook("data", ("data_",), gpu=False),
-    "02_sft": Notebook("sft", ("sft_", "lora_")),
-    "03_rlaif_labels": Notebook("labels", ("candidate_", "judge", "audit_")),
-    "04_dpo": Notebook("dpo", ("pair_", "preference_", "dpo_")),
-    "05_evaluate": Notebook("evaluation", ("eval_",)),
-    "06_ablation": Notebook("ablation", ("ablation_",), gpu=False),
-}
-"""All stages in their order."""
-
-TRAININGS = {
-    "none": (),
-    "sft": ("02_sft",),
-    "dpo": ("03_rlaif_labels", "04_dpo"),
-    "sft_dpo": ("02_sft", "03_rlaif_labels", "04_dpo"),
-}
-"""`training` -> the stages that an arm goes through between its data and its evaluation."""
 
 MAX_ARM_KEYS = 3
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # of a study: it becomes a folder
@@ -189,8 +156,18 @@ class Params(BaseModel):
     candidate_engine: Literal["transformers", "vllm"] = key(
         "transformers", "what samples; vllm has to be installed beside, and is not covered by the tests on a GPU"
     )
-    judge: Annotated[tuple[Literal["rubric", "openai", "transformers"], ...], Names] = key(
-        ("rubric",), "who labels; more than one is a jury whose ranks are averaged", min_length=1
+    judge: Annotated[tuple[Literal["rubric", "evidence", "openai", "transformers"], ...], Names] = key(
+        ("rubric",),
+        "who labels; `evidence` is the rubric with the agreement that training answers lead to expect; more than one "
+        "is a jury whose ranks are averaged",
+        min_length=1,
+    )
+    judge_agreement_weight: Float = key(
+        4.0,
+        "evidence: weight of the expected herb F1 beside the rubric's score, which counts 1",
+        "",
+        "our choice: the best mean of patient and order agreement within 8 of 10 training parts of BEST4SDT and MTCMB",
+        ge=0,
     )
     judge_mode: Literal["pointwise", "pairwise", "listwise"] = key("pointwise", "how a model judge is asked")
     judge_model: str = key("", "openai: model name; transformers: hub id, folder or .gguf file")
@@ -208,8 +185,15 @@ class Params(BaseModel):
     judge_repeats: Int = key(1, "times each judgement is asked, for self-consistency", "times", ge=1)
     judge_sees_gold: bool = key(False, "whether the judge may read the gold answer")
     judge_replay_only: bool = key(False, "openai: answer from the cache alone; a miss is a counted category")
-    audit_cases: Int = key(60, "training cases on which the judge is audited", "cases", ge=4)
-    audit_min_detection: Share = key(0.8, "lowest detection rate of any planted defect", "share")
+    audit_cases: Int = key(60, "cases on which the judge is audited", "cases", ge=4)
+    audit_min_detection: Share = key(
+        0.8,
+        "lowest detection rate of any planted defect; a limit fails where the whole interval lies beyond it",
+        "share",
+    )
+    audit_min_own_above_other: Share = key(
+        0.5, "lowest share of other patients' answers below this patient's", "share", "our choice: chance"
+    )
     audit_max_flip_rate: Share = key(
         0.35, "highest share of verdicts that change with the order of the answers", "share"
     )

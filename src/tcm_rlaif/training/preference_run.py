@@ -1,13 +1,14 @@
 """Preference training under watch: DPO or its control, in one round or several, with the health panel."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcm.cases import Case, read_split
 from tcm_rlaif.feedback import candidates, labels
-from tcm_rlaif.feedback.judges import make_judges, rubric
+from tcm_rlaif.feedback.judges import COMPUTED, make_judges
 from tcm_rlaif.feedback.pairs import pairs_of
 from tcm_rlaif.models.logps import answer_logps
 from tcm_rlaif.study.stage import Stage
@@ -58,7 +59,15 @@ class PreferenceRun:
 
     def _panel(self) -> HealthPanel:
         pairs = self.pairs[:WATCHED_PAIRS]
-        return HealthPanel(self.model, self.tokenizer, self.watched, pairs, _rubric_score, self.P, self.stage.seed)
+        return HealthPanel(self.model, self.tokenizer, self.watched, pairs, self.score, self.P, self.stage.seed)
+
+    @cached_property
+    def score(self) -> Callable[[Case, str], float]:
+        """What the panel scores answers by: the first judge that computes, or the rubric where a model judges alone."""
+        name = next((name for name in self.P.judge if name in COMPUTED), "rubric")
+        P = self.P.model_copy(update={"judge": (name,)})
+        (judge,) = make_judges(P, read_split(self.stage.inputs["data"], "train"))
+        return judge.score
 
     def first_loss(self) -> dict[str, float | None]:
         """Loss and margin before the first step; None where no DPO is trained (no pair, or the control)."""
@@ -103,14 +112,15 @@ class PreferenceRun:
 
     def _next_round(self, number: int) -> None:
         self.panel.restore()
-        cases = read_split(self.stage.inputs["data"], "train")[: self.P.candidate_prompts or None]
+        training_cases = read_split(self.stage.inputs["data"], "train")
+        cases = training_cases[: self.P.candidate_prompts or None]
         folder = self.stage.folder / f"round{number}"
         folder.mkdir(exist_ok=True)
         seed = self.stage.seed + 1000 * number  # fresh draws: the same seed would repeat the answers of round one
         items, _ = candidates.sample_candidates(
             self.model.eval(), self.tokenizer, cases, self.P, seed, folder / "candidates.jsonl"
         )
-        report = labels.judge(make_judges(self.P), items, self.P, folder)
+        report = labels.judge(make_judges(self.P, training_cases), items, self.P, folder)
         found = pairs_of(items, report.verdicts, self.P, seed)
         if not found.rows:
             raise ValueError(f"round {number} has no pair left: lower pair_margin or set dpo_rounds to {number - 1}")
@@ -127,7 +137,3 @@ class PreferenceRun:
         """
         self.model.save_pretrained(folder, selected_adapters=["default"])
         return adapters.trained(self.trainer) if self.trainer else self.model.eval()
-
-
-def _rubric_score(case: Case, text: str) -> float:
-    return rubric.total(rubric.criteria(case, text))

@@ -11,6 +11,7 @@ from tcm.invented import invent_cases
 from tcm.prescriptions.safety import audit as safety_audit
 from tcm_rlaif.feedback import audit as a
 from tcm_rlaif.feedback import defects as d
+from tcm_rlaif.feedback.gate import failures, gate
 from tcm_rlaif.feedback.judges.base import Item, Question, Reply, Verdict
 from tcm_rlaif.feedback.judges.rubric import RubricJudge
 from tcm_rlaif.feedback.labelling import JudgeRun
@@ -76,7 +77,17 @@ def test_a_tie_a_preference_for_the_defect_and_no_judgement_are_no_detection():
     row = next(r for r in table if r["defect"] == "dose_times_5")
     assert row["n"] == 4 and row["rate"] == 0.25
     assert row["detected"] == row["tied"] == row["preferred"] == row["unjudged"] == 1
+    assert 0 < row["low"] < 0.25 < row["high"] < 1
     assert next(r for r in table if r["defect"] == "field_dropped")["rate"] is None
+
+
+def reading(found):
+    """Value and n; the ends of the interval must hold the value."""
+    if found["value"] is None:
+        assert found["low"] is found["high"] is None
+    else:
+        assert found["low"] - 1e-9 <= found["value"] <= found["high"] + 1e-9
+    return {"value": found["value"], "n": found["n"]}
 
 
 def run(mode, replies, soft=False):
@@ -90,19 +101,19 @@ def pair(x, y, repeat=0):
 def test_order_flip_rate_counts_pairs_whose_verdict_depends_on_the_order():
     agreeing = [(pair("甲", "乙"), (1.0,)), (pair("乙", "甲"), (0.0,))]
     flipping = [(pair("甲", "丙"), (1.0,)), (pair("丙", "甲"), (1.0,))]
-    assert a.order_flip_rate(run("pairwise", agreeing + flipping)) == {"value": 0.5, "n": 2}
+    assert reading(a.order_flip_rate(run("pairwise", agreeing + flipping))) == {"value": 0.5, "n": 2}
     unsure = [(pair("甲", "乙"), (0.9,)), (pair("乙", "甲"), (0.3,))]
-    assert a.order_flip_rate(run("pairwise", unsure, soft=True)) == {"value": 0.0, "n": 1}
+    assert reading(a.order_flip_rate(run("pairwise", unsure, soft=True))) == {"value": 0.0, "n": 1}
     lists = [(Question("listwise", case(), order), v) for order, v in
              [(("甲", "乙", "丙"), (1.0, 0.5, 0.0)), (("丙", "乙", "甲"), (0.5, 0.0, 1.0))]]  # fmt: skip
-    assert a.order_flip_rate(run("listwise", lists)) == {"value": pytest.approx(1 / 3), "n": 3}
+    assert reading(a.order_flip_rate(run("listwise", lists))) == {"value": pytest.approx(1 / 3), "n": 3}
     assert a.order_flip_rate(run("pointwise", [(Question("pointwise", case(), ("甲",)), (0.4,))]))["value"] is None
 
 
 def test_self_consistency_compares_repeats_of_the_same_question():
     same = [(pair("甲", "乙", r), (1.0,)) for r in range(3)]
     other = [(pair("乙", "甲", r), (v,)) for r, v in enumerate((1.0, 0.0))]
-    assert a.self_consistency(run("pairwise", same + other)) == {"value": 0.75, "n": 4}
+    assert reading(a.self_consistency(run("pairwise", same + other))) == {"value": 0.75, "n": 4}
 
 
 def answers(*sizes):
@@ -117,14 +128,17 @@ def verdict(*scores):
 def test_length_correlation_sees_a_judge_that_likes_long_answers():
     items = [Item(case(), answers(1, 3, 5, 8))]
     assert a.length_correlation(items, [verdict(0.1, 0.2, 0.3, 0.4)])["value"] == pytest.approx(1.0)
-    assert a.length_correlation(items, [verdict(0.5, 0.5, 0.5, 0.5)]) == {"value": None, "n": 4}
+    assert reading(a.length_correlation(items, [verdict(0.5, 0.5, 0.5, 0.5)])) == {"value": None, "n": 4}
 
 
 def test_kendall_tau_compares_scores_with_base_herb_f1_and_needs_gold():
     items = [Item(case(), answers(1, 2, 3, 8))]  # F1 with 黄芪 党参 甘草: 0.5, 0.8, 1.0, 0.55
-    assert a.kendall_tau_with_gold(items, [verdict(0.1, 0.8, 0.9, 0.5)]) == {"value": pytest.approx(1.0), "n": 1}
+    assert reading(a.kendall_tau_with_gold(items, [verdict(0.1, 0.8, 0.9, 0.5)])) == {
+        "value": pytest.approx(1.0),
+        "n": 1,
+    }
     without = [Item(case(answer=None), answers(1, 2))]
-    assert a.kendall_tau_with_gold(without, [verdict(0.1, 0.2)]) == {"value": None, "n": 0}
+    assert reading(a.kendall_tau_with_gold(without, [verdict(0.1, 0.2)])) == {"value": None, "n": 0}
 
 
 def small_audit(judges=None, mode="pairwise"):
@@ -140,7 +154,8 @@ def test_the_rubric_neither_flips_nor_wavers_and_ranks_as_gold_does():
     assert found["order_flip_rate"]["rubric"]["value"] == 0.0 and found["self_consistency"]["rubric"]["value"] == 1.0
     assert found["kendall_tau"]["value"] > 0.3 and found["kendall_tau"]["n"] == 12
     assert json.loads(json.dumps(found)) == found  # plain values
-    assert a.gate(found, Params(audit_max_length_correlation=0.9)) == []
+    found["physicians"] = {"rows": []}
+    assert failures(gate(found, Params(audit_max_length_correlation=0.95))) == []
 
 
 class LikesLength(RubricJudge):
@@ -153,7 +168,7 @@ class LikesLength(RubricJudge):
 
 def test_the_gate_closes_on_a_judge_that_only_likes_length_and_says_why():
     found = small_audit([LikesLength()], mode="pointwise")
-    failed = a.gate(found, Params())
+    failed = failures(gate(found | {"physicians": {"rows": []}}, Params()))
     names = [row["threshold"] for row in failed]
     assert "audit_max_length_correlation" in names and "audit_min_detection" in names
     length = next(row for row in failed if row["threshold"] == "audit_max_length_correlation")

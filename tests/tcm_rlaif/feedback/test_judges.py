@@ -178,7 +178,7 @@ def test_judges_come_from_the_parameters_in_their_order_and_hold_no_key(monkeypa
 
     monkeypatch.setenv("MY_KEY", "sk-secret")
     P = Params(judge=["openai", "rubric"], judge_model="m", judge_key_variable="MY_KEY", judge_concurrency=3)
-    endpoint, rules = make_judges(P)
+    endpoint, rules = make_judges(P, [])
     assert (endpoint.name, rules.name) == ("openai", "rubric")
     assert endpoint.concurrency == 3 and endpoint.key_variable == "MY_KEY" and not endpoint.sees_gold
     assert "sk-secret" not in repr(vars(endpoint))
@@ -191,6 +191,6 @@ def test_a_local_model_folder_becomes_a_judge(tmp_path):
     from tcm_rlaif.study.schema import Params
 
     build_tiny_model(tmp_path, ["失眠", "柴胡10g"])
-    (judge,) = make_judges(Params(judge=["transformers"], judge_model=str(tmp_path)))
+    (judge,) = make_judges(Params(judge=["transformers"], judge_model=str(tmp_path)), [])
     report = judge_items([judge], [Item(case(), ("甲", "乙方"))], mode="pairwise", progress=False)
     assert report.verdicts[0].status == "judged" and sum(report.verdicts[0].scores) == pytest.approx(1)

@@ -76,7 +76,7 @@ def test_a_candidate_with_a_unicode_line_separator_is_read_back(tmp_path) -> Non
 
 def test_the_rubric_judges_every_candidate_without_network(tmp_path) -> None:
     P = Params()
-    report = judge(make_judges(P), ITEMS, P, tmp_path)
+    report = judge(make_judges(P, []), ITEMS, P, tmp_path)
     assert [v.case_id for v in report.verdicts] == ["甲", "乙"]
     assert all(0 <= s <= 1 for v in report.verdicts for s in v.scores)
     first = report.verdicts[0].scores
@@ -87,11 +87,11 @@ def test_the_rubric_never_sees_the_gold_answer(tmp_path) -> None:
     P = Params()
     gold = Answer(disease="不寐", prescription=(PrescriptionItem(herb="附子", dose=9),))
     known = [Item(i.case.model_copy(update={"answer": gold}), i.candidates) for i in ITEMS]
-    scores = [[v.scores for v in judge(make_judges(P), x, P, tmp_path).verdicts] for x in (ITEMS, known)]
+    scores = [[v.scores for v in judge(make_judges(P, []), x, P, tmp_path).verdicts] for x in (ITEMS, known)]
     assert scores[0] == scores[1]
 
 
 def test_the_rubric_tells_its_criteria_with_weights() -> None:
-    (rubric,) = make_judges(Params())
+    (rubric,) = make_judges(Params(), [])
     (said,) = rubric.description(Question("pointwise", ITEMS[0].case, ITEMS[0].candidates[:1]))
     assert said.startswith("rubric, weights: ") and len(said.split(",")) > 3

@@ -106,7 +106,7 @@ def test_a_key_like_no_other_is_refused_with_all_keys() -> None:
         ({"data_columns": "主诉"}, "data_columns: Input should be a valid dictionary"),
         ({"arms": {"sft": None}}, "arms.sft: Input should be a valid dictionary"),
         ({"judge_mode": "tournament"}, "judge_mode: Input should be 'pointwise', 'pairwise' or 'listwise'"),
-        ({"judge": ["rubric", "oracle"]}, "judge.1: Input should be 'rubric', 'openai' or 'transformers'"),
+        ({"judge": ["rubric", "oracle"]}, "judge.1: Input should be 'rubric', 'evidence', 'openai' or 'transformers'"),
     ],
 )
 def test_a_wrong_type_is_refused_with_the_key_and_what_it_should_be(values, words) -> None:

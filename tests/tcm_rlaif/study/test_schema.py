@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tcm_rlaif.study import params
+from tcm_rlaif.study.notebooks import NOTEBOOKS
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.plan import STAGES, stage_of
-from tcm_rlaif.study.schema import NOTEBOOKS, OURS, Params
+from tcm_rlaif.study.schema import OURS, Params
 
 NOTEBOOK_FILES = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 STUDY_KEYS = {"study", "seeds", "arms", "training", "gpus"}

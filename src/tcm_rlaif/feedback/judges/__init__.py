@@ -1,21 +1,26 @@
 """Judges: who scores candidate answers. One module a judge, one line in `JUDGES`."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from tcm.cases import Case
 from tcm_rlaif.feedback.judges.base import Judge
 
 if TYPE_CHECKING:
     from tcm_rlaif.study.schema import Params
 
-JUDGES = {"rubric": "rubric", "openai": "openai_judge", "transformers": "local"}
-"""`judge` -> its module, which has `from_params(P)`; imported when it is asked for."""
+JUDGES = {"rubric": "rubric", "evidence": "evidence_judge", "openai": "openai_judge", "transformers": "local"}
+"""`judge` -> its module, which has `from_params(P, training_cases)`; imported when it is asked for."""
+COMPUTED = ("evidence", "rubric")
+"""Judges that cost nothing to ask and have `score(case, text)`."""
 
 
-def make_judges(P: "Params") -> list[Judge]:
+def make_judges(P: "Params", training_cases: Sequence[Case]) -> list[Judge]:
     """The judges that the parameters name, in that order; more than one is a jury.
 
     Args:
         P: keys ``judge`` and ``judge_*``. The API key is no parameter: `judge_key_variable` says where it is.
+        training_cases: all of them; a judge that learns from answers takes those that SFT may see.
     """
-    return [import_module(f"{__name__}.{JUDGES[name]}").from_params(P) for name in P.judge]
+    return [import_module(f"{__name__}.{JUDGES[name]}").from_params(P, training_cases) for name in P.judge]

@@ -116,7 +116,7 @@ class Judge(Protocol):
     """A judge answers questions; all else (order swapping, storing, counting, Borda) is done for it.
 
     Args:
-        name: ``rubric``, ``openai`` or ``transformers``.
+        name: ``rubric``, ``evidence``, ``openai`` or ``transformers``.
         soft: its pairwise replies are probabilities (averaged over orders) rather than choices (must agree).
         stored: replies are worth storing; False where computing again is cheaper than reading.
         spent: requests and tokens that the cache records; set before asking, for judges with a budget.

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from tcm.cases import Case
 from tcm_rlaif.feedback.judges import prompt_text
 from tcm_rlaif.feedback.judges.base import JUDGED, JudgeError, Mode, Question, Record, Reply
 from tcm_rlaif.models.loading import load_base
@@ -20,7 +21,7 @@ CHOICES = ("A", "B")
 RATINGS = ("1", "2", "3", "4", "5")
 
 
-def from_params(P: Params) -> "LocalJudge":
+def from_params(P: Params, training_cases: Sequence[Case]) -> "LocalJudge":
     """The judge that the parameters describe; loads its model."""
     model, tokenizer = load_base(P.judge_model, P)
     return LocalJudge(model.eval(), tokenizer, model_name=P.judge_model, sees_gold=P.judge_sees_gold)

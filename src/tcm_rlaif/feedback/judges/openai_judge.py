@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, takewhile
 from typing import Any
 
+from tcm.cases import Case
 from tcm_rlaif.feedback.judges import prompt_text
 from tcm_rlaif.feedback.judges.base import JUDGED, Mode, Question, Record, Reply
 from tcm_rlaif.feedback.judges.endpoint import FORMAT_WORDS, Endpoint, Failure
@@ -34,7 +35,7 @@ _TOO_LONG = re.compile(r"too (?:large|long)|context|exceed", re.I)  # of a promp
 REPEAT_TEMPERATURE = 0.7  # repeats measure how stable a judge is: at temperature 0 they would only repeat
 
 
-def from_params(P: Params) -> "OpenAIJudge":
+def from_params(P: Params, training_cases: Sequence[Case]) -> "OpenAIJudge":
     """The judge that the parameters describe."""
     return OpenAIJudge(
         P.judge_model,

@@ -45,7 +45,7 @@ UNCHANGED = 0.8  # credit of the previous prescription as it was: sometimes righ
 RULE_SHARE = 0.25  # part of `coverage` for the modification rules (加减) that the findings call for
 
 
-def from_params(P: Params) -> "RubricJudge":
+def from_params(P: Params, training_cases: Sequence[Case]) -> "RubricJudge":
     """The judge; no parameter concerns it."""
     return RubricJudge()
 
@@ -72,18 +72,29 @@ class RubricJudge:
             rows = []
             for text in question.texts:
                 if (question.case.id, text) not in known:
-                    known[question.case.id, text] = criteria(question.case, text)
+                    known[question.case.id, text] = self.criteria(question.case, text)
                 rows.append(known[question.case.id, text])
-            record(question, _reply(question.mode, rows))
+            record(question, self._reply(question.mode, rows))
 
+    def criteria(self, case: Case, text: str) -> dict[str, float]:
+        """Each criterion that applies, 0..1."""
+        return criteria(case, text)
 
-def _reply(mode: Mode, rows: list[dict[str, float]]) -> Reply:
-    scores = [total(row) for row in rows]
-    if mode == "pointwise":
-        return Reply(JUDGED, (scores[0],), rows[0])
-    if mode == "pairwise":
-        return Reply(JUDGED, (0.5 if scores[0] == scores[1] else float(scores[0] > scores[1]),))
-    return Reply(JUDGED, tuple(scores))
+    def total(self, row: dict[str, float]) -> float:
+        """One score of the criteria, 0..1."""
+        return total(row)
+
+    def score(self, case: Case, text: str) -> float:
+        """Score of one answer, 0..1."""
+        return self.total(self.criteria(case, text))
+
+    def _reply(self, mode: Mode, rows: list[dict[str, float]]) -> Reply:
+        scores = [self.total(row) for row in rows]
+        if mode == "pointwise":
+            return Reply(JUDGED, (scores[0],), rows[0])
+        if mode == "pairwise":
+            return Reply(JUDGED, (0.5 if scores[0] == scores[1] else float(scores[0] > scores[1]),))
+        return Reply(JUDGED, tuple(scores))
 
 
 def total(row: dict[str, float]) -> float:
@@ -107,7 +118,7 @@ def criteria(case: Case, text: str) -> dict[str, float]:
         "coherence": explained * coherence(answer, case),
         "safety": safety(answer, case),
         "dose": dose(answer, case),
-        "format": format_score(answer, text, parsed.unread),
+        "format": format_score(answer, text, (*parsed.unread, *parsed.remarks)),
         "repetition": repetition(answer, text),
     }
     if case.previous_answer is not None and case.previous_answer.prescription:
@@ -129,12 +140,12 @@ def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
-def format_score(answer: Answer, text: str, unread: Iterable[str]) -> float:
-    """Share of the parts that the layout asks for, times the share of the text that could be read."""
+def format_score(answer: Answer, text: str, beside: Iterable[str]) -> float:
+    """Share of the parts that the layout asks for, times the share of the text that is part of it (no remark)."""
     items = answer.prescription
     parts = [bool(answer.disease), bool(answer.syndrome), bool(answer.treatment_principle), bool(answer.formula)]
     parts += [bool(items), bool(answer.packets), _mean(item.dose is not None for item in items)]
-    return _mean(parts) * (1 - min(1.0, sum(map(len, unread)) / max(len(text), 1)))
+    return _mean(parts) * (1 - min(1.0, sum(map(len, beside)) / max(len(text), 1)))
 
 
 def coherence(answer: Answer, case: Case) -> float:

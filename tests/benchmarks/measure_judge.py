@@ -1,0 +1,119 @@
+"""Measures how far judges agree with physicians on public cases, and which weight of `agreement` training cases want.
+
+Five folds by group. For every fold the weight with the best mean of patient and order agreement is chosen on the
+training part alone (each training case judged without its own group), and measured on the test part beside every weight
+of the grid and popularity. The judge's favourite is what it likes best of three answers: minimum Bayes risk, rule,
+popularity. Herb F1 at base level, 95 % intervals over cases.
+No test: run it by hand with ``python tests/benchmarks/measure_judge.py``.
+"""
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from measure_evidence import PLACES, f1, folds, row
+from tqdm import tqdm
+
+from tcm.answers import parse, write
+from tcm.cases import Answer, Case
+from tcm.evidence import Evidence, Weights
+from tcm.metrics.floors import expert_rule
+from tcm.sources import SOURCES
+from tcm_rlaif.feedback.judges.rubric import criteria, total
+from tcm_rlaif.feedback.physicians import GAP
+
+GRID = (0.0, 0.5, 1.0, 2.0, 4.0, 10.0, 1e6)
+"""Weights of `agreement` beside the rubric's 1; the last is agreement alone."""
+
+
+def rubric(case: Case, answer: Answer) -> float:
+    """The rubric's score of an answer."""
+    return total(criteria(case, write(answer)))
+
+
+def expected(about, answers: Sequence[Answer]) -> np.ndarray:
+    """Expected F1, shape (cases, answers)."""
+    return np.array([[found.expected_f1(answer.herbs) for answer in answers] for found in about])
+
+
+def patient(score: np.ndarray) -> list[float]:
+    """Per case, share of other patients' answers that score below its own; a tie is half."""
+    own = np.diag(score)[:, None]
+    above = (own > score) + 0.5 * (own == score)
+    return [float(np.delete(line, i).mean()) for i, line in enumerate(above)]
+
+
+def order(score: np.ndarray, agree: np.ndarray) -> list[float]:
+    """Per case, share of pairs of other patients' answers (F1 gap of 0.1 or more) scored in the order of their F1."""
+    found = []
+    for i in range(len(score)):
+        s, a = np.delete(score[i], i), np.delete(agree[i], i)
+        ds, da = s[:, None] - s[None, :], a[:, None] - a[None, :]
+        wide = np.triu(np.abs(da) >= GAP)
+        if wide.any():
+            found.append(float(((np.sign(ds) == np.sign(da)) + 0.5 * (ds == 0))[wide].mean()))
+    return found
+
+
+def label(weight: float) -> str:
+    """What a weight of the grid makes of the judge."""
+    return {GRID[0]: "rubric", GRID[-1]: "agreement alone"}.get(weight, f"rubric + {weight:g} agreement")
+
+
+def chosen_weight(rules: np.ndarray, hoped: np.ndarray, agree: np.ndarray) -> float:
+    """The weight of the grid with the best mean of patient and order agreement."""
+    scores = {w: (rules + w * hoped) / (1 + w) for w in GRID}
+    return max(GRID, key=lambda w: np.mean(patient(scores[w])) + np.mean(order(scores[w], agree)))
+
+
+def measure(name: str, cases: list[Case], seed: int) -> None:
+    """Print one source's table."""
+    place = {case.id: i for i, case in enumerate(cases)}
+    gold = [case.answer for case in cases]
+    agree = np.array([[f1(one, other) for other in gold] for one in gold])
+    rules = np.array([[rubric(case, other) for other in gold] for case in tqdm(cases, desc=f"{name}, rubric")])
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    chosen: Counter[float] = Counter()
+    for train, test in tqdm(folds(cases, seed), desc=f"{name}, folds"):
+        evidence, popular = Evidence(train), Evidence(train, weights=Weights(0, 0, 1, 0))
+        inside, outside = (np.ix_(at, at) for at in ([place[case.id] for case in part] for part in (train, test)))
+        hoped = expected(evidence.about(train), [case.answer for case in train])
+        best = chosen_weight(rules[inside], hoped, agree[inside])
+        chosen[best] += 1
+        about, answers = evidence.about(test), [case.answer for case in test]
+        hoped, common = expected(about, answers), expected(popular.about(test), answers)
+        floors = [[x.answer for x in about], [parse(t).answer for t in expert_rule(train, test)]]
+        floors.append([x.answer for x in popular.about(test)])
+        ruled = np.array([[rubric(c, floor[i]) for i, c in enumerate(test)] for floor in floors])
+        hopes = np.array([[x.expected_f1(floor[i].herbs) for i, x in enumerate(about)] for floor in floors])
+        agreed = np.array([[f1(case.answer, floor[i]) for i, case in enumerate(test)] for floor in floors])
+        found["popularity"]["this patient's above another's"] += patient(common)
+        found["popularity"]["order agreement"] += order(common, agree[outside])
+        for what, w in [(label(w), w) for w in GRID] + [("weight chosen on training cases", best)]:
+            score, of_floors = (rules[outside] + w * hoped) / (1 + w), (ruled + w * hopes) / (1 + w)
+            found[what]["this patient's above another's"] += patient(score)
+            found[what]["order agreement"] += order(score, agree[outside])
+            found[what]["physician's above the favourite"] += list(map(float, np.diag(score) > of_floors.max(axis=0)))
+            found[what]["herb F1 of the favourite"] += agreed[of_floors.argmax(axis=0), range(len(test))].tolist()
+    print(f"\n{name}: {len(cases)} cases, five folds, seed {seed}\n")
+    print("| | mean | 95 % interval | cases |\n|---|---|---|---|")
+    for what, figures in found.items():
+        print("\n".join(row(f"{figure}, {what}", values) for figure, values in figures.items()), flush=True)
+    print("\nweights chosen on training parts: " + ", ".join(f"{n} x {w:g}" for w, n in chosen.most_common()))
+
+
+def main() -> None:
+    """Measure every source that is there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="of the folds")
+    options = parser.parse_args()
+    for name, path in PLACES.items():
+        if path.exists():
+            measure(name, SOURCES[name](path).cases, options.seed)
+        else:
+            print(f"{name}: no cases at {path}; set TCM_DATA to the folder that holds {path.parent.name}/")
+
+
+if __name__ == "__main__":
+    main()
