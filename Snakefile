@@ -16,13 +16,14 @@ STUDY = plan.study_folder(P).relative_to(params.ROOT)
 RUNS = {run.folder: run for run in plan.plan(P)}
 
 
+# Inputs are `ancient`: a run that was repeated by the same recipe is newer than those after it and leaves them standing.
 localrules:
     report,
 
 
 rule report:
     input:
-        [str(STUDY / folder / stage.DONE) for folder in RUNS],
+        [ancient(str(STUDY / folder / stage.DONE)) for folder in RUNS],
     output:
         touch(str(STUDY / PUBLISHED)),
     shell:
@@ -35,7 +36,7 @@ for run in RUNS.values():
         name:
             rule_name(run.folder)
         input:
-            [str(STUDY / folder / stage.DONE) for _, folder in run.inputs],
+            [ancient(str(STUDY / folder / stage.DONE)) for _, folder in run.inputs],
         output:
             str(STUDY / run.folder / stage.DONE),
         params:
