@@ -255,10 +255,10 @@ def test_no_damaged_answer_raises(answer, data):
         "\n",
     ],
 )
-def test_time_grows_no_faster_than_the_text(unit):
-    start = time.perf_counter()
+def test_no_text_sends_the_reader_round_in_circles(unit):
+    start = time.process_time()  # of this process alone: a busy machine changes nothing
     parse("处方：柴胡10g，" + unit * (20_000 // len(unit)) + "x")
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 20, "a quadratic search would take minutes"
 
 
 def test_text_beyond_the_limit_is_reported_not_read():
