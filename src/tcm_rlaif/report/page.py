@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from tcm.files import write_text
+from tcm_rlaif.report import browser
 from tcm_rlaif.report.safe_html import POLICY, clean, problems
 from tcm_rlaif.report.show import table_html
+from tcm_rlaif.study import params
+from tcm_rlaif.study.params import SNAPSHOT
 from tcm_rlaif.study.plan import ABLATION
 from tcm_rlaif.study.timings import states
 
 HIDDEN_CELLS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
+CASES = "cases.html"  # the case browser beside a report
 SHOWN_TYPES = ("text/html", "text/markdown", "image/png", "image/jpeg", "text/plain")  # the first that an output has
 
 
@@ -24,13 +28,14 @@ class ReportError(RuntimeError):
     """A page that must not be published; the message lists why."""
 
 
-def to_html(notebook_path: str | Path, html_path: str | Path, title: str) -> Path:
+def to_html(notebook_path: str | Path, html_path: str | Path, title: str, cases: str = "") -> Path:
     """Write the page of an executed notebook, also of one that failed: then it says where.
 
     Args:
         notebook_path: the executed notebook.
         html_path: the page; replaced whole or not at all.
-        title: of the page, for the browser's tab.
+        title: of the page.
+        cases: the case browser beside it, to be linked; empty where there is none.
 
     Returns:
         ``html_path``.
@@ -40,18 +45,18 @@ def to_html(notebook_path: str | Path, html_path: str | Path, title: str) -> Pat
     """
     import nbformat
 
-    write_text(Path(html_path), page_of(nbformat.read(notebook_path, as_version=4), str(notebook_path), title))
+    write_text(Path(html_path), page_of(nbformat.read(notebook_path, as_version=4), str(notebook_path), title, cases))
     return Path(html_path)
 
 
-def page_of(notebook: Any, name: str, title: str) -> str:
-    """The page of a notebook in memory; `name` says where it came from. See `to_html`."""
+def page_of(notebook: Any, name: str, title: str, cases: str = "") -> str:
+    """The page of a notebook in memory; `name` says in errors where it came from. See `to_html`."""
     from nbconvert import HTMLExporter
 
     templates = str(Path(__file__).parent / "templates")
     exporter = HTMLExporter(template_name="study", extra_template_basedirs=[templates], exclude_anchor_links=True)
     exporter.register_filter("clean_html", clean)
-    page, _ = exporter.from_notebook_node(_prepared(notebook), {"page": _facts(notebook, Path(name).name, title)})
+    page, _ = exporter.from_notebook_node(_prepared(notebook), {"page": _facts(notebook, title, cases)})
     found = problems(page)
     if found:
         raise ReportError(f"{name}: the page would have {len(found)} problems:\n  " + "\n  ".join(found[:20]))
@@ -59,7 +64,7 @@ def page_of(notebook: Any, name: str, title: str) -> str:
 
 
 def publish(study: Path, reports: Path) -> Path:
-    """Write what a reader gets of a study: `report.html` and `results.json`, and a page of each run that stopped.
+    """Write what a reader gets of a study: report, case browser, `results.json`, and a page of each run that stopped.
 
     Args:
         study: folder of the study's runs; `06_ablation/notebook.ipynb` in it becomes the report.
@@ -87,7 +92,11 @@ def publish(study: Path, reports: Path) -> Path:
         write_text(unfinished, page_of(_unfinished(study, runs), str(study), f"{study.name}: not finished"))
         return unfinished
     title = f"{study.name}: SFT and RLAIF on a few TCM cases"
-    report = to_html(study / ABLATION / "notebook.ipynb", reports / "report.html", title)
+    ran_with, cases = study / SNAPSHOT, reports / CASES
+    if ran_with.exists():
+        browser.publish(params.load(ran_with), cases)
+    beside = CASES if cases.exists() else ""
+    report = to_html(study / ABLATION / "notebook.ipynb", reports / "report.html", title, beside)
     write_text(reports / "results.json", (study / ABLATION / "results.json").read_text("utf-8"))
     return report
 
@@ -126,10 +135,10 @@ def _prepared(notebook: Any) -> Any:
     return shown
 
 
-def _facts(notebook: Any, name: str, title: str) -> dict[str, Any]:
+def _facts(notebook: Any, title: str, cases: str) -> dict[str, Any]:
     """What the template shows around the cells."""
     run = notebook.metadata.get("papermill", {})
-    facts = [name]
+    facts = [title]
     if run.get("end_time"):
         facts += [f"executed {run['end_time'][:16].replace('T', ' ')} UTC", f"took {run.get('duration') or 0:.0f} s"]
     parameters = [
@@ -142,6 +151,7 @@ def _facts(notebook: Any, name: str, title: str) -> dict[str, Any]:
     return {
         "title": title, "policy": POLICY, "facts": facts, "failure": _failure(notebook),
         "first": prose[0][0] if prose else None, "sections": sections, "parameters": parameters,
+        "cases": cases,
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from tcm.metrics.floors import ATTACKS, FLOORS
 from tcm_rlaif.study.schema import DEFAULT_QUESTIONS, MAX_ARM_KEYS, Params
 
 ROOT = Path(__file__).resolve().parents[3]
+SNAPSHOT = "params.yaml"  # beside the runs of a study: what they are run with
 # what decides the cases (base_patterns: the diseases that invented cases are about) and how answers are compared
 NOT_OF_AN_ARM = ("data_", "base_patterns", "eval_", "ablation_")
 
