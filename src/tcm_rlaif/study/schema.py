@@ -169,6 +169,16 @@ class Params(BaseModel):
         "our choice: the best mean of patient and order agreement within 8 of 10 training parts of BEST4SDT and MTCMB",
         ge=0,
     )
+    judge_answers: Int = key(
+        0, "evidence: it knows only the first so many of the training answers that SFT sees (0 = all)", "answers", ge=0
+    )
+    judge_noise: Share = key(0.0, "a judge made worse: share of prompts whose scores are drawn by lot", "share")
+    judge_leave_out: Literal[
+        "", "agreement", "coverage", "coherence", "safety", "dose", "format", "repetition", "continuity"
+    ] = key("", "a judge made worse: the criterion that it does not know")
+    judge_bias: Float = key(
+        0.0, "a judge made worse: weight of the number of herbs beside its own score, which counts 1", ge=0
+    )
     judge_mode: Literal["pointwise", "pairwise", "listwise"] = key("pointwise", "how a model judge is asked")
     judge_model: str = key("", "openai: model name; transformers: hub id, folder or .gguf file")
     judge_base_url: str = key("", "openai: address of the endpoint; empty = the client's own default")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tcm.cases import Case
 from tcm_rlaif.feedback.judges.base import Judge
+from tcm_rlaif.feedback.judges.impaired import impaired
 
 if TYPE_CHECKING:
     from tcm_rlaif.study.schema import Params
@@ -23,4 +24,5 @@ def make_judges(P: "Params", training_cases: Sequence[Case]) -> list[Judge]:
         P: keys ``judge`` and ``judge_*``. The API key is no parameter: `judge_key_variable` says where it is.
         training_cases: all of them; a judge that learns from answers takes those that SFT may see.
     """
-    return [import_module(f"{__name__}.{JUDGES[name]}").from_params(P, training_cases) for name in P.judge]
+    judges = [import_module(f"{__name__}.{JUDGES[name]}").from_params(P, training_cases) for name in P.judge]
+    return [impaired(judge, P) if judge.name in COMPUTED else judge for judge in judges]

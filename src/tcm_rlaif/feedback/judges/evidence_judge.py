@@ -12,13 +12,13 @@ from tcm.answers import parse
 from tcm.cases import Case
 from tcm.evidence import CaseEvidence, Evidence
 from tcm_rlaif.feedback.judges import rubric
-from tcm_rlaif.feedback.judges.base import Question, Record
+from tcm_rlaif.feedback.judges.base import Question
 from tcm_rlaif.study.schema import Params
 
 
 def from_params(P: Params, training_cases: Sequence[Case]) -> "EvidenceJudge":
     """The judge, with the answers that SFT may see (`sft_cases`) as its evidence."""
-    seen = training_cases[: P.sft_cases or None]
+    seen = training_cases[: P.sft_cases or None][: P.judge_answers or None]
     return EvidenceJudge(Evidence(seen, P.data_near_duplicate), P.judge_agreement_weight)
 
 
@@ -45,22 +45,20 @@ class EvidenceJudge(rubric.RubricJudge):
             f"weights fitted on them: {self.evidence.weights}",
         ]
 
-    def ask(self, questions: Sequence[Question], record: Record) -> None:
-        """Weigh the evidence for all cases at once, then score every text."""
-        self._weigh(question.case for question in questions)
-        super().ask(questions, record)
-
     def criteria(self, case: Case, text: str) -> dict[str, float]:
         """The rubric's criteria and `agreement`."""
-        self._weigh([case])
+        self.prepare([case])
         agreement = self._about[case.id].expected_f1(parse(text).answer.herbs)
         return {**rubric.criteria(case, text), "agreement": round(agreement, 6)}
 
     def total(self, row: dict[str, float]) -> float:
         """Weighted mean of the rubric's score and `agreement`, 0..1."""
         rules = rubric.total({name: value for name, value in row.items() if name != "agreement"})
+        if "agreement" not in row:  # a judge made worse on purpose, see `impaired`
+            return rules
         return round((rules + self.weight * row["agreement"]) / (1 + self.weight), 6)
 
-    def _weigh(self, cases: Iterable[Case]) -> None:
+    def prepare(self, cases: Iterable[Case]) -> None:
+        """Weigh the evidence for all cases at once."""
         new = list({case.id: case for case in cases if case.id not in self._about}.values())
         self._about |= {about.case.id: about for about in self.evidence.about(new)}

@@ -65,8 +65,12 @@ class RubricJudge:
         """What it goes by: its criteria with their weights."""
         return ["rubric, weights: " + ", ".join(f"{name} {weight:g}" for name, weight in WEIGHTS.items())]
 
+    def prepare(self, cases: Iterable[Case]) -> None:
+        """Whatever is cheaper for many cases at once; the rubric has nothing of the kind."""
+
     def ask(self, questions: Sequence[Question], record: Record) -> None:
         """Score every text of every question, each once."""
+        self.prepare(question.case for question in questions)
         known: dict[tuple[str, str], dict[str, float]] = {}
         for question in questions:
             rows = []
