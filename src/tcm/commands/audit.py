@@ -1,8 +1,8 @@
-"""`audit`: prescriptions against the safety rules; no model needed.
+"""`audit`: prescriptions against the safety rules, and what a pharmacist would ask; no model needed.
 
 ``./study audit ROWS.jsonl [--json OUT]``: rows ``{"id", "prescription"}``, a text or a list of ``{"herb", "dose_g"}``,
-with ``pregnant``, ``age`` (years) and ``sex`` of the patient where they are known, and ``previous``, the prescription
-that a change (上方加…) refers to.
+with ``pregnant``, ``age`` (years) and ``sex`` of the patient where they are known, ``history``, the text of the record
+(drugs, allergies, breast-feeding), and ``previous``, the prescription that a change (上方加…) refers to.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from typing import Any
 from tcm.answers import REQUIRED, parse
 from tcm.commands.rows import AuditRow, items_of, read_rows, save
 from tcm.prescriptions.notation import ReadPrescription, read_prescriptions
+from tcm.prescriptions.review import review
 from tcm.prescriptions.safety import Finding, audit
 
 
@@ -26,7 +27,7 @@ def audit_rows(rows: Mapping[str, AuditRow]) -> list[dict[str, Any]]:
     """Audit every row; several prescriptions of one text (内服, 外洗) are audited apart.
 
     Returns:
-        One result a prescription: ``id``, ``use``, ``findings``, ``herbs`` as they were read, ``unread``, the text that
+        One result a prescription: ``id``, ``use``, ``findings``, ``review`` (see `review.review`), ``herbs`` as they were read, ``unread``, the text that
         was not, ``guessed``, herbs that had to be guessed at, and ``relative``: whether it changes a prescription that
         was not given, so that herbs are missing.
     """
@@ -41,6 +42,7 @@ def audit_rows(rows: Mapping[str, AuditRow]) -> list[dict[str, Any]]:
                     "id": row.id,
                     "use": read.use,
                     "findings": [f.model_dump() for f in findings],
+                    "review": [f.model_dump() for f in review(read.items, row.history, usage)],
                     "herbs": [item.herb for item in read.items],
                     "unread": list(read.unread),
                     "guessed": guessed,
@@ -73,11 +75,12 @@ def main(args: argparse.Namespace) -> int:
     results = audit_rows(read_rows(args.rows, AuditRow))
     save(args.json, results)
     for result in results:
-        findings = [Finding.model_validate(f) for f in result["findings"]]
+        findings, asked = ([Finding.model_validate(f) for f in result[kind]] for kind in ("findings", "review"))
         use = " (external)" if result["use"] == "external" else ""
-        print(f"{result['id']}{use}: {len(result['herbs'])} herbs, {len(findings)} findings{_reserve(result)}")
-        for f in findings:
-            print(f"  {f.severity:6}  {f.kind:15}  {' '.join(f.herbs)}  {f.detail}  [{f.rule}; {f.source}]")
+        print(f"{result['id']}{use}: {len(result['herbs'])} herbs, {len(findings)} findings, {len(asked)} questions"
+              f"{_reserve(result)}")  # fmt: skip
+        for mark, f in [(" ", f) for f in findings] + [("?", f) for f in asked]:
+            print(f" {mark}{f.severity:6}  {f.kind:15}  {' '.join(f.herbs)}  {f.detail}  [{f.rule}; {f.source}]")
         for kind in ("guessed", "unread"):
             for piece in result[kind]:
                 print(f"  {kind}  {piece}")

@@ -82,9 +82,10 @@ class ScoreRow(Row):
 
 
 class AuditRow(Row):
-    """A row of `audit`; `previous` is the prescription that this one may change."""
+    """A row of `audit`; `previous` is the prescription that this one may change, `history` what the record says."""
 
     prescription: str | tuple[HerbDose, ...]
+    history: StrictStr = ""
     previous: StrictStr | None = None
 
     @field_validator("prescription", mode="plain")

@@ -10,7 +10,7 @@ from importlib import resources
 
 from tcm.knowledge.parse import read_forms, read_formulas, read_herbs, read_patterns
 from tcm.knowledge.rows import keyed, read_rows
-from tcm.knowledge.types import INCOMPATIBILITY_KINDS, Formula, Herb, Incompatibility, Pattern
+from tcm.knowledge.types import INCOMPATIBILITY_KINDS, REVIEW_KINDS, Formula, Herb, Incompatibility, Pattern, ReviewRule
 
 DATA = resources.files(__package__)
 
@@ -100,6 +100,23 @@ def incompatibilities() -> tuple[Incompatibility, ...]:
                 row.text("note"),
             ),
         ).values()
+    )
+
+
+@cache
+def review_rules() -> tuple[ReviewRule, ...]:
+    """What a pharmacist asks of single herbs, see `prescriptions.review`."""
+    columns = ("kind", "herb", "when", "severity", "detail", "source")
+    return tuple(
+        ReviewRule(
+            row.one_of("kind", REVIEW_KINDS),
+            row.text("herb", required=True),
+            row.items("when"),
+            row.one_of("severity", ("high", "medium", "low")),
+            row.text("detail", required=True),
+            row.text("source", required=True),
+        )
+        for row in read_rows(DATA, "review_rules.tsv", columns)
     )
 
 

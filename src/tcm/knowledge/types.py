@@ -98,3 +98,24 @@ class Incompatibility:
     group_b: str
     source: str
     note: str
+
+
+REVIEW_KINDS = ("banned", "liver", "kidney", "interaction", "lactation")
+"""Kinds of rule in `review_rules.tsv`."""
+
+
+@dataclass(frozen=True)
+class ReviewRule:
+    """A question that a pharmacist asks of a herb.
+
+    Args:
+        herb: base herb or form.
+        when: words of the findings that it applies to, e.g. names of a western drug; empty = always.
+    """
+
+    kind: str
+    herb: str
+    when: tuple[str, ...]
+    severity: str
+    detail: str
+    source: str

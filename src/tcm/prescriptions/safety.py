@@ -58,6 +58,7 @@ class Finding(BaseModel):
     """One broken rule.
 
     Args:
+        kind: one of `KINDS`, or of `review.KINDS`.
         herbs: names as written in the prescription.
         rule: stable id, e.g. ``IC-18-01``, ``DOSE-HI``, ``PREG-禁用``.
         detail: what was found, for people.
@@ -66,7 +67,7 @@ class Finding(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Kind
+    kind: str
     severity: Literal["high", "medium", "low"]
     herbs: tuple[str, ...]
     rule: str

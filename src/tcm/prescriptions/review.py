@@ -1,0 +1,104 @@
+"""What a pharmacist asks about besides the safety rules (处方审核): findings that want an answer, none that forbids.
+
+Withdrawn and protected herbs, herbs that harm liver or kidneys, western drugs and allergies that the findings name,
+breast-feeding, a way of boiling that the pharmacopoeia asks for and nobody wrote, prescriptions of unusual size. Kept
+apart from `safety.audit`, whose findings judges and metrics go by: physicians leave most of these unsaid. Research only.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from tcm.cases import PrescriptionItem
+from tcm.knowledge import Herb, dose_in_g, herb_info, resolve_herb
+from tcm.knowledge.tables import review_rules
+from tcm.knowledge.types import REVIEW_KINDS
+from tcm.prescriptions.safety import Finding
+
+Kind = Literal["banned", "liver", "kidney", "interaction", "lactation", "allergy", "decoction", "size"]
+KINDS: tuple[Kind, ...] = Kind.__args__
+"""Everything that the review can find; the first of them come from `knowledge/review_rules.tsv`."""
+
+MANY_HERBS, MUCH_G = 25, 400
+"""Number of herbs, and their daily weight in g, beyond which a prescription is unusually large; our choice."""
+
+_ALLERGY = re.compile(
+    r"对([^，。；、,;]{1,12}?(?:、[^，。；,;]{1,12}?)*)(?:等药?)?(?:有)?过敏|([^，。；、,;：:对有无]{1,8})过敏史"
+)
+_NEGATED = re.compile("[无否未非][^，。；]{0,6}$")
+_TOGETHER = frozenset("先煎 后下 包煎".split())  # 烊化 冲服 另煎 are how a dispensary hands these out anyway
+
+
+def review(prescription: Sequence[PrescriptionItem], findings: str = "", usage: str = "") -> list[Finding]:
+    """Ask what a pharmacist would.
+
+    Args:
+        prescription: the herbs of one daily packet.
+        findings: what is known of the patient, as text: drugs, allergies and breast-feeding are looked for in it.
+            Nothing is assumed where it is silent.
+        usage: e.g. 水煎服.
+
+    Returns:
+        Findings in the order of `KINDS`; none where nothing has to be asked.
+    """
+    known = [(item, herb_info(name.canonical)) for item in prescription if (name := resolve_herb(item.herb))]
+    found = [*_by_rule(known, findings), *_allergies(known, findings), *_decoction(known, usage), *_size(prescription)]
+    return sorted(found, key=lambda finding: KINDS.index(finding.kind))
+
+
+def _by_rule(known: Sequence[tuple[PrescriptionItem, Herb]], findings: str) -> Iterator[Finding]:
+    for number, rule in enumerate(review_rules(), 1):
+        for item, herb in known:
+            said = next((word for word in rule.when if _affirmed(word, findings)), "")
+            if rule.herb in (herb.name, herb.base) and (said or not rule.when):
+                yield Finding(
+                    kind=rule.kind, severity=rule.severity, herbs=(item.herb,), rule=f"REVIEW-{number}",
+                    detail=f"{said}: {rule.detail}" if said else rule.detail, source=rule.source,
+                )  # fmt: skip
+
+
+def _affirmed(word: str, text: str) -> bool:
+    """Whether a word stands in a text without a negation before it (否认哺乳期 does not count)."""
+    places = (m.start() for m in re.finditer(re.escape(word), text, re.IGNORECASE))
+    return any(not _NEGATED.search(text[max(0, place - 8) : place]) for place in places)
+
+
+def _allergies(known: Sequence[tuple[PrescriptionItem, Herb]], findings: str) -> Iterator[Finding]:
+    """A herb that the findings say the patient is allergic to, in whatever form."""
+    for match in _ALLERGY.finditer(findings):
+        if _NEGATED.search(findings[max(0, match.start() - 8) : match.start()]):
+            continue
+        named = re.split("[、及和与或]", match[1] or match[2])
+        bases = {name.base for word in named if (name := resolve_herb(word.strip()))}
+        for item, herb in known:
+            if herb.base in bases:
+                yield Finding(
+                    kind="allergy", severity="high", herbs=(item.herb,), rule="ALLERGY",
+                    detail=f"the findings say {match[0]}", source="the record itself",
+                )  # fmt: skip
+
+
+def _decoction(known: Sequence[tuple[PrescriptionItem, Herb]], usage: str) -> Iterator[Finding]:
+    """先煎, 后下 or 包煎 that the pharmacopoeia asks for and neither the herb's note nor the usage says."""
+    for item, herb in known:
+        wanted = herb.handling if herb.handling in _TOGETHER else ""
+        if wanted and wanted not in item.note and not (item.herb in usage and wanted in usage):
+            yield Finding(
+                kind="decoction", severity="medium" if herb.toxicity else "low", herbs=(item.herb,),
+                rule=f"DECOCTION-{wanted}", detail=f"{herb.name}: {wanted} is not written", source=herb.source,
+            )  # fmt: skip
+
+
+def _size(prescription: Sequence[PrescriptionItem]) -> Iterator[Finding]:
+    """A prescription of many herbs or much weight; herbs without a dose in g are not weighed, and that is said."""
+    grams = [dose_in_g(item) for item in prescription]
+    weight, unweighed = sum(g for g in grams if g), sum(g is None for g in grams)
+    if len(prescription) > MANY_HERBS or weight > MUCH_G:
+        yield Finding(
+            kind="size", severity="low", herbs=(), rule="SIZE",
+            detail=f"{len(prescription)} herbs, {weight:.4g} g a day" + f" ({unweighed} not weighed)" * bool(unweighed),
+            source="our choice",
+        )  # fmt: skip
+
+
+assert KINDS[: len(REVIEW_KINDS)] == REVIEW_KINDS, "the table's kinds come first, in their order"
