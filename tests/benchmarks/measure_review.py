@@ -14,7 +14,6 @@ from tcm.invented import invent_cases
 from tcm.prescriptions import review, safety
 from tcm.sources import SOURCES
 
-
 DATA = Path(os.environ.get("TCM_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data"))
 PLACES = {"best4sdt": DATA / "best4sdt" / "TCM_SDT_192.json", "mtcmb": DATA / "mtcmb"}
 

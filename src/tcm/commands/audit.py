@@ -27,9 +27,9 @@ def audit_rows(rows: Mapping[str, AuditRow]) -> list[dict[str, Any]]:
     """Audit every row; several prescriptions of one text (内服, 外洗) are audited apart.
 
     Returns:
-        One result a prescription: ``id``, ``use``, ``findings``, ``review`` (see `review.review`), ``herbs`` as they were read, ``unread``, the text that
-        was not, ``guessed``, herbs that had to be guessed at, and ``relative``: whether it changes a prescription that
-        was not given, so that herbs are missing.
+        One result a prescription: ``id``, ``use``, ``findings``, ``review`` (see `review.review`), ``herbs`` as they
+        were read, ``unread``, the text that was not, ``guessed``, herbs that had to be guessed at, and ``relative``:
+        whether it changes a prescription that was not given, so that herbs are missing.
     """
     results = []
     for row in rows.values():

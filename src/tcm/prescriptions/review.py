@@ -2,7 +2,7 @@
 
 Withdrawn and protected herbs, herbs that harm liver or kidneys, western drugs and allergies that the findings name,
 breast-feeding, a way of boiling that the pharmacopoeia asks for and nobody wrote, prescriptions of unusual size. Kept
-apart from `safety.audit`, whose findings judges and metrics go by: physicians leave most of these unsaid. Research only.
+apart from `safety.audit`, by whose findings judges and metrics go: physicians leave most of these unsaid.
 """
 
 import re
