@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from tcm.files import write_text
-from tcm_rlaif.report import browser
 from tcm_rlaif.report.safe_html import POLICY, clean, problems
 from tcm_rlaif.report.show import table_html
 from tcm_rlaif.study import params
@@ -92,6 +91,8 @@ def publish(study: Path, reports: Path) -> Path:
         write_text(unfinished, page_of(_unfinished(study, runs), str(study), f"{study.name}: not finished"))
         return unfinished
     title = f"{study.name}: SFT and RLAIF on a few TCM cases"
+    from tcm_rlaif.report import browser  # scores and judges; `./study params` and the like do without
+
     ran_with, cases = study / SNAPSHOT, reports / CASES
     if ran_with.exists():
         browser.publish(params.load(ran_with), cases)

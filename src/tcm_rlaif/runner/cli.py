@@ -1,4 +1,4 @@
-"""`./study …`, or `python -m tcm_rlaif …`: run a study or one notebook, import records, score, audit, report, clean up.
+"""`./study …`, or `python -m tcm_rlaif …`: run, verify and compare studies, one notebook, records, reports, clean up.
 
 (`./study lab` and `./study test` are the launcher's own: they only start JupyterLab and pytest.)
 """
@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+from pathlib import Path
 
 from tcm import commands
 from tcm.cases import CaseError
@@ -40,6 +41,38 @@ def write_report(arguments: argparse.Namespace) -> int:
     P = params.validated({"study": arguments.study}, "report")
     print(page.publish(study_folder(P), reports_folder(P)))
     return 0
+
+
+def compare_two(arguments: argparse.Namespace) -> int:
+    """Two studies beside each other; of one file of blind marks, what they say of arms, judge and herb F1."""
+    from tcm_rlaif.report import compare
+
+    if arguments.other is None:
+        means, agreement, named = compare.marked(compare.read_marks(Path(arguments.first)))
+        print(means.to_string(index=False), agreement.to_string(index=False), sep="\n\n")
+        print(f"\n{named} marks were given after the names were shown and are left out")
+        return 0
+    a, b = compare.read_results(arguments.first), compare.read_results(arguments.other)
+    print(
+        compare.what_differs(a, b).to_string(index=False), compare.side_by_side(a, b).to_string(index=False), sep="\n\n"
+    )
+    if arguments.page:
+        print(compare.page(a, b, arguments.page))
+    return 0
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Run a published study again, beside it: number by number, does it lie within the published interval?"""
+    from tcm_rlaif.report import compare
+
+    published = compare.read_results(arguments.study)
+    P = params.validated({**published["params"], "study": f"{published['study']}_again"}, "verify")
+    if status := study.run_study(P, arguments.cores or os.cpu_count() or 2):
+        return status
+    table = compare.reproduced(published, compare.read_results(str(reports_folder(P))))
+    print(table.to_string(index=False))
+    print(f"\n{table['within'].sum()} of {len(table)} numbers lie within the published interval")
+    return 0 if table["within"].all() else 1
 
 
 def fill_readme(arguments: argparse.Namespace) -> int:
@@ -89,6 +122,13 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--arm")
     one.add_argument("--seed", type=int)
     add("report", write_report, "write the HTML report of a study again").add_argument("study")
+    two = add("compare", compare_two, "two studies beside each other, or what blind marks say")
+    two.add_argument("first", help="a study of reports/, a results.json, or a file of marks")
+    two.add_argument("other", nargs="?", help="the study to compare with; none for a file of marks")
+    two.add_argument("--page", type=Path, help="write the comparison as HTML to this file")
+    again = add("verify", verify, "run a published study again: does it reproduce?")
+    again.add_argument("study", nargs="?", default="default")
+    again.add_argument("--cores", type=int, help="default: all")
     add("readme", fill_readme, "fill the published results into README.md")
     add("params", print_params, "print every parameter").add_argument("params", nargs="?")
     add("clean", clean, "delete what a study generated").add_argument("study")
