@@ -1,6 +1,7 @@
 """Sampling answers: batched, prompts of like length together, and seeded per answer.
 
-Each answer draws from its own random generator, so neither batch size nor the order of the cases changes what is drawn.
+Each answer draws with the random numbers of its own generator, so neither batch size nor the order of the cases changes
+what is drawn.
 """
 
 import hashlib
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from tcm.cases import Case
 from tcm_rlaif.models import prompts
+from tcm_rlaif.models.decoding import decode
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -43,33 +46,14 @@ def answer_seed(seed: int, case_id: str, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{case_id}/{number}".encode()).digest()[:7], "big")
 
 
-def _sampler(seeds: Sequence[int], temperature: float, top_p: float, over: set[int]):
-    """A logits processor that draws the next token itself, row by row with a generator each, and leaves only that one.
+def uniform_numbers(seeds: Sequence[int], tokens: int) -> "torch.Tensor":
+    """The random numbers of answers, one a token, each row from a generator of its own: shape (answers, tokens).
 
-    transformers' own sampling draws all rows from one generator, so a row's draw depends on its neighbours.
+    A longer answer goes on with the numbers of a shorter one.
     """
     import torch
-    from transformers import LogitsProcessor, TemperatureLogitsWarper, TopPLogitsWarper
 
-    generators = [torch.Generator().manual_seed(s) for s in seeds]
-    warmers = [TemperatureLogitsWarper(float(temperature))] + ([TopPLogitsWarper(top_p)] if top_p < 1 else [])
-
-    class PerRowSampling(LogitsProcessor):
-        def __call__(self, input_ids, scores):
-            going = [
-                i for i, last in enumerate(input_ids[:, -1].tolist()) if last not in over
-            ]  # ended rows draw nothing
-            warped = scores[going].float()
-            for warmer in warmers:
-                warped = warmer(input_ids[going], warped)
-            only = torch.full_like(scores, float("-inf"))
-            only[:, min(over)] = 0.0
-            for i, probability in zip(going, warped.softmax(-1).cpu(), strict=True):
-                only[i] = float("-inf")
-                only[i, torch.multinomial(probability, 1, generator=generators[i]).to(scores.device)] = 0.0
-            return only
-
-    return PerRowSampling()
+    return torch.stack([torch.rand(tokens, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
 def context_of(model: "PreTrainedModel") -> int | None:
@@ -139,28 +123,22 @@ def sample(
     Raises:
         ValueError: as `check_context`, before anything is sampled.
     """
-    import torch
     from tqdm import tqdm
 
     check_context(model, tokenizer, cases, max_new_tokens)
     asked = prompt_ids(tokenizer, cases)
     jobs = sorted(((i, n) for i in range(len(cases)) for n in range(number)), key=lambda job: (len(asked[job[0]]), job))
     batches = [jobs[i : i + batch_size] for i in range(0, len(jobs), batch_size)]
-    over = {tokenizer.eos_token_id, tokenizer.pad_token_id}
-    ends = over if temperature else {tokenizer.eos_token_id}  # the sampler ends a row at padding, too
+    ends = {tokenizer.eos_token_id} | ({tokenizer.pad_token_id} if temperature else set())  # a draw may be padding
     done: dict[tuple[int, int], Sample] = {}
     for batch in tqdm(batches, desc=progress, disable=not progress, unit="batch"):
-        inputs = tokenizer.pad({"input_ids": [asked[i] for i, _ in batch]}, return_tensors="pt").to(model.device)
         seeds = [answer_seed(seed, cases[i].id, n) for i, n in batch]
-        processors = [_sampler(seeds, temperature, top_p, over)] if temperature else []
-        with torch.inference_mode():
-            out = model.generate(
-                **inputs, do_sample=False, max_new_tokens=max_new_tokens, logits_processor=processors,
-                pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
-                repetition_penalty=1.0, no_repeat_ngram_size=0,  # chat models bring their own, which changes every draw
-            )  # fmt: skip
-        for (i, n), row in zip(batch, out[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
-            ids = row[: next((at for at, token in enumerate(row, 1) if token in ends), len(row))]
+        said = decode(
+            model, tokenizer, [asked[i] for i, _ in batch],
+            uniform_numbers(seeds, max_new_tokens) if temperature else None,
+            temperature=temperature, top_p=top_p, limit=max_new_tokens, ends=ends,
+        )  # fmt: skip
+        for (i, n), ids in zip(batch, said, strict=True):
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
             done[i, n] = Sample(cases[i].id, n, text, ids[-1] == tokenizer.eos_token_id, tuple(ids))
     return [done[i, n] for i in range(len(cases)) for n in range(number)]

@@ -18,8 +18,9 @@ from tcm_rlaif.study.schema import DEFAULT_QUESTIONS, MAX_ARM_KEYS, Params
 
 ROOT = Path(__file__).resolve().parents[3]
 SNAPSHOT = "params.yaml"  # beside the runs of a study: what they are run with
-# what decides the cases (base_patterns: the diseases that invented cases are about) and how answers are compared
-NOT_OF_AN_ARM = ("data_", "base_patterns", "eval_", "ablation_")
+# what decides the cases (base_patterns: the diseases that invented cases are about) and how answers are compared;
+# how many answers are drawn and which of them is given is the arm's own way of answering
+NOT_OF_AN_ARM = ("data_", "base_patterns", "eval_cases", "eval_max_new_tokens", "eval_batch_size", "ablation_")
 
 
 class ParamsError(ValueError):
@@ -76,8 +77,10 @@ def _check_arm(P: Params, arm: str, difference: Mapping[str, Any], where: str) -
     taken = {"shared", "gold", *FLOORS, *ATTACKS}
     if not arm.isidentifier() or keyword.iskeyword(arm) or arm in taken:
         raise ParamsError(f"{where}: an arm's name is letters, digits and _, and none of {', '.join(sorted(taken))}")
-    if len(difference) > MAX_ARM_KEYS:
-        raise ParamsError(f"{where}: {len(difference)} keys differ; an arm differs in at most {MAX_ARM_KEYS}")
+    if (number := len(difference.keys() - {"training"})) > MAX_ARM_KEYS:
+        raise ParamsError(
+            f"{where}: {number} keys differ; an arm differs in at most {MAX_ARM_KEYS} beside which stages train"
+        )
     for name in difference:
         if name in ("study", "seeds", "arms", "gpus") or name.startswith(NOT_OF_AN_ARM):
             raise ParamsError(f"{where}.{name}: arms are compared on the same cases in the same way; move it out of it")

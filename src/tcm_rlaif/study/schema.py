@@ -67,7 +67,9 @@ class Params(BaseModel):
         (0, 1, 2), "seeds of training and sampling; each arm runs once per seed", min_length=1
     )
     arms: dict[str, dict[str, Any]] = key(
-        DEFAULT_ARMS, f"arm name -> what differs from this study, at most {MAX_ARM_KEYS} keys", min_length=1
+        DEFAULT_ARMS,
+        f"arm name -> what differs from this study, at most {MAX_ARM_KEYS} keys beside `training`",
+        min_length=1,
     )
     training: Literal[*TRAININGS] = key(
         "sft_dpo", "which stages train; `dpo` starts from the base model", source="ablation of arXiv 2411.00897"
@@ -249,7 +251,15 @@ class Params(BaseModel):
     # 05_evaluate
     eval_cases: Int = key(0, "use only so many test cases (0 = all)", "cases", ge=0)
     eval_max_new_tokens: Int = key(160, "longest answer", "tokens", ge=8)
-    eval_temperature: Float = key(0.0, "0 = greedy", "", ge=0, le=2)
+    eval_temperature: Float = key(0.0, "0 = greedy; above it answers are drawn, with `candidate_top_p`", "", ge=0, le=2)
+    eval_number: Int = key(1, "answers drawn for each test case, one of which is chosen", "answers", ge=1)
+    eval_choice: Literal["first", "judge", "consensus"] = key(
+        "judge",
+        "which of several: the first (a control), the one that `judge` scores highest (best of n), or the one with the "
+        "highest mean herb F1 to the others (minimum Bayes risk); one answer alone is not chosen",
+        "",
+        "arXiv 2401.01879, 2108.04718",
+    )
     eval_batch_size: Int = key(48, "answers generated together", "answers", ge=1)
 
     # 06_ablation
@@ -275,6 +285,8 @@ class Params(BaseModel):
             raise ValueError("seeds: each seed once")
         if ({"openai", "transformers"} & set(self.judge)) and not self.judge_model:
             raise ValueError("judge_model: name the model that judges")
+        if self.eval_number > 1 and not self.eval_temperature:
+            raise ValueError("eval_number: greedy answers to a case are all the same; set eval_temperature, to 0.8 say")
         if self.pair_strategy == "gold_sample" and not self.judge_sees_gold:
             raise ValueError("pair_strategy gold_sample takes gold answers as chosen: say so by judge_sees_gold: true")
         return self

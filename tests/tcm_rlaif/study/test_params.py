@@ -176,6 +176,7 @@ def test_several_faults_are_told_at_once() -> None:
         ({"seeds": [1, 1]}, "seeds: each seed once"),
         ({"judge": "openai"}, "judge_model: name the model that judges"),
         ({"pair_strategy": "gold_sample"}, "judge_sees_gold: true"),
+        ({"eval_number": 4}, "set eval_temperature"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused_with_the_fix(values, words) -> None:
@@ -235,7 +236,15 @@ def test_an_arm_may_differ_in_three_keys() -> None:
 
 def test_an_arm_that_differs_in_four_keys_is_refused() -> None:
     arm = {"dpo_beta": 0.2, "dpo_epochs": 1, "dpo_rounds": 2, "pair_margin": 0.1}
-    assert refused({"arms": {"four": arm}}) == "my.yaml: arms.four: 4 keys differ; an arm differs in at most 3"
+    assert refused({"arms": {"four": arm}}) == (
+        "my.yaml: arms.four: 4 keys differ; an arm differs in at most 3 beside which stages train"
+    )
+
+
+def test_an_arm_may_answer_by_choosing_among_draws_and_which_stages_train_is_no_key_that_counts() -> None:
+    arm = {"training": "sft", "eval_number": 8, "eval_temperature": 0.8, "eval_choice": "consensus"}
+    P = params.validated({"arms": {"sft": {"training": "sft"}, "mbr": arm}}, "x")
+    assert params.for_arm(P, "mbr").eval_number == 8 and params.for_arm(P, "sft").eval_number == 1
 
 
 @pytest.mark.parametrize(
@@ -244,7 +253,7 @@ def test_an_arm_that_differs_in_four_keys_is_refused() -> None:
         {"data_cases": 50},
         {"data_test_share": 0.5},
         {"eval_cases": 5},
-        {"eval_temperature": 1.0},
+        {"eval_max_new_tokens": 80},
         {"ablation_confidence": 0.9},
         {"seeds": [7]},
         {"study": "other"},

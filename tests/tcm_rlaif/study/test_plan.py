@@ -56,6 +56,17 @@ def test_the_untrained_base_answers_once_a_seed_where_it_samples() -> None:
     assert sum("/base/" in f for f in folders(P, "05_evaluate")) == 3
 
 
+def test_an_arm_that_draws_at_the_test_answers_anew_with_the_model_that_is_there() -> None:
+    drawing = {"eval_number": 8, "eval_temperature": 0.8}
+    arms = {"base": {"training": "none"}, "sft": {"training": "sft"}, "best_of_n": {"training": "sft", **drawing},
+            "base_of_n": {"training": "none", **drawing}}  # fmt: skip
+    P = params.validated({"arms": arms}, "x")
+    assert set(folders(P, "02_sft")) == {f"02_sft/sft/seed{seed}" for seed in P.seeds}
+    assert sum("/best_of_n/" in f for f in folders(P, "05_evaluate")) == 3
+    assert sum("/base_of_n/" in f for f in folders(P, "05_evaluate")) == 3
+    assert sum("/base/" in f for f in folders(P, "05_evaluate")) == 1
+
+
 def test_two_arms_share_the_sft_model() -> None:
     P = study(TWO)
     assert folders(P, "02_sft") == ["02_sft/sft/seed0"]
