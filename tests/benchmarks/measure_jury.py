@@ -12,7 +12,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
@@ -26,7 +26,7 @@ from tcm.cases import Case
 from tcm.cases.splits import groups, split
 from tcm.evidence import Evidence, Weights
 from tcm.files import write_json
-from tcm.metrics.intervals import of_shares
+from tcm.metrics.intervals import interval, of_shares
 from tcm.sources import SOURCES
 from tcm_rlaif.feedback.defects import DEFECTS, expecting
 from tcm_rlaif.feedback.judges import make_judges
@@ -84,25 +84,45 @@ def drawn_items(train: list[Case], validation: list[Case], number: int, seed: in
     return found
 
 
-def measured(drawn: Sequence[tuple[str, Item]], verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """The figures of one judge: value, interval over cases, number of cases; a tie counts half."""
-    values: dict[str, list[float]] = {name: [] for name in FIGURES}
-    by_kind: dict[str, list[float]] = {}
-    for (kind, item), verdict in zip(drawn, verdicts, strict=True):
-        own, *others, defective = verdict.scores
+def by_case(drawn: Sequence[tuple[str, Item]], verdicts: Sequence[Verdict]) -> dict[str, dict[str, float]]:
+    """Figure -> case -> value of one judge, for the cases that it judged whole; a tie counts half."""
+    values: dict[str, dict[str, float]] = {name: {} for name in FIGURES}
+    for (_, item), verdict in zip(drawn, verdicts, strict=True):
         if None in verdict.scores:
             continue
-        values["patient"].append(fmean(_above(own, other) for other in others))
-        values["defects"].append(_above(own, defective))
-        by_kind.setdefault(kind, []).append(values["defects"][-1])
-        pairs = combinations(zip(others, (herb_f1(item.case, text) for text in item.candidates[1:-1]), strict=True), 2)
-        wide = [_above(a, b) if x > y else _above(b, a) for (a, x), (b, y) in pairs if abs(x - y) >= GAP]
-        values["order"] += [fmean(wide)] if wide else []
+        name, (own, *others, defective) = item.case.id, verdict.scores
+        values["patient"][name] = fmean(_above(own, other) for other in others)
+        values["defects"][name] = _above(own, defective)
+        f1 = [herb_f1(item.case, text) for text in item.candidates[1:-1]]
+        pairs = [(a, b) for a, b in combinations(range(OTHERS), 2) if abs(f1[a] - f1[b]) >= GAP]
+        if pairs:
+            values["order"][name] = fmean(_above(*sorted_by(f1, others, pair)) for pair in pairs)
+    return values
+
+
+def sorted_by(worth: Sequence[float], scores: Sequence[float], pair: tuple[int, int]) -> tuple[float, float]:
+    """The scores of two answers, the worthier first."""
+    first, second = sorted(pair, key=lambda place: -worth[place])
+    return scores[first], scores[second]
+
+
+def measured(values: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """Each figure with its interval over cases."""
     rows = {}
     for name, found in values.items():
-        low, high = of_shares(found) if found else (None, None)
-        rows[name] = {"value": fmean(found) if found else None, "low": low, "high": high, "n": len(found)}
-    return rows | {"by_defect": {kind: [sum(found), len(found)] for kind, found in sorted(by_kind.items())}}
+        low, high = of_shares(list(found.values())) if found else (None, None)
+        rows[name] = {"value": fmean(found.values()) if found else None, "low": low, "high": high, "n": len(found)}
+    return rows
+
+
+def gained(a: Mapping[str, Mapping[str, float]], b: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """What one jury has more than another, case by case, with an interval over cases."""
+    rows = {}
+    for name in FIGURES:
+        d = [a[name][case] - b[name][case] for case in a[name] if case in b[name]]
+        low, high = interval(d) if d else (None, None)
+        rows[name] = {"value": fmean(d) if d else None, "low": low, "high": high, "n": len(d)}
+    return rows
 
 
 def by_popularity(train: Sequence[Case], items: Sequence[Item]) -> list[Verdict]:
@@ -153,12 +173,11 @@ def main() -> None:
     rules = {name: verdicts for name, verdicts in alone.items() if name != "transformers"}
     juries = {"popularity": by_popularity(train, items), "jury without the model": combine(rules),
               "jury": report.verdicts}  # fmt: skip
-    rows = {name: measured(drawn, verdicts) for name, verdicts in (alone | juries).items()}
-    for name, row in rows.items():
-        row["cpu_seconds"] = seconds.get(name)
-        figures = (f"{key} {row[key]['value']} [{row[key]['low']}, {row[key]['high']}]" for key in FIGURES)
-        print(f"{name}: {'; '.join(figures)}; {row['by_defect']}; {row['cpu_seconds']} s")
-    found = {"cases": len(drawn), "longest": LONGEST, "judges": rows}
+    values = {name: by_case(drawn, verdicts) for name, verdicts in (alone | juries).items()}
+    rows = {name: measured(found) | {"cpu_seconds": seconds.get(name)} for name, found in values.items()}
+    gain = gained(values["jury"], values["jury without the model"])
+    found = {"cases": len(values["jury"]["patient"]), "longest": LONGEST, "judges": rows, "gain": gain}
+    print(json.dumps(found, indent=1))
     if options.out:
         before = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
         head = {"model": Path(options.model).name, "source": study.data_source, "training_answers": len(train)}
