@@ -50,16 +50,16 @@ def _floor(cell: dict[str, Any]) -> str:
 
 
 def jury(found: dict[str, Any]) -> str:
-    """Whether a small local model is worth asking as a judge, in a paragraph, from `tests/benchmarks/measure_jury.py`."""
+    """Whether a small local model is worth asking as a judge, in a paragraph (`tests/benchmarks/measure_jury.py`)."""
     said = []
     for mode in (mode for mode in ("pointwise", "pairwise") if mode in found):
         judges, gain = found[mode]["judges"], found[mode]["gain"]
         model, evidence = judges["transformers"], judges["evidence"]
         said.append(
             f"Asked {mode} about {found[mode]['cases']} short case records ({found['source']}, no test cases), "
-            f"`{found['model']}` alone puts this patient's answer above another's in {_share(model['patient'])} (chance "
-            f"0.5; `evidence` {_share(evidence['patient'])}), orders two other answers as their herb F1 does in "
-            f"{_share(model['order'])} (`evidence` {_share(evidence['order'])}, popularity "
+            f"`{found['model']}` alone puts this patient's answer above another's in {_share(model['patient'])} "
+            f"(chance 0.5; `evidence` {_share(evidence['patient'])}), orders two other answers as their herb F1 does "
+            f"in {_share(model['order'])} (`evidence` {_share(evidence['order'])}, popularity "
             f"{_share(judges['popularity']['order'])}), and sees a planted defect in {_share(model['defects'])} "
             f"(`evidence` {_share(evidence['defects'])}), for {model['cpu_seconds']:.1f} CPU seconds an answer "
             f"(`evidence` {evidence['cpu_seconds']:.3f}). On a jury with rubric and evidence it changes these by "

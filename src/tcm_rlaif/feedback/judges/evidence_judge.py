@@ -34,9 +34,9 @@ LEFT = 0.5
 """What is left of the score where safety is 0.
 
 Source:
-    Our choice, measured on training parts of BEST4SDT (`tests/benchmarks/measure_judge.py`): a planted incompatible pair
-    costs more than `pair_margin` in all answers, a herb forbidden in pregnancy in 95 of 100 (without it: in none); this
-    patient's answer is above another's in 0.766 (without: 0.767), the order agrees in 0.825 (0.826).
+    Our choice, measured on training parts of BEST4SDT as in `tests/benchmarks/measure_judge.py`: a planted incompatible
+    pair costs more than `pair_margin` in all answers, a herb forbidden in pregnancy in 95 of 100 (without it: in none);
+    this patient's answer is above another's in 0.766 (without: 0.767), the order agrees in 0.825 (0.826).
 """
 
 
