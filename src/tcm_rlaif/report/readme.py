@@ -29,7 +29,9 @@ def render(results: dict[str, Any]) -> str:
         lines.append(f"| **{arm}** | " + " | ".join(_mean(means[c]) for c in columns) + " |")
     for name, means in results["floors"].items():
         lines.append(f"| {name} | " + " | ".join(_floor(means[c]) for c in columns) + " |")
-    lines += ["", *(f"- {finding}" for finding in results["findings"])]
+    said = [*results["findings"], *results.get("curve", {}).get("findings", ())]  # older results have no curve
+    said += [results["promises"]["said"]] if "promises" in results else []
+    lines += ["", *(f"- {finding}" for finding in said)]
     total = next(row for row in results["cost"] if row["stage"] == "all")
     whole = results["side_by_side"]
     lines += [

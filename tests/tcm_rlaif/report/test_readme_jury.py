@@ -1,4 +1,5 @@
-"""The paragraph on a small model as judge says what `reports/jury.json` holds, and claims only what intervals show."""
+"""The paragraph on a small model as judge says what `reports/jury.json` holds, and claims only what intervals show;
+a study's block tells how its arms stand to the curve and whether the judge's promise was kept."""
 
 import json
 
@@ -35,3 +36,9 @@ def test_the_block_is_filled_from_the_file(tmp_path, monkeypatch) -> None:
     filled = readme.filled(text)
     assert "`small.gguf`" in filled and "old" not in filled and filled.startswith("a\n") and filled.endswith("\nb")
     assert readme.filled(filled) == filled
+
+
+def test_a_study_tells_how_its_arms_stand_to_the_curve_and_whether_the_promise_was_kept() -> None:
+    path = next(readme.ROOT.glob("reports/*/results.json"))
+    results = json.loads(path.read_text("utf-8")) | {"curve": {"findings": ["below"]}, "promises": {"said": "kept"}}
+    assert "- below\n- kept\n" in readme.render(results)
