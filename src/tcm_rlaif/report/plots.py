@@ -186,7 +186,7 @@ def curve(rows: "pd.DataFrame", points: "pd.DataFrame", metric: str) -> "Figure"
     axes.set_xticks(shown, [str(n) for n in shown])
     axes.minorticks_off()
     axes.set_title(f"{metric} on the test cases by the number of answers known")
-    axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5), title="lines know answers alone")
+    axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5), title="lines need no model")
     return figure
 
 
