@@ -27,10 +27,12 @@ from tcm.metrics.floors import expert_rule, nearest_case, popularity
 from tcm.metrics.intervals import interval
 from tcm.metrics.sets import herb_set, overlap
 from tcm.sources import SOURCES
+from tcm_rlaif.evaluation import curve
 
 DATA = Path(os.environ.get("TCM_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data"))
 PLACES = {"best4sdt": DATA / "best4sdt" / "TCM_SDT_192.json", "mtcmb": DATA / "mtcmb"}
-FOLDS, SIZES = 5, (20, 40, 80, 150)
+FOLDS, NEAR = 5, 0.8
+"""Number of folds, and the similarity from which findings count as the same case."""
 
 
 def f1(gold: Answer, answer: Answer) -> float:
@@ -40,7 +42,7 @@ def f1(gold: Answer, answer: Answer) -> float:
 
 def folds(cases: Sequence[Case], seed: int) -> list[tuple[list[Case], list[Case]]]:
     """Training and test cases of each fold; a group lies in one fold."""
-    group = groups(cases, 0.8)
+    group = groups(cases, NEAR)
     order = sorted(set(group))
     random.Random(f"folds-{seed}").shuffle(order)
     fold = {number: place % FOLDS for place, number in enumerate(order)}
@@ -99,23 +101,22 @@ def measure(name: str, cases: list[Case], seed: int) -> None:
     print("\nweights: " + "; ".join(f"{n} x ({w})" for w, n in chosen.most_common()))
 
 
-def curve(name: str, cases: list[Case], seeds: int) -> None:
-    """Print herb F1 of the expert and of popularity for so many training answers; each case is averaged over seeds."""
+def print_curve(name: str, cases: list[Case], seeds: int) -> None:
+    """Print herb F1 by the number of training answers; each case is averaged over seeds, each with its own folds."""
     print(f"\n{name}: herb F1 by the number of training answers, mean over {seeds} draws\n")
-    print("| answers | expert | 95 % interval | popularity |\n|---|---|---|---|")
-    for size in SIZES:
-        found: dict[str, dict[str, list[float]]] = {"expert": defaultdict(list), "popularity": defaultdict(list)}
+    print("| answers | expert | 95 % interval | nearest case | popularity |\n|---|---|---|---|---|")
+    for size in curve.SIZES:
+        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         for seed in tqdm(range(seeds), desc=f"{name}, {size} answers"):
             for train, test in folds(cases, seed):
-                few = random.Random(f"draw-{seed}").sample(train, min(size, len(train)))
-                popular = parse(popularity(few, test[:1])[0]).answer
-                for about in Evidence(few).about(test):
-                    found["expert"][about.case.id].append(f1(about.case.answer, about.answer))
-                    found["popularity"][about.case.id].append(f1(about.case.answer, popular))
+                few = curve.subset(train, size, NEAR, seed)
+                for floor, answers in curve.answered(few, test, NEAR).items():
+                    for case, answer in zip(test, answers, strict=True):
+                        found[floor][case.id].append(curve.herb_f1(case, answer))
         means = {floor: [float(np.mean(v)) for v in by_case.values()] for floor, by_case in found.items()}
         low, high = interval(means["expert"], 0.95, 2000)
-        expert, popular = np.mean(means["expert"]), np.mean(means["popularity"])
-        print(f"| {size} | {expert:.3f} | {low:.3f} to {high:.3f} | {popular:.3f} |", flush=True)
+        expert, nearest, popular = (np.mean(means[floor]) for floor in ("expert", "nearest_case", "popularity"))
+        print(f"| {size} | {expert:.3f} | {low:.3f} to {high:.3f} | {nearest:.3f} | {popular:.3f} |", flush=True)
 
 
 def main() -> None:
@@ -131,7 +132,7 @@ def main() -> None:
         cases = SOURCES[name](path).cases
         measure(name, cases, options.seed)
         if name == "best4sdt" and options.draws:
-            curve(name, cases, options.draws)
+            print_curve(name, cases, options.draws)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 Five folds by group. For every fold the weight with the best mean of patient and order agreement is chosen on the
 training part alone (each training case judged without its own group), and measured on the test part beside every weight
 of the grid and popularity. The judge's favourite is what it likes best of three answers: minimum Bayes risk, rule,
-popularity. Herb F1 at base level, 95 % intervals over cases.
+popularity. Severe safety findings take of the whole score at every weight, as in the judge. Herb F1 at base level, 95 %
+intervals over cases.
 No test: run it by hand with ``python tests/benchmarks/measure_judge.py``.
 """
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from measure_evidence import PLACES, f1, folds, row
@@ -20,16 +21,23 @@ from tcm.cases import Answer, Case
 from tcm.evidence import Evidence, Weights
 from tcm.metrics.floors import expert_rule
 from tcm.sources import SOURCES
+from tcm_rlaif.feedback.defects import plant
+from tcm_rlaif.feedback.judges.evidence_judge import combined
 from tcm_rlaif.feedback.judges.rubric import criteria, total
 from tcm_rlaif.feedback.physicians import GAP
+from tcm_rlaif.study.schema import Params
 
 GRID = (0.0, 0.5, 1.0, 2.0, 4.0, 10.0, 1e6)
 """Weights of `agreement` beside the rubric's 1; the last is agreement alone."""
+PLANTED = 40
+"""Defects of each kind in each training part."""
+WEIGHT, MARGIN = Params().judge_agreement_weight, Params().pair_margin
 
 
-def rubric(case: Case, answer: Answer) -> float:
-    """The rubric's score of an answer."""
-    return total(criteria(case, write(answer)))
+def rubric(case: Case, answer: Answer) -> tuple[float, float]:
+    """The rubric's score of an answer, and its safety."""
+    row = criteria(case, write(answer))
+    return total(row), row["safety"]
 
 
 def expected(about, answers: Sequence[Answer]) -> np.ndarray:
@@ -58,13 +66,39 @@ def order(score: np.ndarray, agree: np.ndarray) -> list[float]:
 
 def label(weight: float) -> str:
     """What a weight of the grid makes of the judge."""
-    return {GRID[0]: "rubric", GRID[-1]: "agreement alone"}.get(weight, f"rubric + {weight:g} agreement")
+    return {GRID[0]: "rubric with the brake of safety", GRID[-1]: "agreement alone with it"}.get(
+        weight, f"rubric + {weight:g} agreement"
+    )
 
 
-def chosen_weight(rules: np.ndarray, hoped: np.ndarray, agree: np.ndarray) -> float:
+def chosen_weight(rules: np.ndarray, hoped: np.ndarray, safe: np.ndarray, agree: np.ndarray) -> float:
     """The weight of the grid with the best mean of patient and order agreement."""
-    scores = {w: (rules + w * hoped) / (1 + w) for w in GRID}
+    scores = {w: combined(rules, hoped, safe, w) for w in GRID}
     return max(GRID, key=lambda w: np.mean(patient(scores[w])) + np.mean(order(scores[w], agree)))
+
+
+def planted_costs(cases: Sequence[Case], evidence: Evidence) -> dict[str, list[tuple[float, float]]]:
+    """Kind of defect -> what it costs of the score at the default weight, without and with the brake of safety."""
+    planted, _ = plant(cases, per_kind=PLANTED, seed=0)
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for one, about in zip(planted, evidence.about([one.case for one in planted]), strict=True):
+        scores = []
+        for text in (one.intact, one.defective):
+            row = criteria(one.case, text)
+            hoped = about.expected_f1(parse(text).answer.herbs)
+            scores.append([combined(total(row), hoped, safety, WEIGHT) for safety in (1.0, row["safety"])])
+        found[one.kind].append((scores[0][0] - scores[1][0], scores[0][1] - scores[1][1]))
+    return found
+
+
+def print_costs(name: str, found: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    """The table of what planted defects cost."""
+    print(f"\n{name}: share of planted defects that cost more than {MARGIN:g}, without and with the brake of safety\n")
+    print("| | without | with | median cost without | with | defects |\n|---|---|---|---|---|---|")
+    for kind, costs in found.items():
+        pairs = np.array(costs)
+        shares, medians = (pairs > MARGIN).mean(axis=0), np.median(pairs, axis=0)
+        print(f"| {kind} | {shares[0]:.2f} | {shares[1]:.2f} | {medians[0]:.3f} | {medians[1]:.3f} | {len(costs)} |")
 
 
 def measure(name: str, cases: list[Case], seed: int) -> None:
@@ -72,15 +106,19 @@ def measure(name: str, cases: list[Case], seed: int) -> None:
     place = {case.id: i for i, case in enumerate(cases)}
     gold = [case.answer for case in cases]
     agree = np.array([[f1(one, other) for other in gold] for one in gold])
-    rules = np.array([[rubric(case, other) for other in gold] for case in tqdm(cases, desc=f"{name}, rubric")])
+    both = np.array([[rubric(case, other) for other in gold] for case in tqdm(cases, desc=f"{name}, rubric")])
+    rules, safe = both[..., 0], both[..., 1]
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     chosen: Counter[float] = Counter()
+    costs: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for train, test in tqdm(folds(cases, seed), desc=f"{name}, folds"):
         evidence, popular = Evidence(train), Evidence(train, weights=Weights(0, 0, 1, 0))
         inside, outside = (np.ix_(at, at) for at in ([place[case.id] for case in part] for part in (train, test)))
         hoped = expected(evidence.about(train), [case.answer for case in train])
-        best = chosen_weight(rules[inside], hoped, agree[inside])
+        best = chosen_weight(rules[inside], hoped, safe[inside], agree[inside])
         chosen[best] += 1
+        for kind, found_costs in planted_costs(train, evidence).items():
+            costs[kind] += found_costs
         about, answers = evidence.about(test), [case.answer for case in test]
         hoped, common = expected(about, answers), expected(popular.about(test), answers)
         floors = [[x.answer for x in about], [parse(t).answer for t in expert_rule(train, test)]]
@@ -91,7 +129,8 @@ def measure(name: str, cases: list[Case], seed: int) -> None:
         found["popularity"]["this patient's above another's"] += patient(common)
         found["popularity"]["order agreement"] += order(common, agree[outside])
         for what, w in [(label(w), w) for w in GRID] + [("weight chosen on training cases", best)]:
-            score, of_floors = (rules[outside] + w * hoped) / (1 + w), (ruled + w * hopes) / (1 + w)
+            score = combined(rules[outside], hoped, safe[outside], w)
+            of_floors = combined(ruled[..., 0], hopes, ruled[..., 1], w)
             found[what]["this patient's above another's"] += patient(score)
             found[what]["order agreement"] += order(score, agree[outside])
             found[what]["physician's above the favourite"] += list(map(float, np.diag(score) > of_floors.max(axis=0)))
@@ -100,6 +139,7 @@ def measure(name: str, cases: list[Case], seed: int) -> None:
     print("| | mean | 95 % interval | cases |\n|---|---|---|---|")
     for what, figures in found.items():
         print("\n".join(row(f"{figure}, {what}", values) for figure, values in figures.items()), flush=True)
+    print_costs(name, costs)
     print("\nweights chosen on training parts: " + ", ".join(f"{n} x {w:g}" for w, n in chosen.most_common()))
 
 

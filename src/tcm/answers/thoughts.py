@@ -9,14 +9,18 @@ import re
 _NAMES = (
     "think|thinking|thoughts?|reasoning|reason|reflection|analysis|scratchpad|inner[_ ]monologue|思考|思考过程|推理过程"
 )
-_TAG = re.compile(
-    r"(?P<close>(?:[<＜◁]|&lt;)\|?(?:/|/?end_(?:of_)?)(?:seed:|ant)?"
-    rf"(?:{_NAMES})\s?\|?(?:[>＞▷]|&gt;)|\[/THINK\]|<unused95>|<\|channel\|>final<\|message\|>|assistantfinal(?![a-z]))"
-    r"|(?P<open>(?:[<＜◁]|&lt;)\|?(?:begin_(?:of_)?|start_(?:of_)?|seed:|ant)?"
-    rf"(?:{_NAMES})(?:\s[^<>\n/]{{0,80}})?\|?(?:[>＞▷]|&gt;)|\[THINK\]|<unused94>|<\|channel\|>analysis<\|message\|>"
-    r"|\Aanalysis(?=[^a-z\s]))",
-    re.I,
+CLOSE = (
+    r"(?:[<＜◁]|&lt;)\|?(?:/|/?end_(?:of_)?)(?:\w{1,20}:|ant)?"
+    rf"(?:{_NAMES})\s?\|?(?:[>＞▷]|&gt;)|\[/THINK\]|<unused95>|<\|channel\|>final(?:<\|message\|>)?"
+    r"|assistantfinal(?![a-z])"
 )
+OPEN = (
+    r"(?:[<＜◁]|&lt;)\|?(?:begin_(?:of_)?|start_(?:of_)?|\w{1,20}:|ant)?"
+    rf"(?:{_NAMES})(?:\s[^<>\n/]{{0,80}})?\|?(?:[>＞▷]|&gt;)|\[THINK\]|<unused94>"
+    r"|<\|channel\|>(?:analysis|commentary)(?:<\|message\|>)?"
+)
+"""Patterns (letters of any case) of the tags that end and begin a thought, in answers and in judges' replies alike."""
+_TAG = re.compile(rf"(?P<close>{CLOSE})|(?P<open>{OPEN}|\Aanalysis(?=[^a-z\s]))", re.I)
 _HEADING = r"(?mi:^[#*\s]{1,6}(?:%s)[*:：\s]{0,4}$)"
 _THINKING = re.compile(_HEADING % "thinking|thought process|reasoning|思考|思考过程|推理过程")
 _RESPONSE = re.compile(

@@ -73,11 +73,11 @@ def shown(evidence: Evidence) -> list[str]:
 def arm_rows(study: Params) -> Iterator[dict[str, Any]]:
     """One row an arm: what trains, and what differs from the study."""
     for arm, difference in study.arms.items():
-        P = params.for_arm(study, arm)
+        P, changed = params.for_arm(study, arm), params.public(difference)
         yield {
             "arm": arm,
             "trains": " -> ".join(s[3:] for s in TRAININGS[P.training]) or "nothing",
-            "difference": ", ".join(f"{k}: {v}" for k, v in difference.items()) or "none: the study itself",
+            "difference": ", ".join(f"{k}: {v}" for k, v in changed.items()) or "none: the study itself",
         }
 
 

@@ -6,6 +6,8 @@ Every function draws into axes of its own and returns the figure; `show.show_fig
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tcm.metrics import human
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -129,6 +131,8 @@ def health(rows: Sequence[Mapping[str, Any]]) -> "Figure":
 def arms(table: "pd.DataFrame", metric: str, floors: Mapping[str, float]) -> "Figure":
     """One metric by arm: mean with interval, one small point per seed, floors as dashed lines.
 
+    A metric of the pattern also gets the line of agreement between physicians (`tcm.metrics.human`).
+
     Args:
         table: rows with `arm`, `mean`, `low`, `high` and `seeds` (list of means, one per seed).
         floors: name -> value of the answers that need no model.
@@ -146,10 +150,43 @@ def arms(table: "pd.DataFrame", metric: str, floors: Mapping[str, float]) -> "Fi
         axes.axvline(
             value, ls=("--", ":", "-.", (0, (1, 3)))[number % 4], color="#666666", lw=1.3, label=f"{name} {value:.2f}"
         )
+    if metric in human.LINES:
+        label = f"two practitioners, whole pattern {human.LINES[metric]:.2f} (another measure)"
+        axes.axvline(human.LINES[metric], ls=(0, (6, 2)), color=COLOURS[3], lw=1.6, label=label)
     axes.set(yticks=range(len(table)), yticklabels=table["arm"], xlabel=metric)
     axes.set_title(f"{metric}: mean over cases with interval; ticks are seeds, lines are floors")
     axes.invert_yaxis()
     axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5), title="floors")
+    return figure
+
+
+def curve(rows: "pd.DataFrame", points: "pd.DataFrame", metric: str) -> "Figure":
+    """What needs no model by the number of answers that it knows, as lines with intervals; trained arms as points.
+
+    Args:
+        rows: as `evaluation.curve.measure`.
+        points: rows `arm`, `answers`, `mean`, `low` and `high`.
+    """
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.2, 4.0))
+    lines = rows[rows["metric"] == metric].groupby("answers by", sort=True)
+    for number, (name, line) in enumerate(lines):
+        colour = COLOURS[number % len(COLOURS)]
+        axes.plot(line["answers"], line["mean"], ls=("-", "--", ":")[number % 3], color=colour, label=name)
+        axes.fill_between(line["answers"].astype(float), line["low"], line["high"], color=colour, alpha=0.15, lw=0)
+    for number, row in enumerate(points.itertuples()):
+        axes.errorbar(
+            row.answers * (1 + 0.03 * number), row.mean, yerr=[[row.mean - row.low], [row.high - row.mean]], ms=7,
+            marker=MARKERS[number % len(MARKERS)], color=COLOURS[-1 - number % len(COLOURS)], label=row.arm, capsize=4,
+            ls="",
+        )  # fmt: skip
+    axes.set(xscale="log", xlabel="training answers", ylabel=metric, ylim=(0, None))
+    shown = sorted(set(rows["answers"]))
+    axes.set_xticks(shown, [str(n) for n in shown])
+    axes.minorticks_off()
+    axes.set_title(f"{metric} on the test cases by the number of answers known")
+    axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5), title="lines need no model")
     return figure
 
 

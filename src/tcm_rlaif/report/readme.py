@@ -8,6 +8,8 @@ from tcm.files import write_text
 from tcm_rlaif.study.params import ROOT
 
 BEGIN, END = "<!-- results of reports/{study}: `./study readme` writes them -->", "<!-- end -->"
+JURY = ROOT / "reports" / "jury.json"
+JURY_BEGIN = "<!-- from reports/jury.json: `./study readme` writes it -->"
 COLUMNS = ("herb_f1", "dose_overlap", "disease_f1", "syndrome_f1", "followup_change_f1")
 
 
@@ -27,7 +29,9 @@ def render(results: dict[str, Any]) -> str:
         lines.append(f"| **{arm}** | " + " | ".join(_mean(means[c]) for c in columns) + " |")
     for name, means in results["floors"].items():
         lines.append(f"| {name} | " + " | ".join(_floor(means[c]) for c in columns) + " |")
-    lines += ["", *(f"- {finding}" for finding in results["findings"])]
+    said = [*results["findings"], *results.get("curve", {}).get("findings", ())]  # older results have no curve
+    said += [results["promises"]["said"]] if "promises" in results else []
+    lines += ["", *(f"- {finding}" for finding in said)]
     total = next(row for row in results["cost"] if row["stage"] == "all")
     whole = results["side_by_side"]
     lines += [
@@ -47,8 +51,47 @@ def _floor(cell: dict[str, Any]) -> str:
     return "–" if cell["mean"] is None else f"{cell['mean']:.3f} ({cell['n']})"
 
 
+def jury(found: dict[str, Any]) -> str:
+    """Whether a small local model is worth asking as a judge, in a paragraph (`tests/benchmarks/measure_jury.py`)."""
+    said = []
+    for mode in (mode for mode in ("pointwise", "pairwise") if mode in found):
+        judges, gain = found[mode]["judges"], found[mode]["gain"]
+        model, evidence = judges["transformers"], judges["evidence"]
+        said.append(
+            f"Asked {mode} about {found[mode]['cases']} short case records ({found['source']}, no test cases), "
+            f"`{found['model']}` alone puts this patient's answer above another's in {_share(model['patient'])} "
+            f"(chance 0.5; `evidence` {_share(evidence['patient'])}), orders two other answers as their herb F1 does "
+            f"in {_share(model['order'])} (`evidence` {_share(evidence['order'])}, popularity "
+            f"{_share(judges['popularity']['order'])}), and sees a planted defect in {_share(model['defects'])} "
+            f"(`evidence` {_share(evidence['defects'])}), for {model['cpu_seconds']:.1f} CPU seconds an answer "
+            f"(`evidence` {evidence['cpu_seconds']:.3f}). On a jury with rubric and evidence it changes these by "
+            f"{_gain(gain['patient'])}, {_gain(gain['order'])} and {_gain(gain['defects'])}: {_worth(gain)}."
+        )
+    return " ".join(said)
+
+
+def _share(cell: dict[str, Any]) -> str:
+    return f"{cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"
+
+
+def _gain(cell: dict[str, Any]) -> str:
+    return f"{cell['value']:+.2f} [{cell['low']:+.2f}, {cell['high']:+.2f}]"
+
+
+def _worth(gain: dict[str, dict[str, Any]]) -> str:
+    """The verdict, from the intervals."""
+    better = [name for name, cell in gain.items() if cell["low"] > 0]
+    worse = [name for name, cell in gain.items() if cell["high"] < 0]
+    parts = [f"{word} on {' and '.join(names)}" for word, names in (("better", better), ("worse", worse)) if names]
+    return f"with it the jury is {', '.join(parts)}" if parts else "no difference is shown"
+
+
 def filled(readme: str) -> str:
-    """README text with every block of a published study filled in."""
+    """README text with every block of a published study filled in, and that of the jury."""
+    if JURY.exists() and JURY_BEGIN in readme:
+        head, rest = readme.split(JURY_BEGIN, 1)
+        body = jury(json.loads(JURY.read_text("utf-8")))
+        readme = f"{head}{JURY_BEGIN}\n{body}\n{END}{rest.split(END, 1)[1]}"
     for path in sorted(ROOT.glob("reports/*/results.json")):
         begin = BEGIN.format(study=path.parent.name)
         if begin in readme:

@@ -60,7 +60,7 @@ def snapshot(P: Params) -> Path:
         The file, relative to the project folder (whose own name and that of the user's file may hold any character).
     """
     path = study_folder(P) / params.SNAPSHOT
-    write_text(path, yaml.safe_dump(params.differences(P), allow_unicode=True, sort_keys=False))
+    write_text(path, yaml.safe_dump(params.changes(P), allow_unicode=True, sort_keys=False))
     return path.relative_to(ROOT)
 
 

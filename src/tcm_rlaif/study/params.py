@@ -8,6 +8,7 @@ import keyword
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import ValidationError
@@ -140,7 +141,29 @@ def load(path: str | Path, **overrides: Any) -> Params:
 
 
 def differences(P: Params) -> dict[str, Any]:
-    """Only the keys whose values are not the defaults: what a params file would hold."""
+    """Only the keys whose values are not the defaults, as they may be shown: addresses without their secrets."""
+    return public(changes(P))
+
+
+def public(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys with their values as they may be shown, those of arms too."""
+    return {
+        name: shown(value) if name == "judge_base_url" else public(value) if isinstance(value, Mapping) else value
+        for name, value in values.items()
+    }
+
+
+def shown(base_url: str) -> str:
+    """An address without user, password and query, where a key may stand."""
+    try:
+        parts = urlsplit(base_url)
+    except ValueError:  # no address, and its parts cannot be told apart
+        return "(no address)"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def changes(P: Params) -> dict[str, Any]:
+    """Only the keys whose values are not the defaults: what a params file would hold, secrets included."""
     defaults = Params().model_dump(mode="json")
     return {name: value for name, value in P.model_dump(mode="json").items() if value != defaults[name]}
 

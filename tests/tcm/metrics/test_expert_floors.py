@@ -4,6 +4,7 @@ from tcm.answers import parse
 from tcm.cases import Case, Visit
 from tcm.invented.cases import invent_cases
 from tcm.metrics import FLOORS, score_case, summarise
+from tcm.metrics.floors import pattern_oracle
 
 CASES = invent_cases(120, 0.3, seed=2)
 TRAIN, TEST = CASES[:80], CASES[80:]
@@ -33,3 +34,16 @@ def test_an_expert_answer_is_complete():
     for text in FLOORS["expert"](TRAIN, TEST[:5]):
         read = parse(text)
         assert not read.unread and read.answer.disease and read.answer.treatment_principle and read.answer.packets
+
+
+def test_the_oracle_of_the_tables_is_the_most_that_any_pattern_and_formula_reach():
+    texts = pattern_oracle([], TEST)
+    found = [score_case(case, text)["herb_base_f1"] for case, text in zip(TEST, texts, strict=True)]
+    rule = [
+        score_case(case, text)["herb_base_f1"] for case, text in zip(TEST, FLOORS["expert_rule"]([], TEST), strict=True)
+    ]
+    assert all(best >= one for best, one in zip(found, rule, strict=True)) and sum(found) > sum(rule)
+
+
+def test_the_oracle_is_silent_without_a_gold_prescription():
+    assert pattern_oracle([], [TEST[0].model_copy(update={"answer": None})]) == [None]

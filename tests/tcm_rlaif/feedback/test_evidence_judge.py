@@ -6,6 +6,7 @@ from tcm.answers import write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm_rlaif.feedback.judges import make_judges, rubric
 from tcm_rlaif.feedback.judges.base import Item
+from tcm_rlaif.feedback.judges.evidence_judge import combined
 from tcm_rlaif.feedback.labelling import judge_items
 from tcm_rlaif.study.schema import Params
 
@@ -58,8 +59,9 @@ def test_only_answers_that_sft_may_see_are_evidence() -> None:
     assert "10 training answers" in few.description(None)[1]
 
 
-def test_a_weight_of_0_is_the_rubric_and_a_high_one_the_agreement() -> None:
+def test_where_nothing_is_unsafe_a_weight_of_0_is_the_rubric_and_a_high_one_the_agreement() -> None:
     (rules,) = make_judges(Params(judge="rubric"), TRAIN)
+    assert all(row["safety"] == 1 for row in scores(rules).criteria)
     assert scores(evidence_judge(judge_agreement_weight=0)).scores == scores(rules).scores
     verdict = scores(evidence_judge(judge_agreement_weight=1e6))
     assert verdict.scores == pytest.approx([row["agreement"] for row in verdict.criteria], abs=1e-4)
@@ -70,6 +72,19 @@ def test_the_score_is_the_weighted_mean_of_rubric_and_agreement() -> None:
     for text, score, row in zip(TEXTS, verdict.scores, verdict.criteria, strict=True):
         rules = rubric.total(rubric.criteria(NEW, text))
         assert score == pytest.approx((rules + 3 * row["agreement"]) / 4, abs=1e-5)
+
+
+def test_a_severe_finding_costs_more_than_the_margin_of_a_pair_and_a_moderate_one_little() -> None:
+    judge, P = evidence_judge(), Params()
+    likely = (*HERBS[2], "甘草")
+    safe, severe, moderate = (judge.score(NEW, write(answer((*likely, more)))) for more in ("枇杷叶", "甘遂", "肉桂"))
+    assert safe - severe > P.pair_margin, "甘草 with 甘遂: 十八反"
+    assert combined(0.6, 0.3, 0.3, 4) < combined(0.6, 0.3, 0.7, 4) == combined(0.6, 0.3, 1.0, 4)
+    assert moderate <= safe
+
+
+def test_it_says_that_safety_takes_of_the_whole_score() -> None:
+    assert "multiplied by 0.5 (safety 0)" in evidence_judge().description(None)[2]
 
 
 @pytest.mark.parametrize("mode", ["pairwise", "listwise"])

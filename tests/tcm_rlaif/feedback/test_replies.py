@@ -56,6 +56,10 @@ ROWS = [
     ("pairwise", f"<reasoning>{A}</reasoning>{B}", "judged", (0.0,)),
     ("pairwise", f"<seed:think>{A}</seed:think>{B}", "judged", (0.0,)),
     ("pairwise", f"[THINK]{A}[/THINK]{B}", "judged", (0.0,)),
+    # … in every spelling that answers are read with
+    ("pairwise", f"<|begin_of_thought|>{A}<|end_of_thought|>{B}", "judged", (0.0,)),
+    ("pairwise", f"＜思考＞{A}＜/思考＞{B}", "judged", (0.0,)),
+    ("pairwise", f"&lt;scratchpad&gt;{A}&lt;/scratchpad&gt;{B}", "judged", (0.0,)),
     ("pairwise", f"◁think▷{A}◁/think▷{B}", "judged", (0.0,)),
     ("pairwise", f"<|channel|>analysis<|message|>{A}<|end|><|start|>assistant<|channel|>final<|message|>{B}",
      "judged", (0.0,)),

@@ -20,7 +20,16 @@ ARMS = pd.DataFrame({
     "arm": ["base", "sft", "sft_dpo"], "mean": [0.1, 0.4, 0.5], "low": [0.05, 0.3, 0.45], "high": [0.2, 0.5, 0.6],
     "seeds": [[0.1], [0.35, 0.45], [0.48, 0.52]],
 })  # fmt: skip
+LINE = pd.DataFrame(
+    [
+        ("herb_f1", name, size, 0.2 + 0.001 * size, 0.1, 0.5)
+        for name in ("expert", "popularity")
+        for size in (10, 20, 40)
+    ],
+    columns=["metric", "answers by", "answers", "mean", "low", "high"],
+)
 FIGURES = {
+    "curve": lambda: plots.curve(LINE, ARMS[1:].assign(answers=40), "herb_f1"),
     "loss_curve": lambda: plots.loss_curve(HISTORY, "损失 SFT", {"loss": "训练", "eval_loss": "验证"}),
     "funnel": lambda: plots.funnel([{"步骤": "读入", "n": 200}, {"步骤": "去重", "n": 180}], "步骤", "n", "病例漏斗"),
     "bars": lambda: plots.bars({"十八反": 0.95, "剂量×5": 0.7}, "检出率", limit=0.8, xlabel="检出率"),
@@ -137,3 +146,15 @@ def test_the_health_panel_is_six_figures_over_the_steps_of_its_readings():
     assert len(figure.axes) == 6
     assert all(list(line.get_xdata()) == [0, 10] for axes in figure.axes for line in axes.lines)
     assert sum(len(axes.lines) for axes in figure.axes) == 9
+
+
+def test_a_figure_of_the_pattern_has_the_line_of_human_agreement_and_others_have_not() -> None:
+    assert any(
+        "two practitioners" in text and "another measure" in text
+        for text in texts(plots.arms(ARMS, "syndrome_f1", {"expert": 0.3}))
+    )
+    assert not any("practitioners" in text for text in texts(plots.arms(ARMS, "herb_f1", {"expert": 0.3})))
+
+
+def test_the_curve_names_its_lines_its_points_and_every_size() -> None:
+    assert {"expert", "popularity", "sft", "sft_dpo", "10", "20", "40"} <= set(texts(FIGURES["curve"]()))

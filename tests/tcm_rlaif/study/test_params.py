@@ -353,3 +353,16 @@ def test_a_key_pasted_into_an_arm_is_not_echoed_either() -> None:
 def test_a_key_under_a_name_of_its_own_is_refused_and_not_echoed() -> None:
     message = refused({"judge_api_key": SECRET})
     assert message.startswith("my.yaml: judge_api_key: no such key") and SECRET not in message
+
+
+def test_an_address_is_shown_without_its_secrets_in_an_arm_too_and_kept_whole_for_the_runs() -> None:
+    address = "https://tester:open-sesame@judge.invalid:8000/v1?api-key=x#y"
+    arm = {"judge": "openai", "judge_model": "m", "judge_base_url": address}
+    P = params.validated({**arm, "arms": {"base": {"training": "none"}, "other": arm}}, "x")
+    said = params.differences(P)
+    assert said["judge_base_url"] == said["arms"]["other"]["judge_base_url"] == "https://judge.invalid:8000/v1"
+    assert "sesame" not in str(said) and params.validated(params.changes(P), "x") == P
+
+
+def test_what_is_no_address_is_not_shown_at_all() -> None:
+    assert params.shown("http://[u:secret@host") == "(no address)"

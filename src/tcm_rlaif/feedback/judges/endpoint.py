@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from tcm_rlaif.feedback.judges.base import JudgeError
 from tcm_rlaif.feedback.judges.pacing import LONGEST_WAIT_S, most_tokens, server_wait
+from tcm_rlaif.study.params import shown
 
 NOTE_LENGTH = 300  # characters of an error or a reason that are kept
 SHORTEST_KEY = 8  # characters; local servers take "x" or "none" as key, which are no secrets but parts of any message
@@ -142,12 +143,6 @@ class Endpoint:
     def _scrub_record(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = self.scrub(record.getMessage()), ()
         return True
-
-
-def shown(base_url: str) -> str:
-    """An address without user, password and query, where a key may stand."""
-    parts = urlsplit(base_url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def scrubbed(text: str, key: str, base_url: str) -> str:

@@ -3,10 +3,13 @@
 The rubric asks whether an answer fits the tables. A policy that climbs it ends at the rule of the tables, which no
 physician of practice follows. `agreement` asks what physicians would have written, as far as patterns, similar training
 cases and popularity can tell (`tcm.evidence`). A case's own answer, its group and its near-duplicates say nothing. With
-a weight of w, each of the rubric's criteria, safety too, counts 1 / (1 + w) of what it does alone.
+a weight of w, each of the rubric's criteria counts 1 / (1 + w) of what it does alone. For safety that would be too
+little: what is likely and harmful must not win. So a severe finding takes its share of the whole score besides.
 """
 
 from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 from tcm.answers import parse
 from tcm.cases import Case
@@ -22,12 +25,40 @@ def from_params(P: Params, training_cases: Sequence[Case]) -> "EvidenceJudge":
     return EvidenceJudge(Evidence(seen, P.data_near_duplicate), P.judge_agreement_weight)
 
 
+UNBRAKED = rubric.LEFT_AFTER["medium"]
+"""Safety from which the whole score counts: a single finding that is not severe costs within the rubric alone.
+
+Physicians' own answers have such findings in one of six cases (TCM-BEST4SDT), and severe ones in one of 200.
+"""
+LEFT = 0.5
+"""What is left of the score where safety is 0.
+
+Source:
+    Our choice, measured on training parts of BEST4SDT as in `tests/benchmarks/measure_judge.py`: a planted incompatible
+    pair costs more than `pair_margin` in all answers, a herb forbidden in pregnancy in 95 of 100 (without it: in none);
+    this patient's answer is above another's in 0.766 (without: 0.767), the order agrees in 0.825 (0.826).
+"""
+
+
+def combined(
+    rules: float | np.ndarray, agreement: float | np.ndarray, safety: float | np.ndarray, weight: float
+) -> float | np.ndarray:
+    """The judge's score: weighted mean of the rubric's score and `agreement`, times what safety leaves of it.
+
+    Args:
+        rules, agreement, safety: 0..1, numbers or arrays.
+        weight: of `agreement` beside the rubric's 1.
+    """
+    left = LEFT + (1 - LEFT) * np.minimum(1.0, safety / UNBRAKED)
+    return (rules + weight * agreement) / (1 + weight) * left
+
+
 class EvidenceJudge(rubric.RubricJudge):
     """The rubric and the expected agreement with physicians, in any mode.
 
     Args:
         evidence: of the training answers.
-        weight: of `agreement` beside the rubric's score, which counts 1; 0 is the rubric alone.
+        weight: of `agreement` beside the rubric's score, which counts 1.
     """
 
     name = "evidence"
@@ -43,6 +74,7 @@ class EvidenceJudge(rubric.RubricJudge):
             *super().description(question),
             f"agreement (expected herb F1) {self.weight:g} beside the rubric's 1, from {answers} training answers, "
             f"weights fitted on them: {self.evidence.weights}",
+            f"the score is multiplied by {LEFT:g} (safety 0) to 1 (safety {UNBRAKED:g} or more)",
         ]
 
     def criteria(self, case: Case, text: str) -> dict[str, float]:
@@ -52,11 +84,11 @@ class EvidenceJudge(rubric.RubricJudge):
         return {**rubric.criteria(case, text), "agreement": round(agreement, 6)}
 
     def total(self, row: dict[str, float]) -> float:
-        """Weighted mean of the rubric's score and `agreement`, 0..1."""
+        """Weighted mean of the rubric's score and `agreement`, times what safety leaves of it, 0..1."""
         rules = rubric.total({name: value for name, value in row.items() if name != "agreement"})
         if "agreement" not in row:  # a judge made worse on purpose, see `impaired`
             return rules
-        return round((rules + self.weight * row["agreement"]) / (1 + self.weight), 6)
+        return round(float(combined(rules, row["agreement"], row.get("safety", 1.0), self.weight)), 6)
 
     def prepare(self, cases: Iterable[Case]) -> None:
         """Weigh the evidence for all cases at once."""

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
+from tcm.answers import thoughts
 from tcm_rlaif.feedback.judges.base import Question
 from tcm_rlaif.feedback.judges.prompt_text import criteria_for
 
@@ -22,13 +23,7 @@ MAX_SCORE = 10
 MOST_WASTED = 10_000_000  # characters that broken JSON may cost before a reply is given up
 _REFUSAL = re.compile(r"抱歉|对不起|(?:无法|不能)(?:提供|评|回答|完成)|I(?:'m| am) sorry|I can(?:no|')t", re.I)
 _RANGE_ERRORS = {"greater_than_equal", "less_than_equal", "literal_error"}
-_THOUGHT = r"(?:\w+:)?(?:think(?:ing)?|thoughts?|reasoning|reflection|analysis)\b"
-_MARK = re.compile(
-    rf"(?P<close></{_THOUGHT}\s*>|\[/THINK\]|◁/think▷|<\|channel\|>final)"
-    rf"|(?P<open><{_THOUGHT}[^<>/]{{0,80}}>|\[THINK\]|◁think▷|<\|channel\|>(?:analysis|commentary))"
-    r'|\{(?=\s*")',
-    re.I,
-)
+_MARK = re.compile(rf'(?P<close>{thoughts.CLOSE})|(?P<open>{thoughts.OPEN})|\{{(?=\s*")', re.I)
 _DEEP = re.compile(r'(?:[\[{]\s*(?:"[^"]{0,99}"\s*:\s*)?){50}')  # no verdict is; decoders give up at different depths
 _TIES = {"tie", "draw", "equal", "平", "平局", "平手"}
 _WHOLE = re.compile(r"([+-]?[0-9]{1,9})(?:\.0+)?\s*(?:分|/\s*10)?")

@@ -1,0 +1,130 @@
+"""Herb F1 by the number of answers that are known: the line that a language model trained on as many has to pass.
+
+What needs no model (`expert`, the nearest case, popularity) answers the test cases from 10, 20, 40 … training answers,
+the weights of the evidence fitted to those alone. An arm is a point at the number of answers that its SFT saw.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+import pandas as pd
+
+from tcm.answers import parse
+from tcm.cases import Answer, Case
+from tcm.cases.splits import groups
+from tcm.evidence import Evidence
+from tcm.metrics.floors import nearest_case, popularity
+from tcm.metrics.intervals import interval
+from tcm.metrics.sets import Level, herb_set, overlap
+from tcm_rlaif.study import params
+from tcm_rlaif.study.notebooks import TRAININGS
+from tcm_rlaif.study.schema import Params
+
+SIZES = (10, 20, 40, 80, 150)
+"""Numbers of training answers, as far as they go; all of them come last."""
+SUBSETS = 3
+"""Random subsets of each size; our choice: seconds rather than minutes, on two hundred cases."""
+LEVELS: dict[str, Level] = {"herb_f1": "canonical", "herb_base_f1": "base"}
+LINE = "expert"
+"""The highest of what needs no model: the line to pass."""
+
+
+def subset(cases: Sequence[Case], size: int, near_duplicate: float, seed: int) -> list[Case]:
+    """At most so many cases, of groups that are drawn whole; a smaller subset of the same seed lies in a larger one.
+
+    (A group that no longer fits is passed over, so that where groups hold several visits this holds nearly.)
+    """
+    members: dict[int, list[Case]] = {}
+    for case, number in zip(cases, groups(cases, near_duplicate), strict=True):
+        members.setdefault(number, []).append(case)
+    order = sorted(members)
+    random.Random(f"subset-{seed}").shuffle(order)
+    taken: list[Case] = []
+    for number in order:
+        taken += members[number] if len(taken) + len(members[number]) <= size else []
+    return taken
+
+
+def answered(train: Sequence[Case], test: Sequence[Case], near_duplicate: float) -> dict[str, list[Answer]]:
+    """The answers of `expert`, the nearest case and popularity to test cases, from these training answers alone."""
+    read: dict[str, Answer] = {}
+
+    def answer(text: str) -> Answer:
+        return read.get(text) or read.setdefault(text, parse(text).answer)
+
+    return {
+        LINE: [about.answer for about in Evidence(train, near_duplicate).about(test)],
+        "nearest_case": [answer(text) for text in nearest_case(train, test)],
+        "popularity": [answer(text) for text in popularity(train, test)],
+    }
+
+
+def herb_f1(case: Case, answer: Answer, level: Level = "base") -> float:
+    """Herb F1 of an answer with the case's own."""
+    return overlap(herb_set(case.answer.herbs, level), herb_set(answer.herbs, level))["f1"]
+
+
+def measure(train: Sequence[Case], test: Sequence[Case], study: Params) -> pd.DataFrame:
+    """The curve on test cases.
+
+    Args:
+        train: all training cases; those without a prescription are passed over, in `test` too.
+
+    Returns:
+        One row for each metric of `LEVELS`, floor and number of ``answers``: ``mean`` over cases (each averaged over
+        the subsets first), its bootstrap interval ``low`` and ``high`` over cases, the mean of each of the ``subsets``,
+        ``n`` cases. No rows where there is nothing to learn from or to ask.
+    """
+    train, test = ([case for case in part if case.answer and case.answer.prescription] for part in (train, test))
+    columns = ("metric", "answers by", "answers", "mean", "low", "high", "subsets", "n")
+    if not train or not test:
+        return pd.DataFrame(columns=columns)
+    rows = []
+    for size in [*(size for size in SIZES if size < len(train)), len(train)]:
+        seeds = range(SUBSETS if size < len(train) else 1)
+        draws = [subset(train, size, study.data_near_duplicate, seed) for seed in seeds]
+        found = [answered(draw, test, study.data_near_duplicate) for draw in draws if draw]
+        rows += [
+            (metric, floor, size, *_over_cases([[herb_f1(case, answer, level) for case, answer in
+                                                 zip(test, answers[floor], strict=True)] for answers in found], study))
+            for metric, level in LEVELS.items()
+            for floor in (found[0] if found else ())
+        ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).sort_values(["metric", "answers by", "answers"], ignore_index=True)
+
+
+def _over_cases(subsets: Sequence[Sequence[float]], study: Params) -> tuple[float, float, float, list[float], int]:
+    cases = [fmean(values) for values in zip(*subsets, strict=True)]
+    ends = interval(cases, study.ablation_confidence, study.ablation_resamples)
+    return fmean(cases), *ends, [round(fmean(values), 4) for values in subsets], len(cases)
+
+
+def points(means: pd.DataFrame, train: Sequence[Case], study: Params) -> pd.DataFrame:
+    """The arms that SFT trained, each with the number of ``answers`` that it saw.
+
+    Args:
+        means: rows ``arm``, ``mean``, ``low``, ``high`` of a metric, as `ablation.arm_means`.
+    """
+    seen = {}
+    for arm in study.arms:
+        P = params.for_arm(study, arm)
+        if "02_sft" in TRAININGS[P.training]:
+            seen[arm] = sum(bool(case.answer) for case in train[: P.sft_cases or None])
+    trained = means[means["arm"].isin(list(seen))]
+    return trained.assign(answers=trained["arm"].map(seen))
+
+
+def findings(rows: pd.DataFrame, arms: pd.DataFrame, metric: str) -> Iterator[str]:
+    """For each arm a sentence: how it stands to the line at as many answers, and how few reach what it reaches."""
+    line = rows[(rows["metric"] == metric) & (rows["answers by"] == LINE)].sort_values("answers")
+    for arm in arms.to_dict("records") if len(line) else ():
+        beside = line.iloc[(line["answers"] - arm["answers"]).abs().argmin()]
+        reach = line.loc[line["mean"] >= arm["mean"], "answers"]
+        many = f"reaches as much with {reach.min()} answers" if len(reach) else "reaches as much with none of these"
+        side = "above" if arm["mean"] > beside["mean"] else "below"
+        yield (
+            f"{arm['arm']}, trained on {arm['answers']} answers, has {metric} {arm['mean']:.3f} "
+            f"[{arm['low']:.3f}, {arm['high']:.3f}], {side} the line at {beside['answers']} answers: "
+            f"{beside['mean']:.3f} [{beside['low']:.3f}, {beside['high']:.3f}]. {LINE} {many}."
+        )

@@ -1,0 +1,44 @@
+"""The paragraph on a small model as judge says what `reports/jury.json` holds, and claims only what intervals show;
+a study's block tells how its arms stand to the curve and whether the judge's promise was kept."""
+
+import json
+
+import pytest
+
+from tcm_rlaif.report import readme
+
+
+def cell(value: float, low: float, high: float) -> dict:
+    return {"value": value, "low": low, "high": high, "n": 9}
+
+
+def found(**gains) -> dict:
+    judge = {name: cell(0.5, 0.4, 0.6) for name in ("patient", "order", "defects")} | {"cpu_seconds": 2.0}
+    gain = {name: cell(0.0, -0.1, 0.1) for name in ("patient", "order", "defects")} | gains
+    judges = dict.fromkeys(("transformers", "evidence", "popularity"), judge)
+    return {"model": "small.gguf", "source": "best4sdt", "pointwise": {"cases": 9, "judges": judges, "gain": gain}}
+
+
+@pytest.mark.parametrize(
+    ("gains", "said"),
+    [({}, "no difference is shown."), ({"order": cell(-0.2, -0.3, -0.1)}, "with it the jury is worse on order."),
+     ({"patient": cell(0.2, 0.1, 0.3), "order": cell(-0.2, -0.3, -0.1)}, "is better on patient, worse on order.")],
+)  # fmt: skip
+def test_a_difference_is_claimed_only_where_the_interval_shows_it(gains: dict, said: str) -> None:
+    assert readme.jury(found(**gains)).endswith(said)
+
+
+def test_the_block_is_filled_from_the_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(readme, "JURY", tmp_path / "jury.json")
+    text = f"a\n{readme.JURY_BEGIN}\nold\n{readme.END}\nb"
+    assert readme.filled(text) == text, "without the file nothing changes"
+    readme.JURY.write_text(json.dumps(found()), "utf-8")
+    filled = readme.filled(text)
+    assert "`small.gguf`" in filled and "old" not in filled and filled.startswith("a\n") and filled.endswith("\nb")
+    assert readme.filled(filled) == filled
+
+
+def test_a_study_tells_how_its_arms_stand_to_the_curve_and_whether_the_promise_was_kept() -> None:
+    path = next(readme.ROOT.glob("reports/*/results.json"))
+    results = json.loads(path.read_text("utf-8")) | {"curve": {"findings": ["below"]}, "promises": {"said": "kept"}}
+    assert "- below\n- kept\n" in readme.render(results)
