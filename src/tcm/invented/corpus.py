@@ -138,12 +138,9 @@ def modification_statement(pattern: Pattern, rng: random.Random) -> str:
 
 
 def dose_statement(herb: Herb, rng: random.Random) -> str:
-    """A dose of a herb raised or lowered within its range."""
-    low, high = sorted(rng.sample(range(2, 7), 2))
-    doses = [f"{round((herb.dose_min_g or 3) + (herb.dose_max_g or 9) * step / 6):g}g" for step in (low, high)]
-    if rng.random() < 0.7:
-        return f"{herb.name}{doses[0]}，{herb.name}增至{doses[1]}。"
-    return f"{herb.name}{doses[1]}，{herb.name}减至{doses[0]}。"
+    """A dose raised or lowered, from one end of the herb's range to the other."""
+    low, high = f"{herb.dose_min_g:g}g", f"{herb.dose_max_g:g}g"
+    return rng.choice((f"{herb.name}{low}，{herb.name}增至{high}。", f"{herb.name}{high}，{herb.name}减至{low}。"))
 
 
 def synonym_statement(symptom: str, synonyms: tuple[str, ...], rng: random.Random) -> str:
@@ -222,10 +219,11 @@ def statements(seed: int, patterns: int = 0) -> Iterator[str]:
         s for p in book.patterns for s in (*p.key_symptoms, *p.other_symptoms, *(m.symptom for m in p.modifications))
     }
     synonyms = [(s, others) for s, others in knowledge.symptom_synonyms().items() if s in known]
+    dosed = [h for h in book.herbs if h.dose_min_g and h.dose_max_g]
     modified = [p for p in book.patterns if p.modifications]
     writers: list[tuple[float, Callable[[], str]]] = [
         (0.03, lambda: herb_statement(rng.choice(book.herbs), rng)),
-        (0.02, lambda: dose_statement(rng.choice(book.herbs), rng)),
+        (0.02, lambda: dose_statement(rng.choice(dosed), rng)),
         (0.05, lambda: formula_statement(rng.choice(book.formulas), rng)),
         (0.07, lambda: pattern_statement(rng.choice(book.patterns), rng)),
         (0.12, lambda: note_statement(rng.choice(book.patterns), rng)),
