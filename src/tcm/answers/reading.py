@@ -9,16 +9,18 @@ in no dose, handling word or 各, with doses from 1e-9 to 1e9 and notes of at mo
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from tcm.answers.labels import LABELS, sections
 from tcm.answers.layouts import plain
 from tcm.answers.remarks import without_remarks
 from tcm.answers.thoughts import without_thoughts
-from tcm.cases import Answer
-from tcm.prescriptions.notation import has_doses, ignorable, read_prescription
+from tcm.cases import Answer, Case, PrescriptionItem
+from tcm.prescriptions.notation import changes_previous, has_doses, ignorable, read_prescription
 from tcm.prescriptions.usage import read_usage
-from tcm.prescriptions.writing import write_items
+from tcm.prescriptions.writing import write_changes, write_items
 
 MAX_CHARS = 20_000
 """Text beyond this is not read, and reported; a full answer has 300 characters."""
@@ -66,7 +68,8 @@ def _split_formula(content: str) -> tuple[str, str]:
 class _Fields:
     """Field values while they are read: the first that is not empty wins, all others are reported."""
 
-    def __init__(self) -> None:
+    def __init__(self, previous: Sequence[PrescriptionItem]) -> None:
+        self.previous = previous
         self.values: dict[str, object] = {}
         self.unread: list[str] = []
         self.remarks: list[str] = []
@@ -91,7 +94,7 @@ class _Fields:
         head = re.match(r"[^，,：:。\n(（]{0,40}", content.strip(_EDGE)).group()
         if not has_doses(content):
             self.text("formula", label, content)
-        elif has_doses(head):
+        elif has_doses(head) or changes_previous(content):
             self.prescription(label, content)
         else:
             self.put("formula", head.strip(_EDGE), f"{label}：{head}")
@@ -99,9 +102,9 @@ class _Fields:
 
     def prescription(self, label: str, content: str) -> None:
         """Herbs, packets and usage, perhaps with the formula before them."""
-        formula, content = _split_formula(content)
+        formula, content = ("", content) if changes_previous(content) else _split_formula(content)
         content, remarks = without_remarks(content)
-        read = read_prescription(content)
+        read = read_prescription(content, self.previous)
         self.remarks += remarks
         if "prescription" in self.values and read.items:
             self.unread.append(f"{label}：{content.strip()}")
@@ -122,25 +125,32 @@ class _Fields:
         self.unread.append(rest)
 
 
-def parse(text: str) -> ParsedAnswer:
-    """Read an answer from any text; never raises.
+def parse(text: str, previous: Sequence[PrescriptionItem] = ()) -> ParsedAnswer:
+    """Read an answer from any text; never raises. Where the case is known, `read_for` knows the previous prescription.
 
     Fields may come in any order, under any of `LABELS` or their English names, in full- or half-width punctuation, as
     Markdown, table, list or object, and be missing. Of a field that occurs twice the first is kept. A text without any
     label is read as a prescription where it has doses. Thoughts are no answer: a thought that never ends leaves none.
+
+    Args:
+        previous: the prescription that the text may change (守上方，去柴胡); without it such words are unread.
     """
     rest, thoughts, unfinished = without_thoughts(text.encode("utf-8", "replace").decode("utf-8"))
     body, remarks, unread = plain(rest[:MAX_CHARS])
-    fields = _Fields()
+
+    def prescribes(content: str) -> bool:
+        return has_doses(content) or (bool(previous) and changes_previous(content))
+
+    fields = _Fields(previous)
     cut = sections(body)
     loose = len(cut) == 1 or (
         any(label == "#" for _, label, _ in cut)
-        and not any(field in ("prescription", "formula") and has_doses(content) for field, _, content in cut)
+        and not any(field in ("prescription", "formula") and prescribes(content) for field, _, content in cut)
     )
     for field, label, content in cut:
         if field == "formula":
             fields.formula(label, content)
-        elif field == "prescription" or (loose and label in ("#", "") and has_doses(content)):
+        elif field == "prescription" or (loose and label in ("#", "") and prescribes(content)):
             fields.prescription(label, content)
         elif field == "usage":
             fields.usage(label, content)
@@ -152,18 +162,48 @@ def parse(text: str) -> ParsedAnswer:
     return ParsedAnswer(Answer(**fields.values), tuple(left), (*thoughts, *remarks, *fields.remarks))
 
 
-def write(answer: Answer) -> str:
-    """Write an answer in the layout of the study; missing fields are left out."""
+def read_for(case: Case, text: str) -> ParsedAnswer:
+    """Read an answer to a case: at a follow-up, 守上方 and what it changes mean the last visit's prescription."""
+    return parse(text, previous_items(case))
+
+
+def previous_items(case: Case) -> tuple[PrescriptionItem, ...]:
+    """The prescription that an answer to the case may change; none at a first visit."""
+    return case.previous_answer.prescription if case.previous_answer else ()
+
+
+def write(answer: Answer, previous: Sequence[PrescriptionItem] = ()) -> str:
+    """Write an answer in the layout of the study; missing fields are left out.
+
+    Args:
+        previous: the prescription before, where the answer is to be written as a change of it (守上方，去柴胡). It is
+            written in full where fewer than half of its herbs are from there, and where the change would not be read
+            back as the same herbs, doses and notes.
+    """
     values = ((LABELS[name].split()[0], getattr(answer, name)) for name in REQUIRED[:4])
     written = "".join(f"{label}：{value}。" for label, value in values if value)
     end = "，".join(part for part in (f"{answer.packets}剂" if answer.packets else "", answer.usage) if part)
     if not answer.prescription:
         return written + (end and f"用法：{end}。")
-    written += f"处方：{write_items(answer.prescription)}。"
     read = read_prescription(without_remarks(f"甘草6g。{end}。")[0])
-    if (len(read.items), read.packets, read.usage) == (1, answer.packets, answer.usage):
-        return written + (end and f"{end}。")
-    return written + f"用法：{end}。"
+    plainly = (len(read.items), read.packets, read.usage) == (1, answer.packets, answer.usage)
+    end = end and (f"{end}。" if plainly else f"用法：{end}。")
+    if 2 * sum(item.herb in answer.herbs for item in previous) >= len(answer.prescription):
+        changed = f"{written}处方：{write_changes(previous, answer.prescription)}。{end}"
+        if _unordered(parse(changed, previous)) == _unordered(ParsedAnswer(answer, ())):
+            return changed
+    return f"{written}处方：{write_items(answer.prescription)}。{end}"
+
+
+def write_for(case: Case, followup_layout: Literal["changes", "full"]) -> str:
+    """Write the answer of a case; at a follow-up as a change of the prescription before, or in full."""
+    return write(case.answer, previous_items(case) if followup_layout == "changes" else ())
+
+
+def _unordered(parsed: ParsedAnswer) -> tuple[object, ...]:
+    """All that was read, the herbs in any order: a change leaves those that stay in their places."""
+    items = sorted(map(repr, parsed.answer.prescription))
+    return parsed.answer.model_copy(update={"prescription": ()}), items, parsed.unread, parsed.remarks
 
 
 def missing_fields(answer: Answer) -> tuple[str, ...]:
@@ -171,15 +211,16 @@ def missing_fields(answer: Answer) -> tuple[str, ...]:
     return tuple(name for name in REQUIRED if not getattr(answer, name))
 
 
-def format_valid(text: str) -> bool:
+def format_valid(text: str, previous: Sequence[PrescriptionItem] = ()) -> bool:
     """Whether a text keeps the layout that the study asks for.
 
     `parse` reads any layout, so that what a model knows is not mistaken for how it writes; this is the measure of how
     it writes, and strict: all five fields, each herb with a dose, nothing that could not be read, no remark and no
-    markup. A thought before the answer does not count against it.
+    markup. A thought before the answer does not count against it, and a change of the `previous` prescription is as
+    good as one in full.
     """
     rest, _, unfinished = without_thoughts(text)
-    parsed = parse(rest)
+    parsed = parse(rest, previous)
     return (
         not (unfinished or parsed.unread or parsed.remarks or missing_fields(parsed.answer))
         and "".join(plain(rest)[0].split()) == "".join(rest.split())

@@ -14,8 +14,10 @@ import random
 from collections.abc import Callable, Iterator
 
 from tcm import knowledge
+from tcm.cases import PrescriptionItem
 from tcm.invented import textbook
-from tcm.knowledge import Formula, Herb, Modification, Pattern
+from tcm.knowledge import Formula, Herb, Pattern
+from tcm.prescriptions.writing import write_changes
 
 
 def _join(items, rng: random.Random, share: float = 1.0) -> str:
@@ -107,24 +109,38 @@ def note_statement(pattern: Pattern, rng: random.Random) -> str:
     )
     if not pattern.modifications or rng.random() < 0.5:
         return note
+    changed, seen = _changed(pattern, herbs, rng)
+    now = rng.choice((f"改用：{_doses(changed.items())}", _change(herbs, changed)))
+    return f"{note}复诊：药后，{_say(pattern.key_symptoms[0], rng)}，减轻。{seen}。{now}。"
+
+
+def _changed(pattern: Pattern, herbs: dict[str, float], rng: random.Random) -> tuple[dict[str, float], str]:
+    """A prescription changed by a rule 加减, and the finding that calls for it."""
     rule = rng.choice(pattern.modifications)
-    kept = {herb: dose for herb, dose in herbs.items() if herb not in rule.remove} | dict(rule.add)
-    return (
-        f"{note}复诊：药后，{_say(pattern.key_symptoms[0], rng)}，减轻。见：{_say(rule.symptom, rng)}。"
-        f"改用：{_doses(kept.items())}。"
-    )
+    kept = {herb: dose for herb, dose in herbs.items() if herb not in rule.remove}
+    return kept | dict(rule.add), f"现：{_say(rule.symptom, rng)}"
 
 
-def _change(rule: Modification) -> str:
-    added = f"加：{_doses(rule.add)}" if rule.add else ""
-    removed = f"去：{'、'.join(rule.remove)}" if rule.remove else ""
-    return "，".join(part for part in (added, removed) if part)
+def _change(before: dict[str, float], after: dict[str, float]) -> str:
+    """What differs between two prescriptions, as physicians write it: 守上方，去柴胡，加白术10g."""
+    return write_changes(*([_item(herb, dose) for herb, dose in side.items()] for side in (before, after)))
+
+
+def _item(herb: str, dose: float) -> PrescriptionItem:
+    return PrescriptionItem(herb=herb, dose=dose, note=knowledge.herb_info(herb).handling)
 
 
 def modification_statement(pattern: Pattern, rng: random.Random) -> str:
     """One rule 加减 of a pattern."""
     rule = rng.choice(pattern.modifications)
-    return f"{pattern.disease}，{pattern.syndrome}，兼：{rule.symptom}，{_change(rule)}。"
+    change = _change(dict.fromkeys(rule.remove, 9), dict(rule.add)).removeprefix("守上方，")
+    return f"{pattern.disease}，{pattern.syndrome}，{rng.choice('兼若')}：{rule.symptom}，{change}。"
+
+
+def dose_statement(herb: Herb, rng: random.Random) -> str:
+    """A dose raised or lowered, from one end of the herb's range to the other."""
+    low, high = f"{herb.dose_min_g:g}g", f"{herb.dose_max_g:g}g"
+    return rng.choice((f"{herb.name}{low}，{herb.name}增至{high}。", f"{herb.name}{high}，{herb.name}减至{low}。"))
 
 
 def synonym_statement(symptom: str, synonyms: tuple[str, ...], rng: random.Random) -> str:
@@ -159,12 +175,26 @@ def record_chat(pattern: Pattern, rng: random.Random) -> str:
 
 
 def change_chat(pattern: Pattern, rng: random.Random) -> str:
-    """A prescription, a further symptom, and the question what to give now: the whole changed prescription."""
+    """A prescription, how the patient is, and the question what to give now: the whole prescription, or the change.
+
+    A finding came, or one went that a rule 加减 had answered, or the main one stays, or nothing is left to change.
+    Which dose is raised for what stays, and how far, is each physician's habit: here it is any of the first herbs.
+    """
     herbs = knowledge.compose(rng.choice(pattern.formulas))
-    rule = rng.choice(pattern.modifications)
-    changed = {herb: dose for herb, dose in herbs.items() if herb not in rule.remove} | dict(rule.add)
-    question = f"处方：{_doses(herbs.items())}。现：{_say(rule.symptom, rng)}。处方？"
-    return chat(question, rng.choice(("{}。", "处方为：{}。")).format(_doses(changed.items())))
+    changed, seen = _changed(pattern, herbs, rng)
+    turn = rng.random()
+    if turn < 0.2:
+        herbs, changed, seen = changed, herbs, f"{seen.removeprefix('现：')}，已除"
+    elif turn < 0.35:
+        herb = rng.choice(list(herbs)[:3])
+        changed, seen = {**herbs, herb: herbs[herb] * 1.5}, f"{_say(rng.choice(pattern.key_symptoms), rng)}，仍在"
+    elif turn < 0.4:
+        changed, seen = herbs, f"{_say(rng.choice(pattern.key_symptoms), rng)}，减轻"
+    if rng.random() < 0.35:
+        ask, answer = "处方", rng.choice(("{}。", "处方为：{}。")).format(_doses(changed.items()))
+    else:
+        ask, answer = "调方", f"{_change(herbs, changed)}。"
+    return chat(f"处方：{_doses(herbs.items())}。{seen}。{ask}？", answer)
 
 
 def formula_chat(formula: Formula, rng: random.Random) -> str:
@@ -189,16 +219,18 @@ def statements(seed: int, patterns: int = 0) -> Iterator[str]:
         s for p in book.patterns for s in (*p.key_symptoms, *p.other_symptoms, *(m.symptom for m in p.modifications))
     }
     synonyms = [(s, others) for s, others in knowledge.symptom_synonyms().items() if s in known]
+    dosed = [h for h in book.herbs if h.dose_min_g and h.dose_max_g]
     modified = [p for p in book.patterns if p.modifications]
     writers: list[tuple[float, Callable[[], str]]] = [
         (0.03, lambda: herb_statement(rng.choice(book.herbs), rng)),
+        (0.02, lambda: dose_statement(rng.choice(dosed), rng)),
         (0.05, lambda: formula_statement(rng.choice(book.formulas), rng)),
         (0.07, lambda: pattern_statement(rng.choice(book.patterns), rng)),
         (0.12, lambda: note_statement(rng.choice(book.patterns), rng)),
         (0.04, lambda: modification_statement(rng.choice(modified), rng)),
         (0.03 if synonyms else 0.0, lambda: synonym_statement(*rng.choice(synonyms), rng)),
-        (0.48, lambda: record_chat(rng.choice(book.patterns), rng)),
-        (0.12, lambda: change_chat(rng.choice(modified), rng)),
+        (0.44, lambda: record_chat(rng.choice(book.patterns), rng)),
+        (0.14, lambda: change_chat(rng.choice(modified), rng)),
         (0.06, lambda: formula_chat(rng.choice(book.formulas), rng)),
     ]
     weights, makers = zip(*writers, strict=True)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from tcm.answers import format_valid, parse, write
-from tcm.cases import Answer, Case
+from tcm.answers import format_valid, previous_items, read_for, write
+from tcm.cases import Answer, Case, PrescriptionItem
 from tcm.metrics import dose, followup, labels, text
 from tcm.metrics.catalogue import METRICS
 from tcm.metrics.published import mtcmb_pr
@@ -26,9 +26,10 @@ def score_case(case: Case, answer_text: str, finished: bool | None = None) -> Sc
         a first visit, …) or is not defined for this answer (an error over matched herbs without a match); it is
         never 0 for these, and a poor answer is never None where 0 is meant.
     """
-    answer = parse(answer_text).answer
+    answer = read_for(case, answer_text).answer
     scores: Scores = dict.fromkeys(metric.key for metric in METRICS)
-    scores |= text_scores(answer_text, finished) | {"herb_repetition": text.repetition(answer.herbs)}
+    scores |= text_scores(answer_text, finished, previous_items(case))
+    scores["herb_repetition"] = text.repetition(answer.herbs)
     if case.answer is None:
         return scores
     scores |= answer_scores(case.answer, answer) | similarity(write(case.answer), answer_text)
@@ -37,10 +38,10 @@ def score_case(case: Case, answer_text: str, finished: bool | None = None) -> Sc
     return scores
 
 
-def text_scores(answer_text: str, finished: bool | None = None) -> Scores:
-    """Metrics of the text that need no gold answer."""
+def text_scores(answer_text: str, finished: bool | None = None, previous: Sequence[PrescriptionItem] = ()) -> Scores:
+    """Metrics of the text that need no gold answer; `previous` is the prescription that it may change."""
     return {
-        "format_valid": float(format_valid(answer_text)),
+        "format_valid": float(format_valid(answer_text, previous)),
         "ngram_repetition": text.ngram_repetition(answer_text),
         "length": float(len(answer_text)),
         "finished": None if finished is None else float(finished),

@@ -88,6 +88,11 @@ def has_doses(text: str) -> bool:
     return _DOSED.search(text.translate(HALF_WIDTH)) is not None
 
 
+def changes_previous(text: str) -> bool:
+    """Whether a text begins as a change of the prescription before (守上方，去柴胡)."""
+    return start_of_change(plain(text))[1] > 0
+
+
 def read_prescription(text: str, previous: str | Sequence[PrescriptionItem] | None = None) -> ReadPrescription:
     """Read herbs, doses, packets and usage from the text of one prescription; raises on no text.
 

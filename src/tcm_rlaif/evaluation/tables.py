@@ -33,7 +33,7 @@ def score_answers(cases: Sequence[Case], texts: Sequence[str | None], finished: 
 
 def unsafe(case: Case, text: str) -> dict[str, float | None]:
     """Whether the prescription in a text has a finding of each kind; `unsafe_any` = of any kind."""
-    answer = answers.parse(text).answer
+    answer = answers.read_for(case, text).answer
     found = {f.kind for f in safety.audit(answer.prescription, case.patient, answer.packets, answer.usage)}
     if not answer.prescription:
         return dict.fromkeys(f"{UNSAFE}{kind}" for kind in ("any", *safety.KINDS))

@@ -10,7 +10,7 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
-from tcm.answers import parse
+from tcm.answers import read_for
 from tcm.cases import Case
 from tcm.metrics.intervals import interval, of_groups, resampled, wilson
 from tcm.metrics.sets import herb_set, overlap
@@ -213,7 +213,7 @@ def kendall_tau_with_gold(items: Sequence[Item], verdicts: Sequence[Verdict]) ->
         if not gold:
             continue
         scored = _scored(item, verdict)
-        f1 = [overlap(gold, herb_set(parse(text).answer.herbs, "base"))["f1"] for text in scored]
+        f1 = [overlap(gold, herb_set(read_for(item.case, text).answer.herbs, "base"))["f1"] for text in scored]
         taus.append(_tau(list(scored.values()), f1))
     return _over_prompts(taus)
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from tcm.answers import parse, write
-from tcm.cases import Case
+from tcm.answers import parse, previous_items, write_for
+from tcm.cases import Case, PrescriptionItem
 from tcm.knowledge import resolve_herb
 from tcm_rlaif.feedback.judges.base import Item, Verdict
 from tcm_rlaif.models.prompts import prompt
@@ -25,7 +25,9 @@ from tcm_rlaif.study.schema import Params
 
 Strategy = Literal["best_worst", "best_random_lower", "best_mean_minus_2sigma", "gold_sample"]
 Labels = Literal["judged", "shuffled", "flipped"]
+Layout = Literal["changes", "full"]
 Messages = list[dict[str, str]]
+Previous = tuple[PrescriptionItem, ...]
 
 NO_PAIRS = (
     "No pair is left (see the funnel): the judge sees no difference between the candidates. Nothing is trained, the "
@@ -56,35 +58,35 @@ class PairSet:
     funnel: list[dict]
 
 
-def herb_names(text: str) -> frozenset[str]:
-    """Base herbs of an answer text; an unknown herb counts under the name as written."""
-    return frozenset(_doses(text))
+def herb_names(text: str, previous: Previous = ()) -> frozenset[str]:
+    """Base herbs of an answer text, which may change the `previous` prescription; an unknown herb as it is written."""
+    return frozenset(_doses(text, previous))
 
 
 @lru_cache(maxsize=4096)
-def _doses(text: str) -> dict[str, float | None]:
+def _doses(text: str, previous: Previous) -> dict[str, float | None]:
     found = {}
-    for item in parse(text).answer.prescription:
+    for item in parse(text, previous).answer.prescription:
         name = resolve_herb(item.herb)
         found[name.base if name else item.herb] = item.dose
     return found
 
 
-def fingerprint(text: str) -> tuple:
+def fingerprint(text: str, previous: Previous = ()) -> tuple:
     """What two answers must share to be near-duplicates.
 
     Disease, syndrome, formula and the herbs with their doses in whole grams, in any order (our choice, because the
     order of herbs and the wording of the treatment principle hardly change what a patient gets). A text that holds no
     prescription is compared by its characters, width and white space aside.
     """
-    answer = parse(text).answer
+    answer = parse(text, previous).answer
     if not answer.prescription:
         return (re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)),)
-    doses = frozenset((herb, dose and round(dose)) for herb, dose in _doses(text).items())
+    doses = frozenset((herb, dose and round(dose)) for herb, dose in _doses(text, previous).items())
     return answer.disease, answer.syndrome, answer.formula, doses
 
 
-def overlap(text_a: str, text_b: str) -> float:
+def overlap(text_a: str, text_b: str, previous: Previous = ()) -> float:
     """Jaccard index of the base herbs, 0..1; 0 for two answers without any herb, which share no prescription.
 
     Pairs that share most of their tokens are those in which DPO lowers the probability of chosen and rejected alike
@@ -92,7 +94,7 @@ def overlap(text_a: str, text_b: str) -> float:
 
     Source: arXiv 2410.08847
     """
-    a, b = herb_names(text_a), herb_names(text_b)
+    a, b = herb_names(text_a, previous), herb_names(text_b, previous)
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
@@ -113,14 +115,16 @@ def distinct(item: Item, verdict: Verdict) -> tuple[list[Candidate], Counter]:
     scored = [Candidate(t, s) for t, s in zip(item.candidates, verdict.scores, strict=True) if s is not None]
     groups: dict[tuple, Candidate] = {}
     for candidate in sorted(scored, key=lambda c: -c.score):
-        groups.setdefault(fingerprint(candidate.text), candidate)
+        groups.setdefault(fingerprint(candidate.text, previous_items(item.case)), candidate)
     counts = Counter({"no valid judgement": len(item.candidates) - len(scored)})
     counts["merged as near-duplicate"] = len(scored) - len(groups)
     counts["distinct"] = len(groups)
     return list(groups.values()), counts
 
 
-def propose(case: Case, ranked: list[Candidate], strategy: Strategy, n: int, seed: int) -> list[tuple]:
+def propose(
+    case: Case, ranked: list[Candidate], strategy: Strategy, n: int, seed: int, followup_layout: Layout = "full"
+) -> list[tuple]:
     """Pairs (chosen, rejected) that a strategy wants, at most ``n``, the one it wants most first.
 
     Args:
@@ -129,14 +133,15 @@ def propose(case: Case, ranked: list[Candidate], strategy: Strategy, n: int, see
             lower ones drawn at random (as UltraFeedback was binarised). ``best_mean_minus_2sigma``: best with the one
             next to mean − 2σ of the scores, a typically bad rather than a freak answer (arXiv 2502.16825).
             ``gold_sample``: the gold answer with samples drawn at random; their scores play no part.
+        followup_layout: how the gold answer of a follow-up is written.
         seed: draws depend on it and on the case id alone, so that adding a case changes no other case's pairs.
     """
     rng = random.Random(f"{seed}:{strategy}:{case.id}")
     if strategy == "gold_sample":
         if case.answer is None:
             return []
-        gold = Candidate(write(case.answer), None)
-        others = [c for c in ranked if fingerprint(c.text) != fingerprint(gold.text)]
+        gold, previous = Candidate(write_for(case, followup_layout), None), previous_items(case)
+        others = [c for c in ranked if fingerprint(c.text, previous) != fingerprint(gold.text, previous)]
         return [(gold, c) for c in rng.sample(others, min(n, len(others)))]
     if strategy == "best_worst":
         pairs = list(zip(ranked[:n], reversed(ranked), strict=False))
@@ -155,11 +160,13 @@ def _mean_minus_2sigma(ranked: list[Candidate]) -> float:
     return statistics.fmean(scores) - 2 * statistics.pstdev(scores) if scores else 0.0
 
 
-def _why_dropped(chosen: Candidate, rejected: Candidate, margin: float, max_overlap: float, max_ratio: float) -> str:
+def _why_dropped(
+    chosen: Candidate, rejected: Candidate, previous: Previous, margin: float, max_overlap: float, max_ratio: float
+) -> str:
     gold = chosen.score is None
     if not gold and chosen.score - rejected.score < margin:
         return "score difference below the margin"
-    if overlap(chosen.text, rejected.text) > max_overlap:
+    if overlap(chosen.text, rejected.text, previous) > max_overlap:
         return "herbs overlap too much"
     if length_ratio(chosen.text, rejected.text) > max_ratio:
         return "lengths differ too much"
@@ -183,6 +190,7 @@ def build_pairs(
     max_length_ratio: float = 3.0,
     pairs_per_prompt: int = 1,
     labels: Labels = "judged",
+    followup_layout: Layout = "full",
     seed: int = 0,
 ) -> PairSet:
     """Build preference pairs from judged candidates.
@@ -196,6 +204,7 @@ def build_pairs(
         max_length_ratio: longer over shorter text above which a pair is dropped, so that DPO learns no length cue.
         pairs_per_prompt: at most so many proposals per prompt.
         labels: see `relabel`.
+        followup_layout: see `propose`.
 
     Raises:
         ValueError: if items and verdicts do not belong together.
@@ -206,11 +215,11 @@ def build_pairs(
             raise ValueError(f"verdict of case {verdict.case_id!r} stands where {item.case.id!r} was expected")
         ranked, counts = distinct(item, verdict)
         candidates += counts
-        proposed = propose(item.case, ranked, strategy, pairs_per_prompt, seed)
+        proposed = propose(item.case, ranked, strategy, pairs_per_prompt, seed, followup_layout)
         prompts[_prompt_step(item, ranked, strategy, proposed)] += 1
         coin = random.Random(f"{seed}:labels:{item.case.id}")
         for pair in proposed:
-            fate = _why_dropped(*pair, margin, max_overlap, max_length_ratio)
+            fate = _why_dropped(*pair, previous_items(item.case), margin, max_overlap, max_length_ratio)
             pairs[fate] += 1
             swapped = relabel(pair, labels, coin)
             if fate == "kept":
@@ -255,5 +264,6 @@ def pairs_of(items: Sequence[Item], verdicts: Sequence[Verdict], P: Params, seed
         max_length_ratio=P.pair_max_length_ratio,
         pairs_per_prompt=P.pair_number,
         labels=P.pair_labels,
+        followup_layout=P.sft_followup_layout,
         seed=seed,
     )

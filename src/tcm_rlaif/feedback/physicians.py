@@ -12,7 +12,7 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
-from tcm.answers import parse, write
+from tcm.answers import read_for, write
 from tcm.cases import Case
 from tcm.cases.splits import groups
 from tcm.evidence import CaseEvidence, Evidence, Weights
@@ -148,12 +148,12 @@ def _material(cases: Sequence[Case], evidence: Evidence, number: int, seed: int)
 
 def herb_f1(case: Case, text: str) -> float:
     """Herb F1 at base level of an answer text with the case's own answer."""
-    return overlap(herb_set(case.answer.herbs, "base"), herb_set(parse(text).answer.herbs, "base"))["f1"]
+    return overlap(herb_set(case.answer.herbs, "base"), herb_set(read_for(case, text).answer.herbs, "base"))["f1"]
 
 
 def _popular_scores(material: _Material, item: Item) -> tuple[float, ...]:
     about = material.popular[item.case.id]
-    return tuple(round(about.expected_f1(parse(text).answer.herbs), 6) for text in item.candidates)
+    return tuple(round(about.expected_f1(read_for(item.case, text).answer.herbs), 6) for text in item.candidates)
 
 
 def _criteria(verdicts: Sequence[Verdict]) -> list[str]:

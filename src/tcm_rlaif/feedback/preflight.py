@@ -9,7 +9,7 @@ from math import comb
 from statistics import fmean
 from typing import Any
 
-from tcm.answers import format_valid
+from tcm.answers import format_valid, previous_items
 from tcm.metrics.intervals import interval
 from tcm_rlaif.feedback.judges.base import Item, Verdict
 from tcm_rlaif.feedback.physicians import herb_f1
@@ -51,7 +51,7 @@ Candidate = tuple[float, float, float]
 
 def _scored(item: Item, verdict: Verdict) -> list[Candidate]:
     return [
-        (score, herb_f1(item.case, text), float(format_valid(text)))
+        (score, herb_f1(item.case, text), float(format_valid(text, previous_items(item.case))))
         for text, score in zip(item.candidates, verdict.scores, strict=True)
         if score is not None
     ]

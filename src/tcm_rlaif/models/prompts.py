@@ -8,14 +8,20 @@ from tcm.answers.wording import case_text
 from tcm.cases import Answer, Case
 
 SYSTEM = "你是中医师。请按以下格式作答：中医诊断：…。证型：…。治法：…。方剂：…。处方：…。"
-ASK = {"first_visit": "请诊治。", "follow_up_visit": "请复诊调方。"}
+ASK = {"first_visit": "请诊治。", "follow_up_visit": "请复诊调方，可写：守上方，去…，加…，…增至…，…减至…。"}
+
+# What a change of a prescription says; 去 and 加 are parts of other words too, so the tokenizer goes by their place.
+CHANGES = ("守上方", "增至", "减至", "改为")
 
 # What every case and answer says in the same words: the tiny tokenizer gives these whole tokens, the layout's words
 # even where something follows without punctuation.
-LAYOUT_WORDS = ("患者", "主诉", "现病史", "中医诊断", "证型", "治法", "方剂", "处方", "复诊", "水煎服", "加减")
+LAYOUT_WORDS = (
+    *("患者", "主诉", "现病史", "中医诊断", "证型", "治法", "方剂", "处方", "复诊", "水煎服", "加减"),
+    *CHANGES,
+)
 FIXED_WORDING = (
     *LAYOUT_WORDS,
-    *("舌", "脉", "诊", "剂", "岁"),
+    *("舌", "脉", "诊", "剂", "岁", "去", "加"),
     *("先煎", "后下", "包煎", "烊化", "另煎", "冲服", "system", "user", "assistant", SYSTEM, *ASK.values()),
 )  # fmt: skip
 

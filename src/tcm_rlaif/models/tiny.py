@@ -34,6 +34,7 @@ def train_tokenizer(P: Params) -> "PreTrainedTokenizerBase":
 
     tokenizer = Tokenizer(models.BPE())
     words = "|".join(prompts.LAYOUT_WORDS)
+    words += "|(?<=[，：])[去加]"  # out and in, in a change of a prescription
     punctuation = pre_tokenizers.Split(Regex(rf"{words}|[，。：；、～（）？\n]|\d+(?:\.\d+)?g?"), "isolated")
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([punctuation, byte_level])

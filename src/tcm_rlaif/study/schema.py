@@ -144,6 +144,12 @@ class Params(BaseModel):
     sft_batch_size: Int = key(4, "cases per forward pass", "cases", ge=1)
     sft_accumulation: Int = key(1, "forward passes that make one step", "passes", ge=1)
     sft_max_length: Int = key(768, "longest prompt + answer; a longer one is an error, never a cut", "tokens", ge=64)
+    sft_followup_layout: Literal["changes", "full"] = key(
+        "changes",
+        "how answers at follow-ups are written: as changes of the prescription before (守上方，去…), or in full",
+        "",
+        "our choice, on invented validation cases",
+    )
     lora_rank: Int = key(16, "rank of the adapter", "", "arXiv 2106.09685; value our choice", ge=1)
     lora_alpha: Int = key(32, "scale of the adapter", "", "our choice: twice the rank", ge=1)
     lora_dropout: Share = key(0.0, "dropout on the adapter's input in SFT", "probability")

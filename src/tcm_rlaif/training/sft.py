@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from tcm import answers
 from tcm.cases import Case
 from tcm_rlaif.models import prompts
 from tcm_rlaif.models.logps import PAD_TO
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
     from trl import SFTTrainer
 
 
-def sft_rows(cases: Sequence[Case]):
+def sft_rows(cases: Sequence[Case], followup_layout: Literal["changes", "full"] = "full"):
     """Cases as TRL's prompt-completion rows: only the completion is learned."""
     from datasets import Dataset
 
+    texts = [answers.write_for(case, followup_layout) for case in cases]
     return Dataset.from_list(
-        [{"case_id": c.id, "prompt": prompts.prompt(c), "completion": prompts.completion(c.answer)} for c in cases]
+        [
+            {"case_id": c.id, "prompt": prompts.prompt(c), "completion": prompts.completion(text)}
+            for c, text in zip(cases, texts, strict=True)
+        ]
     )
 
 

@@ -33,7 +33,7 @@ def test_the_prompt_does_not_change_with_the_gold_answer() -> None:
 
 
 def test_a_prompt_is_a_system_and_a_user_message_that_asks_for_the_task() -> None:
-    for case, ask in ((FIRST, "请诊治。"), (AGAIN, "请复诊调方。")):
+    for case, ask in ((FIRST, "请诊治。"), (AGAIN, prompts.ASK["follow_up_visit"])):
         system, user = prompts.prompt(case)
         assert (system["role"], system["content"], user["role"]) == ("system", prompts.SYSTEM, "user")
         assert user["content"].endswith(f"\n{ask}")

@@ -60,3 +60,12 @@ def test_equal_parameters_give_equal_fresh_weights():
     ids = tokenizer("柴胡")["input_ids"]
     one, same, other = (tiny.new_tiny(p, tokenizer) for p in (P, P, P.model_copy(update={"base_seed": 1})))
     assert logits(one, ids).equal(logits(same, ids)) and not logits(one, ids).equal(logits(other, ids))
+
+
+def test_the_words_of_a_change_are_cut_from_herbs_and_doses_before_anything_is_merged():
+    _, tokenizer = tiny_model.base()
+    text = "守上方，去柴胡，加五加皮10g，黄芪增至30g，甘草减至3g"
+    pieces = tokenizer.backend_tokenizer.pre_tokenizer.pre_tokenize_str(text)
+    said = [text[start:end] for _, (start, end) in pieces]
+    wanted = "守上方 ， 去 柴胡 ， 加 五加皮 10g ， 黄芪 增至 30g ， 甘草 减至 3g"
+    assert said == wanted.split()

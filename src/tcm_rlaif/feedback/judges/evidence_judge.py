@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tcm.answers import parse
+from tcm.answers import read_for
 from tcm.cases import Case
 from tcm.evidence import CaseEvidence, Evidence
 from tcm_rlaif.feedback.judges import rubric
@@ -80,7 +80,7 @@ class EvidenceJudge(rubric.RubricJudge):
     def criteria(self, case: Case, text: str) -> dict[str, float]:
         """The rubric's criteria and `agreement`."""
         self.prepare([case])
-        agreement = self._about[case.id].expected_f1(parse(text).answer.herbs)
+        agreement = self._about[case.id].expected_f1(read_for(case, text).answer.herbs)
         return {**rubric.criteria(case, text), "agreement": round(agreement, 6)}
 
     def total(self, row: dict[str, float]) -> float:

@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from tcm.answers import parse
+from tcm.answers import read_for
 from tcm.cases import Answer, Case, PrescriptionItem
 from tcm.knowledge import Pattern, compose, dose_in_g, herb_info, resolve_formula, resolve_herb
 from tcm.knowledge.matching import (
@@ -114,7 +114,7 @@ def criteria(case: Case, text: str) -> dict[str, float]:
     Herbs in another order give the same scores. Without a prescription, what is about the prescription is 0: an empty
     answer is not a safe one.
     """
-    parsed = parse(text)
+    parsed = read_for(case, text)
     answer = parsed.answer
     explained = coverage(answer, case)
     found = {
