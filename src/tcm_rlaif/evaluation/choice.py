@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from tcm.answers import parse
+from tcm.answers import read_for
 from tcm.cases import Case
 from tcm.files import write_rows
 from tcm.metrics.sets import herb_set, overlap
@@ -72,7 +72,7 @@ def answers(
         scores = [verdict.scores for verdict in report.verdicts]
         found = {"judge": {"name": "+".join(P.judge), "counts": report.counts, "cost": report.cost}}
     elif P.eval_number > 1 and P.eval_choice == "consensus":
-        scores = [consensus([s.text for s in said]) for said in of_case]
+        scores = [consensus(case, [s.text for s in said]) for case, said in zip(cases, of_case, strict=True)]
     chosen = [best(row) for row in scores]
     ended = time.perf_counter()
     if P.eval_number > 1:
@@ -106,19 +106,19 @@ def _undecided(drawn: Sequence[Sample], scores: Scores) -> bool:
     return len({s.text for s, score in zip(drawn, scores, strict=True) if known and score == max(known)}) > 1
 
 
-def consensus(texts: Sequence[str]) -> list[float]:
+def consensus(case: Case, texts: Sequence[str]) -> list[float]:
     """Mean herb F1 (base level) of each text with the others: minimum Bayes risk with herb F1 as the gain.
 
     A text without herbs agrees with none, not even with another of that kind: saying nothing must not win.
 
     Args:
-        texts: at least two draws for one case.
+        texts: at least two draws for the case.
 
     Source:
         Minimum Bayes risk over samples: arXiv 2108.04718; on answers that can be counted it is self-consistency,
         arXiv 2203.11171.
     """
-    herbs = [herb_set(parse(text).answer.herbs, "base") for text in texts]
+    herbs = [herb_set(read_for(case, text).answer.herbs, "base") for text in texts]
     agreement = [[overlap(other, own)["f1"] if other else 0.0 for other in herbs] for own in herbs]
     return [fmean(row[:n] + row[n + 1 :]) for n, row in enumerate(agreement)]
 

@@ -115,7 +115,7 @@ def _case(case: Case, rows: Sequence[dict[str, Any]], about: CaseEvidence, judge
 
 def _answer(case: Case, row: dict[str, Any], judge) -> dict[str, Any]:
     """One answer, read and marked against the physician's."""
-    said, gold = answers.parse(row["text"]).answer, case.answer or Answer()
+    said, gold = answers.read_for(case, row["text"]).answer, case.answer or Answer()
     herbs, missing = _marked(said, gold)
     found = safety.audit(said.prescription, case.patient, said.packets, said.usage)
     criteria = judge.criteria(case, row["text"])

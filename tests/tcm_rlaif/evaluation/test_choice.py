@@ -81,13 +81,13 @@ def test_the_model_s_own_consensus_is_chosen_without_a_judge(model, tmp_path) ->
     assert "judge" not in facts and not (tmp_path / "judgements.jsonl").exists()
     for s in said:
         texts = [row["text"] for row in rows if row["case_id"] == s.case_id]
-        scores = choice.consensus(texts)
+        scores = choice.consensus(case(s.case_id, HERBS[:4]), texts)
         assert s.number == choice.best(scores) and scores[s.number] == max(scores)
 
 
 def test_consensus_is_the_mean_herb_f1_with_the_others() -> None:
     texts = [text(*HERBS[:4]), text(*HERBS[2:6]), text(*HERBS[:4]), text("麦冬")]
-    scores = choice.consensus(texts)
+    scores = choice.consensus(case("x", HERBS[:4]), texts)
     expected = [fmean(herb_f1(case("x", herbs), t) for herbs in others)
                 for t, others in zip(texts, [(HERBS[2:6], HERBS[:4], ["麦冬"]), (HERBS[:4], HERBS[:4], ["麦冬"]),
                                              (HERBS[:4], HERBS[2:6], ["麦冬"]), (HERBS[:4], HERBS[2:6], HERBS[:4])],
@@ -96,7 +96,7 @@ def test_consensus_is_the_mean_herb_f1_with_the_others() -> None:
 
 
 def test_answers_without_herbs_do_not_agree_with_each_other() -> None:
-    scores = choice.consensus(["无", "无", "无", text("黄芪", "党参"), text("黄芪", "白术")])
+    scores = choice.consensus(case("x", HERBS[:4]), ["无", "无", "无", text("黄芪", "党参"), text("黄芪", "白术")])
     assert scores[:3] == [0, 0, 0] and choice.best(scores) == 3
 
 

@@ -6,7 +6,7 @@ Around any judge that computes. Everything else (audit, pre-flight, pairs, train
 import hashlib
 from collections.abc import Iterable
 
-from tcm.answers import parse
+from tcm.answers import read_for
 from tcm.cases import Case
 from tcm_rlaif.feedback.judges.base import Question
 from tcm_rlaif.feedback.judges.rubric import RubricJudge
@@ -55,7 +55,7 @@ class ImpairedJudge(RubricJudge):
         """The sound judge's criteria less the one left out, with `length` and `lot` where they count."""
         row = {n: v for n, v in self.judge.criteria(case, text).items() if n != self.P.judge_leave_out}
         if self.P.judge_bias:
-            row["length"] = min(1.0, len(parse(text).answer.herbs) / MANY_HERBS)
+            row["length"] = min(1.0, len(read_for(case, text).answer.herbs) / MANY_HERBS)
         if _lot(case.id) < self.P.judge_noise:
             row["lot"] = _lot(case.id, text)
         return row
