@@ -1,8 +1,9 @@
 """Whether an answer could be used as it stands: it ends, reads completely, and nothing in it must stop a dispenser.
 
 This is what feedback can change without knowing more medicine. Physicians break rules on purpose, so only findings of
-high severity make an answer unusable: of the physicians' answers in TCM-BEST4SDT 72 % have a dose beyond its range and
-2.7 % any finding of high severity. Doses beyond the range are told as an excess over the physicians' own rate.
+high severity make an answer unusable: of the physicians' answers in TCM-BEST4SDT 74 % have a dose beyond its range and
+4 % any finding of high severity; 84 % are usable, most others name a herb that no table of ours holds. Doses beyond the
+range are told as an excess over the physicians' own rate.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,8 @@ from typing import Literal
 
 from tcm.answers import ParsedAnswer
 from tcm.cases import Answer, Patient
-from tcm.knowledge import herb_at, resolve_herb
+from tcm.knowledge import resolve_herb
+from tcm.metrics.sets import herb_at
 from tcm.prescriptions.safety import audit
 
 Fault = Literal[
