@@ -9,7 +9,7 @@ import pytest
 
 from tcm import answers
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
-from tcm_rlaif.evaluation import tables
+from tcm_rlaif.evaluation import judging, tables
 from tcm_rlaif.study import params, plan
 from tcm_rlaif.study.stage import Stage
 
@@ -42,7 +42,7 @@ TEST = [
 ]
 
 ARMS = {"base": {"training": "none"}, "sft": {"training": "sft"}, "sft_dpo": {}}
-STUDY = {"study": "mini", "seeds": [0, 1], "arms": ARMS, "ablation_resamples": 200}
+STUDY = {"study": "mini", "seeds": [0, 1], "arms": ARMS}
 TEXTS = {  # what each arm answers to the two test cases, by seed
     "base": {0: ["", "中医诊断：眩晕。"]},
     "sft": {0: ["处方：柴胡10g", "处方：黄芪10g"], 1: ["处方：白芍10g", "处方：黄芪10g"]},
@@ -88,11 +88,12 @@ def opened(root: Path) -> Iterator[Stage]:
         P = params.validated(STUDY, "mini.yaml")
         place = plan.study_folder(P)
         *earlier, last = plan.plan(P)
+        by = judging.judges(P, TRAIN)
         for run in earlier:
             folder = place / run.folder
             if run.stage == "05_evaluate":
                 scores = tables.score_answers(TEST, TEXTS[run.arm][run.seed], [True, True])
-                tables.write_table(folder / "scores.jsonl", scores)
-                tables.write_table(folder / "floors.jsonl", tables.floors(TRAIN, TEST))
+                for name, table in (("scores", scores), ("floors", tables.floors(TRAIN, TEST))):
+                    tables.write_table(folder / f"{name}.jsonl", judging.judged(table, TEST, by))
             Stage(run, params.for_arm(P, run.arm), P, folder, {}).close(**FACTS[run.stage])
         yield Stage(last, P, P, place / last.folder, {name: place / folder for name, folder in last.inputs})

@@ -67,6 +67,8 @@ def score_table(result: dict[str, Any]) -> str:
 def _safety_lines(safety: dict[str, Any]) -> list[tuple[str, ...]]:
     beside = f"gold {_number(safety['clean_gold'])}"
     lines = [("safety", "clean", _number(safety["clean"]), str(safety["n"]), beside)]
+    beside = f"gold {_number(safety['usable_gold'])}"
+    lines.append(("safety", "usable", _number(safety["usable"]), str(safety["usable_n"]), beside))
     pred, gold, more = safety["pred"], safety["gold"], safety["excess"]
     for kind in (k for k in pred if k not in ("n", "dosed_n")):
         n = pred["dosed_n" if kind in ("overdose", "underdose") else "n"]

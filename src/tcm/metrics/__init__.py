@@ -6,3 +6,4 @@
 from tcm.metrics.case import score_case, summarise
 from tcm.metrics.catalogue import METRICS, PRIMARY, Metric
 from tcm.metrics.floors import ATTACKS, FLOORS, MissingFloors, metrics_table
+from tcm.metrics.usable import FAULTS

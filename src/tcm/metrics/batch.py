@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from tcm.answers import parse
+from tcm.answers import ParsedAnswer, parse
 from tcm.cases import Answer, Patient, PrescriptionItem
 from tcm.knowledge import resolve_herb
 from tcm.metrics import case, dose, published, strict
@@ -18,6 +18,7 @@ from tcm.metrics.floors import leave_one_out
 from tcm.metrics.labels import label_f1
 from tcm.metrics.sets import f1_macro_case, f1_of_means
 from tcm.metrics.text import repetition
+from tcm.metrics.usable import usable
 from tcm.prescriptions.safety import KINDS, Finding, audit
 
 Section = dict[str, Any]
@@ -176,10 +177,14 @@ def _safety(rows: Sequence[Pair]) -> Section:
     ``pred`` and ``gold`` hold `rates`, ``excess`` their difference: physicians break rules at times, so 0 is not
     the standard. Overdose and underdose are rates over the ``dosed_n`` prescriptions that give a dose. ``clean`` and
     ``clean_gold`` are shares of all ids with a prescription and without a finding: saying nothing is not safe.
+    ``usable`` and ``usable_gold`` are shares of the ids whose gold row has a prescription (`metrics.usable`).
     """
     golds = [(gold.answer, gold.patient) for gold, _ in rows if gold and gold.answer.prescription]
     preds = [(pred.answer, gold.patient) for gold, pred in rows if gold and pred and pred.answer.prescription]
-    section: Section = {"n": len(rows)}
+    asked = [(gold, pred) for gold, pred in rows if gold and gold.answer.prescription]
+    section: Section = {"n": len(rows), "usable_n": len(asked)}
+    section["usable"] = fmean(_usable(gold, pred) for gold, pred in asked) if asked else None
+    section["usable_gold"] = fmean(_usable(gold, gold) for gold, _ in asked) if asked else None
     for side, answers in (("pred", preds), ("gold", golds)):
         audits = [audit(a.prescription, patient, a.packets, a.usage) for a, patient in answers]
         dosed = [found for found, (a, _) in zip(audits, answers, strict=True) if any(i.dose for i in a.prescription)]
@@ -188,6 +193,13 @@ def _safety(rows: Sequence[Pair]) -> Section:
         section[side] = rates(audits) | {kind: in_dosed[kind] for kind in ("overdose", "underdose")}
         section[side]["dosed_n"] = len(dosed)
     return section | {"excess": excess(section["pred"], section["gold"])}
+
+
+def _usable(gold: Entry, pred: Entry | None) -> float:
+    """Whether an answer is usable for a gold row's patient; a missing one is not, a list of herbs is read already."""
+    pred = pred or MISSING
+    parsed = ParsedAnswer(pred.answer, parse(pred.text).unread if pred.text is not None else ())
+    return usable(gold.answer, parsed, gold.patient, pred.finished)[0] or 0.0
 
 
 def _text(rows: Sequence[Pair]) -> Section:

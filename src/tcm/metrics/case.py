@@ -9,6 +9,7 @@ from tcm.metrics import dose, followup, labels, text
 from tcm.metrics.catalogue import METRICS
 from tcm.metrics.published import mtcmb_pr
 from tcm.metrics.sets import harmonic, herb_set, overlap, size_agreement
+from tcm.metrics.usable import usable
 
 Scores = dict[str, float | None]
 
@@ -26,10 +27,12 @@ def score_case(case: Case, answer_text: str, finished: bool | None = None) -> Sc
         a first visit, …) or is not defined for this answer (an error over matched herbs without a match); it is
         never 0 for these, and a poor answer is never None where 0 is meant.
     """
-    answer = read_for(case, answer_text).answer
+    parsed = read_for(case, answer_text)
+    answer = parsed.answer
     scores: Scores = dict.fromkeys(metric.key for metric in METRICS)
     scores |= text_scores(answer_text, finished, previous_items(case))
     scores["herb_repetition"] = text.repetition(answer.herbs)
+    scores["usable"], _ = usable(case.answer, parsed, case.patient, finished)
     if case.answer is None:
         return scores
     scores |= answer_scores(case.answer, answer) | similarity(write(case.answer), answer_text)

@@ -73,6 +73,7 @@ METRICS: tuple[Metric, ...] = (
     _share("followup_dose_direction", "share of retained herbs with the dose up, down or unchanged as in gold"),
     Metric("followup_gain", "herb_f1 minus herb_f1 of the previous prescription", -1, 1, "higher", OURS),
     _share("mtcmb_pr_composite", "(J+F1+size)/3 of names as written", "MTCMB TCM-PR"),
+    _share("usable", "1 if it ends, reads completely, names known herbs once, with doses, no finding of high severity"),
     _share("format_valid", "1 if the answer has the agreed layout"),
     Metric("herb_repetition", "share of herbs that repeat an earlier one, as written", 0, 1, "lower", OURS),
     Metric("ngram_repetition", "share of character 4-grams that occurred before", 0, 1, "lower", "arXiv 1908.04319"),

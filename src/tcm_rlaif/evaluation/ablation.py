@@ -1,6 +1,7 @@
 """The ablation: evidence of all arms and seeds, gathered and compared."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,17 @@ from typing import Any
 import pandas as pd
 
 from tcm import metrics
-from tcm.cases import splits
 from tcm_rlaif.evaluation import stats, tables
+from tcm_rlaif.evaluation.judging import JUDGED_BY
 from tcm_rlaif.study import params
+from tcm_rlaif.study.measures import FIELDS, JUDGE_SCORES, MEASURES
 from tcm_rlaif.study.notebooks import TRAININGS
-from tcm_rlaif.study.plan import ABLATION, STAGES, plan, study_folder
+from tcm_rlaif.study.plan import ABLATION, STAGES, StageError, plan, study_folder
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.stage import DONE, Stage
+
+SHOWN = tuple(dict.fromkeys((*metrics.PRIMARY, *FIELDS.values(), "usable", *(m.key for m in JUDGE_SCORES))))
+FIGURES = ("dose_overlap", "followup_change_f1")
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,9 @@ class Evidence:
     Args:
         scores: one row per arm, seed and test case, as of 05_evaluate.
         tables: arm, floor, attack or ``gold`` -> its rows (all seeds).
-        facts: ``stage.json`` of base and data; labels, dpo: run folder -> ``stage.json`` of 03 and 04.
-        primary: primary metrics that apply to these cases.
+        facts: ``stage.json`` of base and data; labels, dpo, evaluations: run folder -> ``stage.json`` of 03, 04 and 05.
+        primary: declared primary metrics that apply to these cases.
+        shown: the primary ones and the others that tables show, those that apply.
     """
 
     scores: pd.DataFrame
@@ -34,8 +40,19 @@ class Evidence:
     facts: dict[str, dict]
     labels: dict[str, dict]
     dpo: dict[str, dict]
+    evaluations: dict[str, dict]
     primary: list[str]
+    shown: list[str]
     data_folder: Path
+
+    @property
+    def patient_of(self) -> dict[str, str]:
+        """Case id -> patient: visits of one patient are one unit of the test."""
+        return dict(zip(self.scores["case_id"], self.scores["patient_id"], strict=True))
+
+    def mean(self, arm: str, key: str) -> float:
+        """Mean of a metric over the cases of an arm or floor, seeds first; NaN where it does not apply."""
+        return float(self.tables[arm].groupby("case_id")[key].mean().mean())
 
 
 def collect(stage: Stage) -> Evidence:
@@ -46,6 +63,14 @@ def collect(stage: Stage) -> Evidence:
         parts.append(tables.read_table(folder / "scores.jsonl").assign(arm=arm, seed=int(seed)))
     scores = pd.concat(parts, ignore_index=True)
     floors = tables.read_table(next(iter(stage.inputs.values())) / "floors.jsonl")
+    judged = {*scores[JUDGED_BY], *floors[JUDGED_BY]}
+    if len(judged) > 1:
+        raise StageError(
+            f"answers were scored by different judges ({'; '.join(sorted(judged))}): run 05_evaluate again"
+        )
+    primary = [key for key in stage.study.ablation_primary if scores[key].notna().any()]
+    if not primary:
+        raise StageError(f"ablation_primary: none of {', '.join(stage.study.ablation_primary)} applies to these cases")
     by_name = {arm: scores[scores["arm"] == arm] for arm in stage.study.arms}
     by_name |= {str(name): part for name, part in floors.groupby("arm", sort=False)}
     found: dict[str, dict[str, dict]] = {s: {} for s in STAGES}
@@ -60,14 +85,16 @@ def collect(stage: Stage) -> Evidence:
         {"base": next(iter(found["00_base_model"].values())), "data": next(iter(found["01_data_prep"].values()))},
         found["03_rlaif_labels"],
         found["04_dpo"],
-        [k for k in metrics.PRIMARY if scores[k].notna().any()],
+        found["05_evaluate"],
+        primary,
+        [key for key in dict.fromkeys((*primary, *SHOWN)) if scores[key].notna().any()],
         study_folder(stage.study) / data_run.folder,
     )
 
 
-def shown(evidence: Evidence) -> list[str]:
-    """The metrics that get a figure: herbs, doses, labels, follow-up; those that apply."""
-    return [k for k in ("herb_f1", "dose_overlap", "syndrome_f1", "followup_change_f1") if k in evidence.primary]
+def figures(evidence: Evidence) -> list[str]:
+    """The metrics that get a figure of their own: the primary ones, doses, follow-up; those that apply."""
+    return list(dict.fromkeys((*evidence.primary, *(k for k in FIGURES if k in evidence.shown))))
 
 
 def arm_rows(study: Params) -> Iterator[dict[str, Any]]:
@@ -82,9 +109,9 @@ def arm_rows(study: Params) -> Iterator[dict[str, Any]]:
 
 
 def main_table(evidence: Evidence) -> pd.DataFrame:
-    """Primary metrics by arm, floor, attack and gold; cases averaged over seeds first, so n counts cases."""
+    """The metrics shown by arm, floor, attack and gold; cases averaged over seeds first, so n counts cases."""
     averaged = {name: _over_seeds(table) for name, table in evidence.tables.items()}
-    return tables.primary_table(averaged, evidence.primary)
+    return tables.primary_table(averaged, evidence.shown)
 
 
 def _over_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -92,25 +119,15 @@ def _over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def arm_means(evidence: Evidence, key: str, study: Params) -> pd.DataFrame:
-    """One metric by arm: mean over cases, its bootstrap interval, the mean of each seed, n cases."""
-    rows = []
+    """One metric by arm: mean, its interval over seeds and cases, the mean of each seed, n cases."""
+    rows, limits = [], MEASURES[key]
     for arm in study.arms:
-        table = evidence.tables[arm]
-        per_case = table.groupby("case_id")[key].mean().dropna()
-        low, high = stats.interval(per_case, study.ablation_confidence, study.ablation_resamples)
-        seeds = [round(float(v), 4) for v in table.groupby("seed")[key].mean()]
-        rows.append({"arm": arm, "mean": per_case.mean(), "low": low, "high": high, "seeds": seeds, "n": len(per_case)})
+        found = stats.estimate(stats.matrix(evidence.tables[arm], key), evidence.patient_of)
+        low, high = found.interval(study.ablation_confidence)
+        low, high = max(low, limits.low), min(high, math.inf if limits.high is None else limits.high)
+        seeds = [round(mean, 4) for mean in found.by_seed.values()]
+        rows.append({"arm": arm, "mean": found.mean, "low": low, "high": high, "seeds": seeds, "n": found.n})
     return pd.DataFrame(rows)
-
-
-def floor_means(evidence: Evidence, key: str) -> dict[str, float]:
-    """Mean of a metric for every floor that answers all the cases the metric applies to; others are not comparable.
-
-    (Copying the previous prescription answers follow-up visits alone: it stands in the table by task.)
-    """
-    cases = evidence.tables["gold"][key].notna().sum()
-    parts = {name: evidence.tables[name][key].dropna() for name in metrics.FLOORS if name in evidence.tables}
-    return {name: float(values.mean()) for name, values in parts.items() if len(values) == cases}
 
 
 def describe(rows: pd.DataFrame, key: str) -> str:
@@ -118,84 +135,6 @@ def describe(rows: pd.DataFrame, key: str) -> str:
     return f"{key} by arm: " + "; ".join(
         f"{r.arm} {r.mean:.2f} ({r.low:.2f} to {r.high:.2f})" for r in rows.itertuples()
     )
-
-
-def comparisons(evidence: Evidence, study: Params) -> pd.DataFrame:
-    """Paired differences for every question whose arms are in the study, Holm-adjusted within a metric."""
-    rows = []
-    for key in evidence.primary:
-        cases = stats.case_means(evidence.scores, key)
-        found = {}
-        for (a, b), shows in params.questions(study).items():
-            if {a, b} <= set(cases.columns):
-                both = cases[[a, b]].dropna()
-                if len(both):
-                    test = stats.paired(both[a], both[b], study.ablation_confidence, study.ablation_resamples)
-                    found[f"{a} - {b}"] = {"metric": key, "arms": f"{a} - {b}", "shows": shows, **test}
-        adjusted = stats.holm({name: row["p"] for name, row in found.items()})
-        rows += [{**row, "p_holm": adjusted[name]} for name, row in found.items()]
-    return pd.DataFrame(rows)
-
-
-def findings(table: pd.DataFrame, evidence: Evidence, study: Params) -> list[str]:
-    """Sentences from the paired differences of the first primary metric, and how the arms stand to the floors."""
-    if table.empty:
-        return ["No two arms of this study can be compared."]
-    key = table["metric"].iloc[0]
-    said = []
-    for row in table[table["metric"] == key].to_dict("records"):
-        level = 1 - study.ablation_confidence
-        verdict = "no clear difference" if row["p_holm"] > level else "higher" if row["difference"] > 0 else "lower"
-        said.append(
-            f"{row['shows']} ({row['arms']}): {key} {row['difference']:+.3f} "
-            f"[{row['low']:+.3f}, {row['high']:+.3f}], n = {row['n']}, adjusted p = {row['p_holm']:.3g}: **{verdict}**."
-        )
-    best = max(floor_means(evidence, key).items(), key=lambda pair: pair[1], default=("none", float("-inf")))
-    for arm in study.arms:
-        mean = evidence.tables[arm].groupby("case_id")[key].mean().mean()
-        if mean <= best[1]:
-            said.append(f"{arm} ({mean:.3f}) does not beat the floor {best[0]} ({best[1]:.3f}) on {key}.")
-    return said
-
-
-def in_short(evidence: Evidence, study: Params) -> str:
-    """The first paragraph of the report, from the numbers."""
-    key = evidence.primary[0]
-    means = "; ".join(f"{a} {evidence.tables[a].groupby('case_id')[key].mean().mean():.3f}" for a in study.arms)
-    floors = "; ".join(f"{n} {v:.3f}" for n, v in floor_means(evidence, key).items())
-    data, base = evidence.facts["data"], evidence.facts["base"]
-    split = {row["split"]: row["cases"] for row in data["splits"]}
-    invented = (
-        "**invented** cases (no patient stands behind them)"
-        if data["source"] == "invented"
-        else f"cases of {data['source']}"
-    )
-    untrained = [name for name, dpo in evidence.dpo.items() if not dpo["pairs"]]
-    overridden = [name for name, dpo in evidence.dpo.items() if dpo["gate_overridden"]]
-    warning = f"\n\n**The judge's audit failed and was overridden** for {', '.join(overridden)}." if overridden else ""
-    if untrained:
-        warning += f"\n\n**No preference pair was left, and nothing trained,** in {', '.join(untrained)}."
-    few = splits.too_few(
-        *(min(n, limit or n) for n, limit in ((split["train"], study.sft_cases), (split["test"], study.eval_cases)))
-    )
-    if few:
-        warning += f"\n\n**Too few cases for a finding:** {few}. Read this report as a trial run."
-    return (
-        f"**In short.** {split['train']} training, {split['validation']} validation and {split['test']} test "
-        f"{invented}; base model `{base['model']}`, {base['parameters'] / 1e6:.1f} million parameters; "
-        f"seeds {list(study.seeds)}.\n\n"
-        f"Mean {key} on the test cases: {means}. Floors that need no model: {floors}.{warning}"
-    )
-
-
-def by_task(evidence: Evidence) -> pd.DataFrame:
-    """The primary metrics of each arm and floor on first visits and on follow-up visits, with n."""
-    rows = []
-    for name, table in evidence.tables.items():
-        for task, part in table.groupby("task"):
-            means = part[evidence.primary].mean()
-            rows.append({"answers by": name, "task": task, "n": part["case_id"].nunique(), **means})
-    return pd.DataFrame(rows).set_index(["task", "answers by"]).sort_index(level=0, sort_remaining=False)
 
 
 def training_rows(evidence: Evidence) -> pd.DataFrame:

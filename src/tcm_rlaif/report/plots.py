@@ -154,7 +154,7 @@ def arms(table: "pd.DataFrame", metric: str, floors: Mapping[str, float]) -> "Fi
         label = f"two practitioners, whole pattern {human.LINES[metric]:.2f} (another measure)"
         axes.axvline(human.LINES[metric], ls=(0, (6, 2)), color=COLOURS[3], lw=1.6, label=label)
     axes.set(yticks=range(len(table)), yticklabels=table["arm"], xlabel=metric)
-    axes.set_title(f"{metric}: mean over cases with interval; ticks are seeds, lines are floors")
+    axes.set_title(f"{metric}: mean with interval over seeds and cases; ticks are seeds, lines are floors")
     axes.invert_yaxis()
     axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5), title="floors")
     return figure
@@ -187,6 +187,57 @@ def curve(rows: "pd.DataFrame", points: "pd.DataFrame", metric: str) -> "Figure"
     axes.minorticks_off()
     axes.set_title(f"{metric} on the test cases by the number of answers known")
     axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5), title="lines need no model")
+    return figure
+
+
+def forest(table: "pd.DataFrame") -> "Figure":
+    """Differences between arms by field of the answer: interval over seeds and cases, one small tick per seed.
+
+    Args:
+        table: rows with `field`, `arms`, `difference`, `low`, `high` and `seeds` (list of differences, one per seed).
+    """
+    from matplotlib import pyplot as plt
+
+    fields, pairs = list(dict.fromkeys(table["field"])), list(dict.fromkeys(table["arms"]))
+    figure, axes = plt.subplots(figsize=(7.2, 0.9 + 0.26 * len(fields) * (len(pairs) + 1)))
+    step = 1 / (len(pairs) + 1)
+    for row in table.itertuples():
+        number = pairs.index(row.arms)
+        y, colour = fields.index(row.field) + (number + 0.5) * step - 0.5 + step / 2, COLOURS[number % len(COLOURS)]
+        label = row.arms if row.field == fields[0] else None
+        error = [[row.difference - row.low], [row.high - row.difference]]
+        axes.errorbar(row.difference, y, xerr=error, marker=MARKERS[number % len(MARKERS)], color=colour, ms=6,
+                      capsize=3, label=label, ls="none")  # fmt: skip
+        axes.plot(row.seeds, [y + step * 0.32] * len(row.seeds), "|", ms=7, color=colour)
+    axes.axvline(0, color="#666666", lw=1.3, ls="--")
+    axes.set(yticks=range(len(fields)), yticklabels=fields, xlabel="difference")
+    axes.set_title("by field: intervals over seeds and cases; ticks are seeds")
+    axes.invert_yaxis()
+    axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+def frontier(table: "pd.DataFrame", dashed: str) -> "Figure":
+    """Judge's score and herb F1 against the distance from the model before feedback.
+
+    Args:
+        table: rows with `answers by`, `step` (round, or n), `kl`, `judge_score`, `herb_f1`.
+        dashed: the end of the names that are drawn dashed: the frontier.
+    """
+    from matplotlib import pyplot as plt
+
+    figure, both = plt.subplots(1, 2, figsize=(10, 3.6))
+    for axes, key in zip(both, ("judge_score", "herb_f1"), strict=True):
+        for number, (name, part) in enumerate(table.groupby("answers by", sort=False)):
+            part, style = part.sort_values("step"), "--" if str(name).endswith(dashed) else "-"
+            axes.plot(part["kl"], part[key], ls=style, marker=MARKERS[number % len(MARKERS)],
+                      color=COLOURS[number % len(COLOURS)], label=name)  # fmt: skip
+            for row in part.itertuples():
+                axes.annotate(f"{row.step:g}", (row.kl, getattr(row, key)), fontsize="x-small", xytext=(3, 4),
+                              textcoords="offset points")  # fmt: skip
+        axes.set(xlabel="KL from the model before feedback, nats an answer", ylabel=key)
+    both[0].legend(fontsize="x-small")
+    figure.suptitle("numbers are rounds of feedback, or n of best of n")
     return figure
 
 

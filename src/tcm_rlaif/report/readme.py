@@ -10,17 +10,20 @@ from tcm_rlaif.study.params import ROOT
 BEGIN, END = "<!-- results of reports/{study}: `./study readme` writes them -->", "<!-- end -->"
 JURY = ROOT / "reports" / "jury.json"
 JURY_BEGIN = "<!-- from reports/jury.json: `./study readme` writes it -->"
-COLUMNS = ("herb_f1", "dose_overlap", "disease_f1", "syndrome_f1", "followup_change_f1")
+COLUMNS = ("herb_f1", "judge_score", "usable", "dose_overlap", "disease_f1", "syndrome_f1", "followup_change_f1")
 
 
 def render(results: dict[str, Any]) -> str:
-    """The block of one study: data, arms and floors on the main metrics, findings, cost."""
+    """The block of one study: data, arms and floors on the main metrics, findings, cost.
+
+    Results published before seeds were resampled have no `intervals`: their intervals are over cases alone.
+    """
     split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
     columns = [c for c in COLUMNS if c in next(iter(results["arms"].values()))]
     lines = [
         f"{split['train']} training, {split['test']} test cases ({results['data']['source']}); base model of "
         f"{results['base']['parameters'] / 1e6:.1f} million parameters; seeds {results['seeds']}. Means over test "
-        "cases with bootstrap intervals over cases; n in brackets.",
+        f"cases with {results.get('intervals', 'bootstrap intervals over cases')}; n in brackets.",
         "",
         "| answers by | " + " | ".join(columns) + " |",
         "|---" * (len(columns) + 1) + "|",

@@ -11,10 +11,12 @@ from typing import Any
 import pandas as pd
 
 from tcm.files import write_json
-from tcm_rlaif.evaluation import ablation, tables
+from tcm_rlaif.evaluation import ablation, comparisons, frontier, rounding, standing, tables
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.plan import plan, study_folder
 from tcm_rlaif.study.schema import Params
+
+OVER = {True: "seeds and cases", False: "cases alone (one seed)"}
 
 
 def _timings(study: Params) -> list[dict[str, Any]]:
@@ -62,7 +64,7 @@ def side_by_side(study: Params) -> dict[str, float]:
 
 def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, costs: pd.DataFrame) -> dict[str, Any]:
     """Every number that a text or table of this study shows."""
-    by_arm = {key: ablation.arm_means(evidence, key, study).set_index("arm") for key in evidence.primary}
+    by_arm = {key: ablation.arm_means(evidence, key, study).set_index("arm") for key in evidence.shown}
     return {
         "study": study.study,
         "params": params.differences(study),
@@ -73,16 +75,26 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
             for k in ("source", "funnel", "splits", "groups", "unseen_test", "herbs_resolved")
         },
         "base": {k: evidence.facts["base"][k] for k in ("model", "parameters", "vocabulary", "last_loss", "dtype")},
+        "declared": {
+            "primary": evidence.primary,
+            "family": [" - ".join(pair) for pair in sorted(params.family(study))],
+            "said": comparisons.declaration(study, evidence.primary),
+        },
+        "intervals": f"{study.ablation_confidence:.0%} intervals over {OVER[len(study.seeds) > 1]}",
         "arms": {arm: {key: means.loc[arm].to_dict() for key, means in by_arm.items()} for arm in study.arms},
         "floors": {
-            name: {k: v for k, v in tables.summary(part).items() if k in evidence.primary}
+            name: {k: v for k, v in tables.summary(part).items() if k in evidence.shown}
             for name, part in evidence.tables.items()
             if name not in study.arms
         },
         "all_metrics": ablation.all_metrics(evidence).to_dict(),
         "comparisons": table.to_dict("records"),
-        "findings": ablation.findings(table, evidence, study),
+        "findings": [*comparisons.findings(table), *standing.sentences(evidence, study)],
+        "rounding": rounding.sentence(rounding.measured()),
         "safety": tables.safety_table(evidence.tables).reset_index().to_dict("records"),
+        "faults": tables.faults_table(evidence.tables).reset_index().to_dict("records"),
+        "collapse": tables.collapse_table(evidence.tables).reset_index().to_dict("records"),
+        "frontier": frontier.points(evidence).to_dict("records"),
         "judge": {
             name: {k: v[k] for k in ("detection", "readings", "physicians", "gate", "preflight", "counts", "cost")}
             for name, v in evidence.labels.items()

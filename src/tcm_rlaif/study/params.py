@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from tcm.cases import explain
 from tcm.metrics.floors import ATTACKS, FLOORS
+from tcm_rlaif.study.measures import MEASURES
 from tcm_rlaif.study.schema import DEFAULT_QUESTIONS, MAX_ARM_KEYS, Params
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,7 +54,22 @@ def validated(values: Mapping[str, Any], where: str) -> Params:
             if len(compared := question.split(" - ")) != 2 or not set(compared) <= set(P.arms):
                 arms = ", ".join(P.arms)
                 raise ParamsError(f"{where}: ablation_questions.{question}: write `arm - arm` of these arms: {arms}")
+    for key in P.ablation_primary:
+        if key not in MEASURES or MEASURES[key].better != "higher":
+            known = [k for k, m in MEASURES.items() if m.better == "higher"]
+            raise ParamsError(
+                f"{where}: ablation_primary.{key}: no metric of which more is better; {nearest(key, known)}"
+            )
+    asked = [" - ".join(pair) for pair in questions(P)]
+    for question in P.ablation_family:
+        if question not in asked:
+            raise ParamsError(f"{where}: ablation_family.{question}: is not asked; {nearest(question, asked)}")
     return P
+
+
+def family(P: Params) -> set[tuple[str, str]]:
+    """The questions whose answers on the primary metrics are tested together (Holm): declared, or all."""
+    return {tuple(question.split(" - ")) for question in P.ablation_family} or set(questions(P))
 
 
 def questions(P: Params) -> dict[tuple[str, str], str]:

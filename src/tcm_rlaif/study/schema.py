@@ -269,11 +269,20 @@ class Params(BaseModel):
     eval_batch_size: Int = key(48, "answers generated together", "answers", ge=1)
 
     # 06_ablation
-    ablation_resamples: Int = key(2000, "resamples of a bootstrap interval or permutation test", "resamples", ge=100)
     ablation_questions: dict[str, str] = key(
         DEFAULT_QUESTIONS,
         "`arm - arm` -> what the difference shows, declared before results; where the arms of the default are not the "
         "study's, each later arm is compared with the first",
+    )
+    ablation_primary: Annotated[tuple[str, ...], Names] = key(
+        ("herb_f1", "judge_score", "usable"),
+        "primary metrics, declared before results: what feedback is to change; the others are only shown",
+        min_length=1,
+    )
+    ablation_family: Annotated[tuple[str, ...], Names] = key(
+        (),
+        "questions (`arm - arm`) whose primary metrics make the family of Holm's adjustment, declared before results; "
+        "() = all",
     )
     ablation_confidence: Annotated[Float, Field(gt=0.5, lt=1)] = key(0.95, "confidence of the intervals", "share")
 

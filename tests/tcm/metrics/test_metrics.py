@@ -90,6 +90,7 @@ def test_a_case_without_gold_answer_gives_text_metrics_alone():
         "ngram_repetition",
         "length",
         "finished",
+        "usable",
     }
 
 

@@ -1,13 +1,13 @@
-"""The ablation: arms, floors and questions of a small study are gathered, compared and put into honest sentences."""
+"""The ablation: arms, floors and facts of a small study are gathered and told."""
 
-import pandas as pd
 import pytest
 import written_study
 from written_study import ARMS
 
 from tcm import metrics
 from tcm.metrics import FLOORS, PRIMARY
-from tcm_rlaif.evaluation import ablation, stats
+from tcm_rlaif.evaluation import ablation, judging, tables
+from tcm_rlaif.study.plan import StageError
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,17 @@ def test_the_evidence_has_a_row_for_each_arm_seed_and_case(evidence) -> None:
 def test_the_evidence_holds_arms_floors_attacks_and_gold(evidence) -> None:
     assert set(evidence.tables) == {*ARMS, *FLOORS, *metrics.ATTACKS, "gold"}
     assert set(evidence.dpo) == {"sft_dpo/seed0", "sft_dpo/seed1"} == set(evidence.labels)
-    assert evidence.primary == list(PRIMARY)
+    assert evidence.primary == ["herb_f1", "judge_score", "usable"]
+    assert {*PRIMARY, "other_judge_score", "formula_f1"} < set(evidence.shown)
+
+
+def test_answers_scored_by_different_judges_are_refused(stage) -> None:
+    folder = next(iter(stage.inputs.values()))
+    kept = tables.read_table(folder / "scores.jsonl")
+    tables.write_table(folder / "scores.jsonl", kept.assign(**{judging.JUDGED_BY: "judge_score: evidence"}))
+    with pytest.raises(StageError, match="different judges .*run 05_evaluate again"):
+        ablation.collect(stage)
+    tables.write_table(folder / "scores.jsonl", kept)
 
 
 def test_the_arms_are_told_with_what_trains_and_what_differs(stage) -> None:
@@ -53,53 +63,6 @@ def test_the_mean_of_an_arm_is_over_cases_with_one_mean_a_seed(evidence, stage) 
     assert rows.loc["sft", "mean"] == pytest.approx(2 / 3) and rows.loc["sft", "seeds"] == [0.6667, 0.6667]
     assert rows.loc["base", "seeds"] == [0.0] and set(rows["n"]) == {2}
     assert all(rows["low"] <= rows["mean"]) and all(rows["mean"] <= rows["high"])
-
-
-def test_a_floor_is_told_where_it_answers_every_case_of_the_metric(evidence) -> None:
-    floors = ablation.floor_means(evidence, "herb_f1")
-    assert set(floors) == {"popularity", "nearest_case", "expert_rule", "expert", "template_only"}
-    assert floors["template_only"] == 0.0
-    assert ablation.floor_means(evidence, "followup_change_f1")["copy_previous"] == 0.0
-
-
-def test_comparisons_are_the_studys_questions_with_adjusted_p(evidence, stage) -> None:
-    table = ablation.comparisons(evidence, stage.study)
-    f1 = table[table["metric"] == "herb_f1"].set_index("arms")
-    assert list(f1.index) == ["sft - base", "sft_dpo - sft", "sft_dpo - base"]
-    assert f1.loc["sft_dpo - base", "difference"] == 1.0
-    assert f1.loc["sft_dpo - sft", "difference"] == pytest.approx(1 / 3)
-    assert f1["p_holm"].to_dict() == stats.holm(f1["p"].to_dict()) != f1["p"].to_dict()
-    assert set(f1["n"]) == {2}
-
-
-def test_two_cases_prove_nothing_and_the_findings_say_so(evidence, stage) -> None:
-    said = ablation.findings(ablation.comparisons(evidence, stage.study), evidence, stage.study)
-    assert sum("no clear difference" in line for line in said) == 3
-    assert any(line.startswith("base (0.000) does not beat the floor") for line in said)
-    assert not any(line.startswith("sft_dpo") for line in said)
-
-
-def test_arms_that_cannot_be_compared_are_told_so(evidence, stage) -> None:
-    assert ablation.findings(pd.DataFrame(), evidence, stage.study) == ["No two arms of this study can be compared."]
-
-
-def test_in_short_calls_invented_cases_invented_and_names_the_floors(evidence, stage) -> None:
-    said = ablation.in_short(evidence, stage.study)
-    assert "2 training, 0 validation and 2 test **invented** cases" in said
-    assert "popularity" in said and "sft_dpo 1.000" in said and "overridden" not in said
-
-
-def test_in_short_warns_where_the_audit_was_overridden(evidence, stage) -> None:
-    evidence = ablation.Evidence(**{**vars(evidence), "dpo": {"sft_dpo/seed0": {"gate_overridden": True, "pairs": 3}}})
-    said = ablation.in_short(evidence, stage.study)
-    assert "**The judge's audit failed and was overridden** for sft_dpo/seed0." in said
-
-
-def test_means_by_task_tell_how_many_cases_stand_behind(evidence) -> None:
-    table = ablation.by_task(evidence)
-    assert table.loc[("first_visit", "sft"), "n"] == 1
-    assert table.loc[("first_visit", "sft"), "herb_f1"] == pytest.approx(2 / 3)
-    assert ("first_visit", "copy_previous") not in table.index
 
 
 def test_the_training_rows_tell_the_first_loss_and_how_it_ended(evidence) -> None:

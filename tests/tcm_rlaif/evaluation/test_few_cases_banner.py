@@ -5,16 +5,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tcm_rlaif.evaluation import ablation
+from tcm_rlaif.evaluation import ablation, standing
 from tcm_rlaif.study.schema import Params
 
 
 def evidence(train: int, test: int) -> ablation.Evidence:
-    table = pd.DataFrame({"case_id": ["a", "b"], "seed": 0, "herb_f1": [0.2, 0.4]})
+    table = pd.DataFrame({"case_id": ["a", "b"], "task": "first_visit", "seed": 0, "herb_f1": [0.2, 0.4]})
     splits = [{"split": n, "cases": c} for n, c in (("train", train), ("validation", 3), ("test", test))]
     facts = {"data": {"source": "own", "splits": splits}, "base": {"model": "tiny", "parameters": 5_200_000}}
     tables = dict.fromkeys(("base", "sft", "dpo_only", "sft_dpo", "gold"), table)
-    return ablation.Evidence(table, tables, facts, {}, {}, ["herb_f1"], Path())
+    return ablation.Evidence(table, tables, facts, {}, {}, {}, ["herb_f1"], ["herb_f1"], Path())
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,9 @@ def evidence(train: int, test: int) -> ablation.Evidence:
     ],
 )
 def test_too_few_cases_are_a_banner(train: int, test: int, changed: dict, said: str) -> None:
-    text = ablation.in_short(evidence(train, test), Params(**changed))
+    text = standing.in_short(evidence(train, test), Params(**changed))
     assert "**Too few cases for a finding:**" in text and said in text
 
 
 def test_enough_cases_need_none() -> None:
-    assert "Too few" not in ablation.in_short(evidence(20, 20), Params())
+    assert "Too few" not in standing.in_short(evidence(20, 20), Params())

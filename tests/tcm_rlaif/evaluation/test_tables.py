@@ -129,8 +129,34 @@ def test_the_safety_table_tells_rates_beside_the_excess_over_gold() -> None:
     gold = tables.score_answers(four, [unsafe, safe, safe, safe], [None] * 4)
     sft = tables.score_answers(four, [unsafe, unsafe, unsafe, safe], [None] * 4)
     table = tables.safety_table({"gold": gold, "sft": sft})
-    assert table.loc["gold", ["any", "excess over gold"]].tolist() == [0.25, 0.0]
-    assert table.loc["sft", ["n", "any", "excess over gold", "incompatibility"]].tolist() == [4, 0.75, 0.5, 0.75]
+    assert table.loc["gold", ["any", "high", "excess any", "excess high"]].tolist() == [0.25, 0.25, 0.0, 0.0]
+    assert table.loc["sft", ["n", "any", "excess any", "incompatibility"]].tolist() == [4, 0.75, 0.5, 0.75]
+    assert table.loc["sft", ["excess high", "excess overdose"]].tolist() == [0.5, 0.0]
+
+
+def test_the_faults_table_tells_what_makes_answers_unusable() -> None:
+    whole, cut = answers.write(answer("柴胡", "白芍")), "处方：柴胡10g，柴胡10g"
+    table = tables.faults_table(
+        {"sft": tables.score_answers([TEST[0]] * 4, [whole, whole, cut, ""], [True, False] * 2)}
+    )
+    row = table.loc["sft"]
+    assert (row["n"], row["usable"], row["unfinished"]) == (4, 0.25, 0.5)
+    assert (row["repeated_herb"], row["no_prescription"], row["high_finding"]) == (0.25, 0.25, 0.0)
+
+
+def test_collapse_is_seen_in_the_prescriptions_of_one_seed() -> None:
+    same, other = "处方：柴胡10g，白芍10g", "处方：黄芪10g"
+    mixed = tables.score_answers([TEST[0]] * 4, [same, same, other, ""], [None] * 4).assign(seed=0)
+    alike = tables.score_answers([TEST[0]] * 4, [same] * 4, [None] * 4).assign(seed=1)
+    table = tables.collapse_table({"sft": pd.concat([mixed, alike]), "gold": mixed.drop(columns="seed")})
+    assert table.loc["sft", "distinct"] == pytest.approx((2 / 3 + 1 / 4) / 2) and table.loc["sft", "n"] == 3.5
+    assert table.loc["gold", ["n", "distinct", "ten commonest"]].tolist() == pytest.approx([3, 2 / 3, 1])
+
+
+def test_the_ten_commonest_herbs_weigh_less_where_many_are_written() -> None:
+    herbs = "柴胡 白芍 当归 川芎 黄芪 党参 白术 茯苓 陈皮 半夏 桂枝 麻黄".split()
+    table = tables.score_answers([TEST[0]], [answers.write(answer(*herbs))], [None])
+    assert tables.collapse_table({"sft": table}).loc["sft", "ten commonest"] == pytest.approx(10 / 12)
 
 
 def test_the_safety_table_counts_only_answers_that_prescribe(by_name) -> None:

@@ -28,8 +28,19 @@ LINE = pd.DataFrame(
     ],
     columns=["metric", "answers by", "answers", "mean", "low", "high"],
 )
+FIELDS = pd.DataFrame({
+    "field": ["herbs", "herbs", "doses"], "arms": ["sft - base", "sft_dpo - sft", "sft - base"],
+    "difference": [0.4, 0.05, 0.3], "low": [0.3, -0.02, 0.2], "high": [0.5, 0.12, 0.4],
+    "seeds": [[0.38, 0.42], [0.01, 0.09], [0.3]],
+})  # fmt: skip
+GAINED = pd.DataFrame({
+    "answers by": ["sft_dpo"] * 2 + ["sft, best of n"] * 2, "step": [1, 2, 1, 8], "kl": [0.5, 1.1, 0.0, 1.2],
+    "judge_score": [0.85, 0.87, 0.83, 0.9], "herb_f1": [0.55, 0.59, 0.53, 0.6],
+})  # fmt: skip
 FIGURES = {
     "curve": lambda: plots.curve(LINE, ARMS[1:].assign(answers=40), "herb_f1"),
+    "forest": lambda: plots.forest(FIELDS),
+    "frontier": lambda: plots.frontier(GAINED, "best of n"),
     "loss_curve": lambda: plots.loss_curve(HISTORY, "损失 SFT", {"loss": "训练", "eval_loss": "验证"}),
     "funnel": lambda: plots.funnel([{"步骤": "读入", "n": 200}, {"步骤": "去重", "n": 180}], "步骤", "n", "病例漏斗"),
     "bars": lambda: plots.bars({"十八反": 0.95, "剂量×5": 0.7}, "检出率", limit=0.8, xlabel="检出率"),
@@ -78,6 +89,8 @@ def test_every_figure_is_drawn_without_a_warning(name):
     ("name", "labels"),
     {
         "loss_curve": ["损失 SFT", "step", "训练", "验证"],
+        "forest": ["herbs", "doses", "sft - base", "sft_dpo - sft", "difference"],
+        "frontier": ["judge_score", "herb_f1", "sft_dpo", "sft, best of n", "8"],
         "funnel": ["病例漏斗", "读入", "200", "去重", "180"],
         "bars": ["检出率", "十八反", "剂量×5", "0.95", "0.70", "limit 0.8"],
         "health": ["margin of implicit rewards", "chosen", "rejected", "ended by EOS", "step"],
@@ -132,6 +145,22 @@ def test_an_arm_is_shown_by_mean_interval_and_one_tick_per_seed():
     assert [list(line.get_xdata()) for line in ticks] == [[0.1], [0.35, 0.45], [0.48, 0.52]]
     intervals = [segment[:, 0].tolist() for c in axes.collections for segment in c.get_segments()]
     assert [pytest.approx(i) for i in intervals] == [[0.05, 0.2], [0.3, 0.5], [0.45, 0.6]]
+
+
+def test_a_difference_by_field_is_shown_by_interval_and_one_tick_per_seed():
+    axes = FIGURES["forest"]().axes[0]
+    ticks = [list(line.get_xdata()) for line in axes.lines if line.get_marker() == "|" and line.get_ms() == 7]
+    assert ticks == FIELDS["seeds"].tolist()
+    intervals = [segment[:, 0].tolist() for c in axes.collections for segment in c.get_segments()]
+    assert [pytest.approx(i) for i in intervals] == [[0.3, 0.5], [-0.02, 0.12], [0.2, 0.4]]
+
+
+def test_the_frontier_is_dashed_and_the_rounds_are_not():
+    for axes in FIGURES["frontier"]().axes:
+        assert {line.get_label(): line.get_linestyle() for line in axes.lines} == {
+            "sft_dpo": "-",
+            "sft, best of n": "--",
+        }
 
 
 def test_series_are_told_apart_without_colour():

@@ -10,8 +10,8 @@ from written_study import ARMS
 
 from tcm import metrics
 from tcm.metrics import FLOORS
-from tcm_rlaif.evaluation import ablation
-from tcm_rlaif.report import results
+from tcm_rlaif.evaluation import ablation, comparisons
+from tcm_rlaif.report import readme, results
 from tcm_rlaif.study.plan import plan, study_folder
 
 
@@ -41,7 +41,7 @@ def test_the_cost_adds_up_and_tells_the_share_of_overhead(stage) -> None:
 
 
 def test_the_results_are_json_without_nan_and_tell_every_arm(evidence, stage, tmp_path) -> None:
-    table = ablation.comparisons(evidence, stage.study)
+    table = comparisons.comparisons(evidence, stage.study)
     values = results.gather(evidence, stage.study, table, results.cost(stage.study))
     results.write(tmp_path / "results.json", values)
     text = (tmp_path / "results.json").read_text("utf-8")
@@ -55,6 +55,25 @@ def test_the_results_are_json_without_nan_and_tell_every_arm(evidence, stage, tm
     assert read["judge"]["sft_dpo/seed0"]["cost"]["latency_median_s"] is None
     assert read["params"]["seeds"] == [0, 1] and "torch" in read["machine"]
     assert len(read["comparisons"]) == len(table)
+    first = next(row for row in read["comparisons"] if row["arms"] == "sft_dpo - sft")
+    assert len(first["seeds"]) == 2 and first["exploratory"] and {"mdd", "p_holm", "verdict"} <= first.keys()
+    assert read["declared"]["primary"] == ["herb_f1", "judge_score", "usable"] and "tests" in read["declared"]["said"]
+    assert read["intervals"] == "95% intervals over seeds and cases" and read["frontier"] == []
+    assert any("copy_previous" in line for line in read["findings"]) and read["rounding"]
+    assert {"usable", "distinct"} <= read["faults"][0].keys() | read["collapse"][0].keys()
+
+
+def test_readme_tells_what_the_intervals_are_over(evidence, stage) -> None:
+    values = results.gather(
+        evidence, stage.study, comparisons.comparisons(evidence, stage.study), results.cost(stage.study)
+    )
+    values["cost"] = [{"stage": "all", "overhead share": 0.1}]
+    block = readme.render(values)
+    assert "95% intervals over seeds and cases" in block and "| herb_f1 | judge_score | usable |" in block
+    assert "exploratory" in block
+    del values["findings"]
+    with pytest.raises(KeyError, match="findings"):
+        readme.render(values)
 
 
 def test_what_is_not_a_number_becomes_null_in_the_results(tmp_path) -> None:

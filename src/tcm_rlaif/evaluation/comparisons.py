@@ -1,0 +1,129 @@
+"""Differences between arms: what was declared, what was found over seeds and cases, and what may be said of it."""
+
+from typing import Any
+
+import pandas as pd
+
+from tcm_rlaif.evaluation import stats
+from tcm_rlaif.evaluation.ablation import Evidence
+from tcm_rlaif.study import params
+from tcm_rlaif.study.measures import FIELDS, MEASURES
+from tcm_rlaif.study.schema import Params
+
+
+def declared(study: Params) -> pd.DataFrame:
+    """One row a question: what its difference shows, and whether it is in the family that is tested together."""
+    tested = params.family(study)
+    rows = [
+        {"difference": " - ".join(pair), "shows": shows, "in the family": "yes" if pair in tested else "no"}
+        for pair, shows in params.questions(study).items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def declaration(study: Params, applying: list[str]) -> str:
+    """The sentences on what was declared before results.
+
+    Args:
+        applying: the declared metrics that apply to these cases.
+    """
+    questions, missing = len(params.family(study)), [key for key in study.ablation_primary if key not in applying]
+    few = len(study.seeds) < stats.MIN_SEEDS
+    return (
+        f"Primary metrics: {'; '.join(f'`{key}` ({MEASURES[key].formula})' for key in applying)}. "
+        + (f"Declared, but not applying to these cases: {', '.join(missing)}. " if missing else "")
+        + f"The family is {questions} question(s) times {len(applying)} metric(s) = {questions * len(applying)} tests, "
+        f"adjusted together (Holm) at a level of {1 - study.ablation_confidence:.2g}. "
+        + (
+            f"This study has {len(study.seeds)} seed(s). Below {stats.MIN_SEEDS} the randomness of training cannot be "
+            "told, so **every verdict here is exploratory**."
+            if few
+            else "*Higher* or *lower* is said only where the interval over seeds and cases excludes 0 and the adjusted "
+            "p is below the level."
+        )
+    )
+
+
+def compared(evidence: Evidence, a: str, b: str, key: str) -> stats.Estimate | None:
+    """The difference of two arms on a metric, over seeds and cases; None where no case has it in both."""
+    values = stats.difference(*(stats.matrix(evidence.tables[arm], key) for arm in (a, b)))
+    return stats.estimate(values, evidence.patient_of) if values.size else None
+
+
+def comparisons(evidence: Evidence, study: Params) -> pd.DataFrame:
+    """Every question on every metric shown, the declared family Holm-adjusted as one.
+
+    Returns:
+        `metric`, `arms`, `shows`, `difference` with its interval `low`, `high`, `seeds` (the effect of each), `n`
+        cases, `p`, `p_holm` (of the declared family; missing elsewhere), `mdd` (minimum detectable difference, before
+        the adjustment), `declared`, `exploratory`, and the `verdict`.
+    """
+    tested, confidence, rows = params.family(study), study.ablation_confidence, []
+    for key in evidence.shown:
+        for (a, b), shows in params.questions(study).items():
+            if not (found := compared(evidence, a, b, key)):
+                continue
+            low, high = found.interval(confidence)
+            rows.append(
+                {
+                    "metric": key,
+                    "arms": f"{a} - {b}",
+                    "shows": shows,
+                    "difference": found.mean,
+                    "low": low,
+                    "high": high,
+                }
+                | {"seeds": [round(v, 4) for v in found.by_seed.values()], "n": found.n, "p": found.p}
+                | {"mdd": found.detectable(confidence), "declared": key in evidence.primary and (a, b) in tested}
+                | {"exploratory": exploratory(found, study)}
+            )
+    adjusted = stats.holm({i: row["p"] for i, row in enumerate(rows) if row["declared"]})
+    for i, row in enumerate(rows):
+        row["p_holm"] = adjusted.get(i)
+        row["verdict"] = verdict(row, 1 - confidence)
+    return pd.DataFrame(rows)
+
+
+def exploratory(found: stats.Estimate, study: Params) -> bool:
+    """Whether too few seeds stand behind a difference; two arms that no seed can change need none."""
+    unchanging = len(study.seeds) > 1 and len(found.by_seed) == 1
+    return len(found.by_seed) < stats.MIN_SEEDS and not unchanging
+
+
+def verdict(row: dict[str, Any], level: float) -> str:
+    """What may be said of a difference: plain words only for the declared family, over enough seeds."""
+    if not row["declared"]:
+        return "not declared: shown only"
+    apart = (row["low"] > 0 or row["high"] < 0) and row["p_holm"] < level
+    said = "no clear difference" if not apart else "higher" if row["difference"] > 0 else "lower"
+    seeds = len(row["seeds"])
+    few = "one seed" if seeds == 1 else f"{seeds} seeds"
+    return f"{few}: exploratory ({said} there)" if row["exploratory"] else said
+
+
+def findings(table: pd.DataFrame) -> list[str]:
+    """One sentence for each declared test."""
+    if table.empty:
+        return ["No two arms of this study can be compared."]
+    return [
+        f"{row['shows']} ({row['arms']}): {row['metric']} {row['difference']:+.3f} [{row['low']:+.3f}, "
+        f"{row['high']:+.3f}], by seed {' '.join(f'{v:+.3f}' for v in row['seeds'])}, n = {row['n']}, "
+        f"adjusted p = {row['p_holm']:.3g}: **{row['verdict']}**."
+        for row in table[table["declared"]].to_dict("records")
+    ]
+
+
+def by_field(table: pd.DataFrame, study: Params) -> pd.DataFrame:
+    """The comparisons of the family that tell of a field of the answer, with `field`."""
+    if table.empty:
+        return table.assign(field="")
+    of = {key: field for field, key in FIELDS.items()}
+    asked = {" - ".join(pair) for pair in params.family(study)}
+    found = table[table["metric"].isin(of) & table["arms"].isin(asked)]
+    return found.assign(field=found["metric"].map(of))
+
+
+def describe(table: pd.DataFrame) -> str:
+    """The alt text of the figure by field."""
+    rows = (f"{r.arms}, {r.field}: {r.difference:+.3f} ({r.low:+.3f} to {r.high:+.3f})" for r in table.itertuples())
+    return "Differences between arms by field of the answer: " + "; ".join(rows)

@@ -1,0 +1,64 @@
+"""What judges say of test answers: the study's own judge, and one that never labelled.
+
+The judge is the study's, not the arm's: an arm that learned from another judge is compared by the same yardstick. It is
+made from the training answers that SFT may see, as for labelling. Floors that go by the judge's own knowledge
+(`expert_rule`, `expert`) score high by construction.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from tcm.cases import Case
+from tcm_rlaif.feedback.judges import COMPUTED, make_judges
+from tcm_rlaif.study import params
+from tcm_rlaif.study.measures import JUDGE_SCORES
+from tcm_rlaif.study.schema import Params
+
+JUDGED_BY = "judged_by"
+"""Column that names the judges, so that arms scored by different ones are never compared."""
+
+
+def names(study: Params) -> dict[str, str | None]:
+    """`judge_score`, `other_judge_score` -> the judge behind it; None where no judge is left.
+
+    A model judge is not asked here (it would cost a request for every answer), so a study that it labels alone has no
+    `judge_score`; a jury counts by the first of its judges that computes.
+    """
+    labelled = {name for arm in study.arms for name in params.for_arm(study, arm).judge}
+    own = next((name for name in study.judge if name in COMPUTED), None)
+    other = next((name for name in ("rubric", "evidence") if name not in labelled), None)
+    return dict(zip((m.key for m in JUDGE_SCORES), (own, other), strict=True))
+
+
+def judges(study: Params, training_cases: Sequence[Case]) -> dict:
+    """`judge_score`, `other_judge_score` -> its judge; only those there are.
+
+    Args:
+        training_cases: all of them; a judge that learns from answers takes those that SFT may see.
+    """
+    return {
+        key: make_judges(study.model_copy(update={"judge": (name,)}), training_cases)[0]
+        for key, name in names(study).items()
+        if name
+    }
+
+
+def judged(table: pd.DataFrame, cases: Sequence[Case], by: Mapping) -> pd.DataFrame:
+    """A table of scored answers with what the judges say of them.
+
+    Args:
+        table: as of `tables.score_answers`, rows in any order.
+        by: as of `judges`.
+
+    Returns:
+        The table with the columns of `JUDGE_SCORES` (None where there is no such judge) and `judged_by`.
+    """
+    case = {c.id: c for c in cases}
+    said = {
+        m.key: [by[m.key].score(case[i], text) for i, text in zip(table["case_id"], table["text"], strict=True)]
+        if m.key in by
+        else None
+        for m in JUDGE_SCORES
+    }
+    return table.assign(**said, **{JUDGED_BY: ", ".join(f"{key}: {judge.name}" for key, judge in by.items())})

@@ -1,0 +1,30 @@
+"""What moves with rounding alone: the floor under every claim, measured once by `tests/benchmarks/measure_rounding.py`.
+
+The same training with the same seed gives other weights with another number of threads, another compute type or another
+processor, since sums are rounded in another order. A difference below that spread is no finding on any machine.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tcm_rlaif.study.params import ROOT
+
+PATH = ROOT / "reports" / "rounding.json"
+
+
+def measured(path: Path = PATH) -> dict[str, Any] | None:
+    """What the benchmark wrote; None where it was not run."""
+    return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+
+def sentence(found: dict[str, Any] | None) -> str:
+    """The floor under claims, in words."""
+    if not found:
+        return "What rounding alone moves was not measured: no floor under these differences is known."
+    runs = "; ".join(f"{r['threads']} thread(s), {r['dtype']}: {r['herb_f1']:.3f}" for r in found["runs"])
+    return (
+        f"Rounding alone moves herb F1 by up to {found['spread']:.3f}: the same SFT with the same seed on "
+        f"{found['training_answers']} answers, {found['test_cases']} cases ({runs}; {found['machine']}). A difference "
+        "below that is no finding."
+    )

@@ -1,0 +1,117 @@
+"""How arms stand to the floors, task by task: copying the last prescription is a floor of follow-up visits alone.
+
+Two kinds of floor are kept apart. `expert_rule` and `expert` know what a computed judge knows, so they are the height
+to which its feedback could lift an answer; the others need no more than the training answers.
+"""
+
+import pandas as pd
+
+from tcm import metrics
+from tcm.cases import splits
+from tcm_rlaif.evaluation import stats
+from tcm_rlaif.evaluation.ablation import Evidence
+from tcm_rlaif.study.schema import Params
+
+KNOWING = ("expert_rule", "expert")
+"""Floors that know what the judge knows."""
+PLAIN = tuple(name for name in metrics.FLOORS if name not in KNOWING)
+COMBINED = "best_per_task"
+TASKS = {"first_visit": "first visits", "follow_up_visit": "follow-up visits"}
+BEATS, UNCLEAR, BELOW = "beats it", "no clear difference", "does not beat it"
+
+
+def floor_means(evidence: Evidence, key: str) -> dict[str, float]:
+    """Mean of a metric for every floor that answers all its cases, and for the best plain floor of each task together.
+
+    Copying the previous prescription answers follow-up visits alone: it counts in the last, and stands in the table
+    by task.
+    """
+    cases = evidence.tables["gold"][key].notna().sum()
+    parts = {name: evidence.tables[name][key].dropna() for name in metrics.FLOORS if name in evidence.tables}
+    means = {name: float(values.mean()) for name, values in parts.items() if len(values) == cases}
+    best = [found for task in TASKS if (found := best_floor(evidence, key, task, PLAIN))]
+    if means and sum(n for *_, n in best) == cases:
+        means[COMBINED] = sum(value * n for _, value, n in best) / cases
+    return means
+
+
+def best_floor(evidence: Evidence, key: str, task: str, names: tuple[str, ...]) -> tuple[str, float, int] | None:
+    """Name, mean and cases of the best of some floors that answer all cases of a task; None where there is none."""
+    cases = len(_of_task(evidence.tables["gold"], key, task))
+    parts = {name: _of_task(evidence.tables[name], key, task) for name in names if name in evidence.tables}
+    means = {name: float(part[key].mean()) for name, part in parts.items() if len(part) == cases > 0}
+    if not means:
+        return None
+    name = max(means, key=means.__getitem__)
+    return name, means[name], cases
+
+
+def _of_task(table: pd.DataFrame, key: str, task: str) -> pd.DataFrame:
+    """The rows of a task that a metric applies to."""
+    return table[(table["task"] == task) & table[key].notna()]
+
+
+def sentences(evidence: Evidence, study: Params) -> list[str]:
+    """For each task, how every arm stands to the best plain and the best knowing floor on the first primary metric."""
+    key, said = evidence.primary[0], []
+    few = f" ({len(study.seeds)} seed(s): exploratory)" if len(study.seeds) < stats.MIN_SEEDS else ""
+    for task, words in TASKS.items():
+        for names, kind in ((PLAIN, ""), (KNOWING, " that knows what the judge knows")):
+            if not (found := best_floor(evidence, key, task, names)):
+                continue
+            floor, value, n = found
+            stand: dict[str, list[str]] = {BEATS: [], UNCLEAR: [], BELOW: []}
+            for arm in study.arms:
+                own = _of_task(evidence.tables[arm], key, task)[key].mean()
+                stand[_against(evidence, study, arm, floor, key, task)].append(f"{arm} ({own:.3f})")
+            told = "; ".join(f"{how}: {', '.join(arms)}" for how, arms in stand.items() if arms)
+            said.append(f"On {words} (n = {n}) the best floor{kind} is {floor}, {key} {value:.3f}. {told}{few}.")
+    return said
+
+
+def _against(evidence: Evidence, study: Params, arm: str, floor: str, key: str, task: str) -> str:
+    """How an arm stands to a floor, which no seed changes, on the cases of a task: by the difference's interval."""
+    own, other = (_of_task(evidence.tables[name], key, task) for name in (arm, floor))
+    values = stats.difference(stats.matrix(own, key), stats.matrix(other.assign(seed=0), key))
+    low, high = stats.estimate(values, evidence.patient_of).interval(study.ablation_confidence)
+    return BEATS if low > 0 else BELOW if high <= 0 else UNCLEAR
+
+
+def by_task(evidence: Evidence) -> pd.DataFrame:
+    """The metrics shown of each arm and floor on first visits and on follow-up visits, with n."""
+    rows = []
+    for name, table in evidence.tables.items():
+        for task, part in table.groupby("task"):
+            means = part[evidence.shown].astype(float).mean()
+            rows.append({"answers by": name, "task": task, "n": part["case_id"].nunique(), **means})
+    return pd.DataFrame(rows).set_index(["task", "answers by"]).sort_index(level=0, sort_remaining=False)
+
+
+def in_short(evidence: Evidence, study: Params) -> str:
+    """The first paragraph of the report, from the numbers."""
+    key = evidence.primary[0]
+    means = "; ".join(f"{a} {evidence.mean(a, key):.3f}" for a in study.arms)
+    floors = "; ".join(f"{n} {v:.3f}" for n, v in floor_means(evidence, key).items())
+    data, base = evidence.facts["data"], evidence.facts["base"]
+    split = {row["split"]: row["cases"] for row in data["splits"]}
+    invented = (
+        "**invented** cases (no patient stands behind them)"
+        if data["source"] == "invented"
+        else f"cases of {data['source']}"
+    )
+    untrained = [name for name, dpo in evidence.dpo.items() if not dpo["pairs"]]
+    overridden = [name for name, dpo in evidence.dpo.items() if dpo["gate_overridden"]]
+    warning = f"\n\n**The judge's audit failed and was overridden** for {', '.join(overridden)}." if overridden else ""
+    if untrained:
+        warning += f"\n\n**No preference pair was left, and nothing trained,** in {', '.join(untrained)}."
+    few = splits.too_few(
+        *(min(n, limit or n) for n, limit in ((split["train"], study.sft_cases), (split["test"], study.eval_cases)))
+    )
+    if few:
+        warning += f"\n\n**Too few cases for a finding:** {few}. Read this report as a trial run."
+    return (
+        f"**In short.** {split['train']} training, {split['validation']} validation and {split['test']} test "
+        f"{invented}; base model `{base['model']}`, {base['parameters'] / 1e6:.1f} million parameters; "
+        f"seeds {list(study.seeds)}.\n\n"
+        f"Mean {key} on the test cases: {means}. Floors that need no model: {floors}.{warning}"
+    )

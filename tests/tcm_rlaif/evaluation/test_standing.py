@@ -1,0 +1,66 @@
+"""Arms against floors: per task, with the floors of that task, and the judge's own knowledge kept apart."""
+
+import pytest
+import written_study
+
+from tcm_rlaif.evaluation import ablation, standing
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    with written_study.opened(tmp_path_factory.mktemp("project")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def evidence(stage):
+    return ablation.collect(stage)
+
+
+def test_a_floor_is_told_where_it_answers_every_case_of_the_metric(evidence) -> None:
+    floors = standing.floor_means(evidence, "herb_f1")
+    assert set(floors) == {*("popularity", "nearest_case", "expert_rule", "expert", "template_only", standing.COMBINED)}
+    assert floors["template_only"] == 0.0
+    assert standing.floor_means(evidence, "followup_change_f1")["copy_previous"] == 0.0
+
+
+def test_copying_counts_as_a_floor_of_follow_up_visits_alone(evidence) -> None:
+    assert standing.best_floor(evidence, "herb_f1", "follow_up_visit", standing.PLAIN) == (
+        "copy_previous",
+        pytest.approx(2 / 3),  # 黄芪 of 黄芪, 党参
+        1,
+    )
+    assert standing.best_floor(evidence, "herb_f1", "first_visit", standing.PLAIN)[0] != "copy_previous"
+
+
+def test_the_combined_floor_is_the_best_of_each_task(evidence) -> None:
+    first = standing.best_floor(evidence, "herb_f1", "first_visit", standing.PLAIN)
+    assert standing.floor_means(evidence, "herb_f1")[standing.COMBINED] == pytest.approx((first[1] + 2 / 3) / 2)
+
+
+def test_every_arm_is_told_for_each_task_and_each_kind_of_floor(evidence, stage) -> None:
+    said = standing.sentences(evidence, stage.study)
+    assert [line.split(" (n")[0] for line in said] == ["On first visits"] * 2 + ["On follow-up visits"] * 2
+    plain, knowing = said[2], said[3]
+    assert "the best floor is copy_previous, herb_f1 0.667" in plain and "knows what the judge knows" in knowing
+    assert "does not beat it: base (0.000), sft (0.667)" in plain and "beats it: sft_dpo (1.000)" in plain
+    assert "2 seed(s): exploratory" in plain
+
+
+def test_means_by_task_tell_how_many_cases_stand_behind(evidence) -> None:
+    table = standing.by_task(evidence)
+    assert table.loc[("first_visit", "sft"), "n"] == 1
+    assert table.loc[("first_visit", "sft"), "herb_f1"] == pytest.approx(2 / 3)
+    assert ("first_visit", "copy_previous") not in table.index and ("first_visit", "expert") in table.index
+
+
+def test_in_short_calls_invented_cases_invented_and_names_the_floors(evidence, stage) -> None:
+    said = standing.in_short(evidence, stage.study)
+    assert "2 training, 0 validation and 2 test **invented** cases" in said
+    assert "popularity" in said and "sft_dpo 1.000" in said and "overridden" not in said
+
+
+def test_in_short_warns_where_the_audit_was_overridden(evidence, stage) -> None:
+    evidence = ablation.Evidence(**{**vars(evidence), "dpo": {"sft_dpo/seed0": {"gate_overridden": True, "pairs": 3}}})
+    said = standing.in_short(evidence, stage.study)
+    assert "**The judge's audit failed and was overridden** for sft_dpo/seed0." in said
