@@ -34,3 +34,9 @@ def best4sdt_path() -> Path:
     if not path.exists():
         pytest.skip(f"real cases are not at {path}; set TCM_DATA to the folder that holds best4sdt/")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_settings(tmp_path_factory) -> None:
+    """The key of the pseudonyms lies in a folder of the tests, for them and for all that they start."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("settings"))

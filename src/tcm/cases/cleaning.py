@@ -1,4 +1,5 @@
-"""Cleaning: what can name a person is masked, what cannot be used is dropped, and every drop is counted."""
+"""Cleaning: what cannot be used is dropped, and every drop is counted (identifiers are masked before, by
+`tcm.identifiers`)."""
 
 import re
 from collections import Counter
@@ -6,56 +7,18 @@ from collections.abc import Sequence
 
 from tcm.cases.types import Case
 
-IDENTIFIERS = {
-    "identity number": re.compile(r"(?<!\d)\d{17}[\dXx](?!\d)"),
-    "telephone number": re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)"),
-    "name": re.compile(r"(?<=姓名[：:])[\u4e00-\u9fff]{2,4}|(?<=患者)[\u4e00-\u9fff]某+"),
-    "date": re.compile(r"(?:19|20)\d{2}\s*[年./-]\s*\d{1,2}\s*[月./-]\s*\d{1,2}\s*日?"),
-    "record number": re.compile(r"(?<=(?:住院|门诊|病历|病案)号[：:])\s*[A-Za-z0-9-]{4,}"),
-}
 
-
-def mask_text(text: str, found: Counter | None = None) -> str:
-    """Replace what can name a person by `＊`; how many of each kind is added to `found`."""
-    for kind, pattern in IDENTIFIERS.items():
-        text, number = pattern.subn("＊", text)
-        if number and found is not None:
-            found[kind] += number
-    return text
-
-
-def mask_identifiers(case: Case) -> tuple[Case, Counter]:
-    """Replace what can name a person by `＊` in the findings of all visits (ids and answers stay as they are).
-
-    Returns:
-        The case, and how many of each kind were replaced.
-
-    Source:
-        Our choice of patterns: what Chinese records carry most often. It is a net, not a proof: look at your records.
-    """
-    found: Counter = Counter()
-
-    def visit(v):
-        texts = ("chief_complaint", "history", "tongue", "pulse")
-        return v.model_copy(update={f: mask_text(getattr(v, f), found) for f in texts})
-
-    earlier = tuple(visit(v) for v in case.earlier_visits)
-    return case.model_copy(update={"visit": visit(case.visit), "earlier_visits": earlier}), found
-
-
-def clean(cases: Sequence[Case], limit: int = 0) -> tuple[list[Case], list[dict], Counter]:
-    """Mask identifiers and drop what cannot be used, counting every drop.
+def clean(cases: Sequence[Case], limit: int = 0) -> tuple[list[Case], list[dict]]:
+    """Drop what cannot be used, counting every drop.
 
     Args:
         limit: use only the first so many records; 0 = all.
 
     Returns:
-        The kept cases; the funnel as rows `{"step", "cases"}` where read = kept + all drops; identifiers masked.
+        The kept cases; the funnel as rows `{"step", "cases"}` where read = kept + all drops.
     """
-    kept, drops, masked, seen = [], Counter(), Counter(), set()
+    kept, drops, seen = [], Counter(), set()
     for case in cases[: limit or None]:
-        case, found = mask_identifiers(case)
-        masked.update(found)
         said = (letters_of(case.visit.findings), *(letters_of(v.findings) for v in case.earlier_visits))
         if case.answer is None or not (case.answer.prescription or case.answer.syndrome or case.answer.disease):
             drops["dropped: no answer to learn from or compare with"] += 1
@@ -68,7 +31,7 @@ def clean(cases: Sequence[Case], limit: int = 0) -> tuple[list[Case], list[dict]
         drops[f"left out: beyond the first {limit} (data_limit)"] = len(cases) - limit
     rows = [{"step": "records read", "cases": len(cases)}]
     rows += [{"step": reason, "cases": number} for reason, number in sorted(drops.items())]
-    return kept, [*rows, {"step": "cases kept", "cases": len(kept)}], masked
+    return kept, [*rows, {"step": "cases kept", "cases": len(kept)}]
 
 
 def letters_of(text: str) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 from tcm import answers
 from tcm.answers import wording
 from tcm.cases import Case, CaseError, cleaning
-from tcm.cases.cleaning import mask_text
 from tcm.files import write_text
+from tcm.identifiers import Account, mask_text
 from tcm.knowledge import resolve_herb
 from tcm.sources.columns import FIELDS, Proposal, as_tuple, propose
 from tcm.sources.own import read_all
@@ -63,13 +63,12 @@ def main(args: argparse.Namespace) -> int:
     found = propose(table, _given(args.column))
     said = [f"{args.file}: {table.said}; {len(table.rows)} records", *_columns(found)]
     _print(said)
-    records = read_all(table, found.columns, args.fill_merged)
-    kept, funnel, masked = cleaning.clean(records.cases)
+    records = read_all(table, found.columns, args.fill_merged).without_identifiers()
+    kept, funnel = cleaning.clean(records.cases)
     _print(["", "Up to five cases as the model would read them, identifiers masked", *_shown(kept)])
     facts = [*_counts(records, kept), *_prescriptions(records, kept)]
-    facts.append(
-        f"masked: {_counted(masked) or 'no names, numbers or dates found'} (a net, not a proof: look yourself)"
-    )
+    facts.append(f"masked: {records.masked.said()}")
+    _print(["", *_masked(records.masked)])
     _print(
         ["", *_problems(records), *facts, "", *(f"{r['cases']:6} {r['step']}" for r in records.funnel(funnel, kept))]
     )
@@ -122,6 +121,14 @@ def _shown(kept: list[Case]) -> list[str]:
     follow_ups = [c for c in kept if c.earlier_visits][:2]
     chosen = [*[c for c in kept if not c.earlier_visits][: 5 - len(follow_ups)], *follow_ups]
     return [f"\n{wording.case_text(case)}\n→ {answers.write(case.answer)}" for case in chosen]
+
+
+def _masked(account: Account) -> list[str]:
+    """What was masked and what was left, in context."""
+    lines = [f"masked: {account.counts.total()}; the first of each kind, in context"]
+    lines += [f"  {row['kind']:16} {row['field']:16} …{row['text']}…" for row in account.shown]
+    lines += [f"suspicious, but left: {account.left_count or 'nothing'}"]
+    return lines + [f"  {row['record']:20} {row['field']:16} …{row['text']}…" for row in account.left]
 
 
 def _problems(records: Records) -> list[str]:

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tcm.cases import Case, CaseError
-from tcm.cases.cleaning import mask_text
+from tcm.identifiers import Account, mask_case, mask_text, read_key
 from tcm.sources.border import PrescriptionCell
 
 
@@ -37,6 +37,7 @@ class Records:
         problems: records that cannot be used; their patients are not among the cases.
         left_out: reason -> records that are not among the cases.
         prescriptions: every prescription of own records against its text.
+        masked: what was masked in them; None before `without_identifiers`.
     """
 
     cases: list[Case]
@@ -44,6 +45,20 @@ class Records:
     problems: tuple[Problem, ...] = ()
     left_out: Counter = field(default_factory=Counter)
     prescriptions: tuple[PrescriptionCell, ...] = ()
+    masked: Account | None = None
+
+    def without_identifiers(self) -> "Records":
+        """The same records with all free text masked, and own patients' and records' numbers as pseudonyms.
+
+        What the problems say stays as it is: it names the lines that have to be corrected.
+        """
+        account, names, cases = Account(), {}, []
+        key = read_key() if any(case.source == "own" for case in self.cases) else b""
+        for case in self.cases:
+            cases.append(mask_case(case, account, key if case.source == "own" else b""))
+            names[case.id] = cases[-1].id
+        cells = tuple(replace(cell, id=names.get(cell.id, cell.id)) for cell in self.prescriptions)
+        return replace(self, cases=cases, prescriptions=cells, masked=account)
 
     def against(self, leave_out: bool) -> list[Problem]:
         """The problems that speak against the records: all, or those of the whole file where patients are left out."""
@@ -78,7 +93,7 @@ class Records:
                 "as written": mask_text(cell.text),
                 "herbs read": "、".join(cell.answer.herbs) or "none",
                 "not read": mask_text("；".join(cell.unread)) or "-",
-                "doses and herbs lost": "、".join(cell.lost) or "-",
+                "doses and herbs lost": mask_text("、".join(cell.lost)) or "-",
             }
             for cell in self.not_whole
         ]
@@ -93,7 +108,9 @@ class Records:
             CaseError: with the worst examples.
         """
         if self.unread_share > limit:
-            worst = "; ".join(f"line {c.line}: {'、'.join(c.lost[:4])} in {c.text[:50]!r}" for c in self.not_whole[:3])
+            worst = "; ".join(
+                f"line {c.line}: {'、'.join(c.lost[:4])} in {mask_text(c.text)[:50]!r}" for c in self.not_whole[:3]
+            )
             lost = f"{self.unread_share:.1%} of the doses and herbs ({self.lost} of {self.pieces}) in the prescriptions"
             raise CaseError(
                 f"{lost} were not read, more than data_max_unread ({limit:.1%}): {worst}; write these as "

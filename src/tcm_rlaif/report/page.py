@@ -13,7 +13,7 @@ from typing import Any
 from tcm.files import write_text
 from tcm_rlaif.report.safe_html import POLICY, clean, problems
 from tcm_rlaif.report.show import table_html
-from tcm_rlaif.study import params
+from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import SNAPSHOT
 from tcm_rlaif.study.plan import ABLATION
 from tcm_rlaif.study.timings import states
@@ -90,6 +90,9 @@ def publish(study: Path, reports: Path) -> Path:
     if last is None or last["status"] != "done" or any(run["end"] > last["end"] for run in stopped):
         write_text(unfinished, page_of(_unfinished(study, runs), str(study), f"{study.name}: not finished"))
         return unfinished
+    marked = (study / ABLATION / stage.DONE).exists()
+    if marked and (wrong := stage.damage(study / ABLATION)):
+        raise ReportError(f"{study / ABLATION}: {wrong}; ./study run makes it again")
     title = f"{study.name}: SFT and RLAIF on a few TCM cases"
     from tcm_rlaif.report import browser  # scores and judges; `./study params` and the like do without
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tcm.files import write_text
+from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.study.params import ROOT
 
 BEGIN, END = "<!-- results of reports/{study}: `./study readme` writes them -->", "<!-- end -->"
@@ -99,7 +100,10 @@ def filled(readme: str) -> str:
         begin = BEGIN.format(study=path.parent.name)
         if begin in readme:
             head, rest = readme.split(begin, 1)
-            body = render(json.loads(path.read_text("utf-8")))
+            try:
+                body = render(json.loads(path.read_text("utf-8")))
+            except (ValueError, KeyError, TypeError):
+                raise ReportError(f"{path}: is damaged; ./study report {path.parent.name} writes it again") from None
             readme = f"{head}{begin}\n{body}\n{END}{rest.split(END, 1)[1]}"
     return readme
 

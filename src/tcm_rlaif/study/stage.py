@@ -2,7 +2,8 @@
 
 A stage writes only its own folder, `stage.json` last: that file is what later stages and the runner look for. It holds
 the recipe that the stage was made by. A finished stage is *stale* when the study's recipe for it is another one by now:
-a parameter that it or a stage before it reads, or the code of its notebook or of one before it. This is the only
+a parameter that it or a stage before it reads, or the code of its notebook or of one before it. It is *damaged* when a
+file that it wrote is not what `stage.json` says of it. Either way the same command makes it again. This is the only
 mechanism that decides so (Snakemake knows only the runs that it started itself, and not why). Running a stage again by
 the same recipe leaves the stages after it standing. A change of `src` leaves them standing too, since most such changes
 move no number and a study may have taken days; but it is said, at the start of a run and in `results.json`.
@@ -11,14 +12,14 @@ move no number and a study may have taken days; but it is said, at the start of 
 import ast
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tcm.files import write_json
-from tcm_rlaif.study import params
+from tcm_rlaif.study import outputs, params
 from tcm_rlaif.study.params import ROOT, ParamsError
 from tcm_rlaif.study.plan import Run, StageError, find_run, plan, read_by, study_folder
 from tcm_rlaif.study.schema import Params
@@ -63,12 +64,15 @@ def recipes(study: Params) -> dict[str, dict[str, Any]]:
     return made
 
 
-def problems(study: Params) -> dict[str, str]:
-    """Folder of each run that has to be run -> why: `UNFINISHED`, or how its recipe differs from now."""
+def problems(study: Params, among: Collection[str] | None = None) -> dict[str, str]:
+    """Folder of each run that has to be run -> why: `UNFINISHED`, how its recipe differs from now, or what is damaged.
+
+    Args:
+        among: folders of the runs to look at; None for all. Their files are read.
+    """
     now = recipes(study)
-    found = {
-        run.folder: _why(study_folder(study) / run.folder / DONE, run.stage, now[run.folder]) for run in plan(study)
-    }
+    wanted = [run for run in plan(study) if among is None or run.folder in among]
+    found = {run.folder: _why(study_folder(study) / run.folder / DONE, run.stage, now[run.folder]) for run in wanted}
     return {folder: why for folder, why in found.items() if why}
 
 
@@ -78,6 +82,22 @@ def _why(done: Path, stage: str, now: Mapping[str, Any]) -> str:
     made = _made(done)
     if not made:
         return "its stage.json is damaged"
+    return _difference(made, stage, now) or _damage(made, done.parent)
+
+
+def damage(folder: Path) -> str:
+    """What is wrong with the files of a finished stage; empty where they are as they were written."""
+    made = _made(folder / DONE)
+    return _damage(made, folder) if made else f"its {DONE} is damaged"
+
+
+def _damage(made: Mapping[str, Any], folder: Path) -> str:
+    """What was written and is not there as it was, in the stage's folder or in the cache."""
+    kept = ((name, outputs.cache_damage(ROOT / name)) for name in made["cached"])
+    return outputs.damage(folder, made["files"]) or "; ".join(f"{name}: {wrong}" for name, wrong in kept if wrong)
+
+
+def _difference(made: Mapping[str, Any], stage: str, now: Mapping[str, Any]) -> str:
     changed = [f"{k} was {made['params'].get(k)!r} and is {v!r}" for k, v in now["params"].items()
                if made["params"].get(k) != v]  # fmt: skip
     if made["code"] != now["code"]:
@@ -89,12 +109,15 @@ def _why(done: Path, stage: str, now: Mapping[str, Any]) -> str:
 
 
 def _made(done: Path) -> dict[str, Any]:
-    """The recipe in a `stage.json`; empty where the file is damaged."""
+    """The recipe in a `stage.json` and what it says of files; empty where the file is damaged."""
     try:
         made = json.loads(done.read_text("utf-8"))
-        return {key: made[key] for key in ("params", "code", "inputs", "src")}
-    except (ValueError, KeyError, TypeError):
+        found = {key: made[key] for key in ("params", "code", "inputs", "src")}
+        found |= {"files": made.get("files", {}), "cached": made.get("cached", [])}
+    except (ValueError, KeyError, TypeError, AttributeError):
         return {}
+    shapes = {"params": dict, "code": str, "inputs": dict, "src": str, "files": dict, "cached": list}
+    return found if all(isinstance(found[key], shape) for key, shape in shapes.items()) else {}
 
 
 def made_with(study: Params) -> dict[str, list[str]]:
@@ -126,10 +149,15 @@ class Stage:
         """The `stage.json` of an input."""
         return json.loads((self.inputs[role] / DONE).read_text("utf-8"))
 
-    def close(self, **facts: Any) -> None:
-        """Write `stage.json`, last of all: what the stage found, and the recipe that it was made by."""
+    def close(self, cached: Collection[str] = (), **facts: Any) -> None:
+        """Write `stage.json`, last of all: what the stage found and wrote, and the recipe that it was made by.
+
+        Args:
+            cached: folders under `runs/cache` that later stages read, relative to the project folder.
+        """
         made = {"stage": self.run.stage, "arm": self.run.arm, "seed": self.run.seed, "src": source_hash()}
-        write_json(self.folder / DONE, made | recipes(self.study)[self.run.folder] | facts)
+        made |= recipes(self.study)[self.run.folder] | facts
+        write_json(self.folder / DONE, made | {"cached": list(cached), "files": outputs.files_of(self.folder)})
         users = [r.stage for r in plan(self.study) if self.run.folder in dict(r.inputs).values()]
         following = f"notebooks/{min(users)}.ipynb" if users else f"./study report {self.study.study}"
         print(f"{self.run.folder}/{DONE} written; next: {following}")
@@ -169,8 +197,9 @@ def prepare(stage: str, given: Mapping[str, Any]) -> Stage:
         raise ParamsError(f"{error}; {stays}") from None
     arm, seed = given.get("arm") or next(iter(P.arms)), given.get("seed")
     run = find_run(P, stage, arm, seed)
-    wrong = problems(P)
-    for needed in _before(P, run):
+    before = list(_before(P, run))
+    wrong = problems(P, {needed.folder for needed in before})
+    for needed in before:
         if needed.folder in wrong:
             raise StageError(_advice(P, needed, wrong[needed.folder], arm, seed))
     folder = study_folder(P)
@@ -195,7 +224,7 @@ def _advice(study: Params, needed: Run, why: str, arm: str, seed: int | None) ->
     arm, seed = (arm, seed) if own else (needed.arm, needed.seed)
     how = f"arm={arm!r}" + ("" if needed.seed is None else f", seed={study.seeds[0] if seed is None else seed}")
     place = study_folder(study) / needed.folder
-    state = "is missing" if why == UNFINISHED else f"is stale: {why}"
+    state = "is missing" if why == UNFINISHED else f"does not stand: {why}"
     advice = f"run notebooks/{needed.stage}.ipynb with {how} first, or ./study run with this params file"
     return f"{place / DONE} {state}; {advice}"
 

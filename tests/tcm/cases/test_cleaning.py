@@ -1,11 +1,9 @@
-"""Cleaning drops what cannot be used and masks what names a person; every drop is a row of a funnel that adds up."""
-
-from collections import Counter
+"""Cleaning drops what cannot be used; every drop is a row of a funnel that adds up."""
 
 import pytest
 
 from tcm.cases import Answer, Case, Visit
-from tcm.cases.cleaning import clean, mask_identifiers
+from tcm.cases.cleaning import clean
 
 ANSWER = Answer(disease="不寐", syndrome="肝郁脾虚")
 
@@ -26,7 +24,7 @@ def test_the_first_row_of_the_funnel_is_the_sum_of_the_others() -> None:
         case("4", "咳嗽", answer=Answer(formula="二陈汤")),
         case("5", "咳嗽"),
     ]
-    kept, funnel, _ = clean(records)
+    kept, funnel = clean(records)
     assert [c.id for c in kept] == ["1", "5"]
     assert funnel == [
         {"step": "records read", "cases": 5},
@@ -41,11 +39,7 @@ def test_a_clean_source_has_no_row_of_drops() -> None:
 
 
 def test_no_record_gives_a_funnel_of_zeros() -> None:
-    assert clean([]) == (
-        [],
-        [{"step": "records read", "cases": 0}, {"step": "cases kept", "cases": 0}],
-        Counter(),
-    )
+    assert clean([]) == ([], [{"step": "records read", "cases": 0}, {"step": "cases kept", "cases": 0}])
 
 
 def test_punctuation_and_blanks_make_no_other_findings() -> None:
@@ -61,43 +55,6 @@ def test_the_same_findings_after_other_earlier_visits_are_kept() -> None:
     assert len(clean([case(str(i), earlier_visits=e) for i, e in enumerate(earlier)])[0]) == 3
 
 
-# identifiers
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "masked"),
-    [
-        ("identity number", "身份证11010519491231002X，失眠", "身份证＊，失眠"),
-        ("telephone number", "电话13800138000。", "电话＊。"),
-        ("name", "姓名：张三丰，女", "姓名：＊，女"),
-        ("name", "患者李某某，失眠", "患者＊，失眠"),
-        ("date", "2023年5月12日初诊", "＊初诊"),
-        ("date", "于2023-05-12复诊", "于＊复诊"),
-        ("record number", "住院号：A20231234，失眠", "住院号：＊，失眠"),
-    ],
-)
-def test_what_names_a_person_is_masked_and_counted(kind: str, text: str, masked: str) -> None:
-    found, counts = mask_identifiers(case("1", text))
-    assert (found.visit.history, counts) == (masked, Counter({kind: 1}))
-
-
-@pytest.mark.parametrize("text", ["血压130/80mmHg，失眠3月", "柴胡10g，黄芩12g", "体温38.5℃，病程2年", "患者某日外感"])
-def test_findings_that_name_nobody_stay_as_they_are(text: str) -> None:
-    assert mask_identifiers(case("1", text)) == (case("1", text), Counter())
-
-
-def test_earlier_visits_and_all_fields_are_masked_too() -> None:
-    visit = {"chief_complaint": "13800138000", "tongue": "13800138001", "pulse": "13800138002", "history": "失眠"}
-    found, counts = mask_identifiers(case("1", visit=visit, earlier_visits=(Visit(**visit),)))
-    assert "138" not in found.visit.findings + found.earlier_visits[0].findings
-    assert counts == {"telephone number": 6}
-
-
-def test_cleaning_counts_identifiers_over_all_records() -> None:
-    texts = ("失眠，电话13800138000", "头痛，电话13800138001")
-    assert clean([case(str(i), t) for i, t in enumerate(texts)])[2] == {"telephone number": 2}
-
-
 # the limit
 
 
@@ -108,7 +65,7 @@ def whole(funnel: list[dict]) -> bool:
 
 def test_a_limit_uses_the_first_records_and_counts_the_rest_in_the_funnel() -> None:
     records = [case("1"), case("2"), case("3", "头痛"), case("4", "咳嗽"), case("5", "胃痛", answer=None)]
-    kept, funnel, _ = clean(records, limit=3)
+    kept, funnel = clean(records, limit=3)
     assert [c.id for c in kept] == ["1", "3"]
     assert {"step": "left out: beyond the first 3 (data_limit)", "cases": 2} in funnel
     assert funnel[0] == {"step": "records read", "cases": 5} and whole(funnel)
@@ -118,7 +75,3 @@ def test_a_limit_uses_the_first_records_and_counts_the_rest_in_the_funnel() -> N
 def test_a_limit_that_leaves_nothing_out_changes_nothing(limit: int) -> None:
     records = [case("1"), case("2", "头痛")]
     assert clean(records, limit) == clean(records)
-
-
-def test_identifiers_beyond_the_limit_are_not_counted() -> None:
-    assert clean([case("1"), case("2", "头痛，电话13800138000")], limit=1)[2] == Counter()

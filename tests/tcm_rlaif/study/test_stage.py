@@ -151,7 +151,7 @@ def test_a_changed_beta_keeps_the_labels() -> None:
 def test_a_stale_input_names_the_changed_key_with_both_values() -> None:
     finish(params.load(SMOKE), "00_base_model", "01_data_prep")
     said = refused("02_sft", arm="sft", seed=0, data_cases=80)
-    assert "01_data_prep/shared/stage.json is stale: data_cases was 60 and is 80" in said
+    assert "01_data_prep/shared/stage.json does not stand: data_cases was 60 and is 80" in said
 
 
 def test_a_stage_made_by_other_code_is_stale_and_so_are_those_after_it() -> None:
@@ -160,7 +160,7 @@ def test_a_stage_made_by_other_code_is_stale_and_so_are_those_after_it() -> None
     change(P, "03_rlaif_labels/sft_dpo/seed0", code="0" * 16)
     found = problems(P)
     assert found == {"03_rlaif_labels/sft_dpo/seed0": "the code of 03_rlaif_labels.ipynb changed"}
-    assert "is stale: the code of 03_rlaif_labels.ipynb changed" in refused("04_dpo", arm="sft_dpo", seed=0)
+    assert "does not stand: the code of 03_rlaif_labels.ipynb changed" in refused("04_dpo", arm="sft_dpo", seed=0)
 
 
 def test_a_stage_is_stale_when_what_it_read_was_made_by_another_recipe() -> None:

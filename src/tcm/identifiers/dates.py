@@ -1,0 +1,45 @@
+"""Days of the calendar.
+
+Durations (3天, 半年), months alone (失眠3月), years alone and solar terms stay: medicine needs them.
+"""
+
+import re
+from collections.abc import Iterator
+
+from tcm.identifiers.spans import Span, found
+
+_YEAR = r"(?:1[89]|20)\d{2}"
+_MONTH = r"(?:1[0-2]|0?[1-9])"
+_DAY = r"(?:3[01]|[12]\d|0?[1-9])"
+_HAN_YEAR = "[一二][零〇○一二三四五六七八九]{3}"
+_HAN_DAY = "[一二三四五六七八九十廿卅]{1,3}"
+
+PATTERNS = [
+    re.compile(rf"(?<!\d){_YEAR}\s*年\s*{_MONTH}\s*月(?:\s*{_DAY}(?:\s*[日号]|(?![\d天日号])))?"),
+    re.compile(rf"(?<![\d.]){_YEAR}\s*([-/.．])\s*{_MONTH}(?:\s*\1\s*{_DAY}(?!\d))(?:[日号](?!\d))?"),
+    re.compile(rf"(?<![\d.]){_YEAR}[-/]{_MONTH}(?![\d/-])(?=\s*(?:[月，,。；;）)]|因|行|起|查|于|至|在|复|初|就|"
+        rf"入|出|手术|$))"),
+    re.compile(rf"(?<![\dA-Za-z.]){_YEAR}(?:1[0-2]|0[1-9])(?:3[01]|[12]\d|0[1-9])(?!\d|\.\d)"),
+    re.compile(r"(?<![\d./-])(?:[012]\d)([-/.])(?:1[0-2]|0[1-9])\1(?:3[01]|[12]\d|0[1-9])(?![\d./-])"),
+    re.compile(rf"(?<![\d./年-]){_MONTH}\s*月\s*{_DAY}\s*[日号](?!\d)"),
+    re.compile(rf"(?<!\d)['’]?\d{{2}}\s*年\s*{_MONTH}\s*月\s*{_DAY}\s*[日号]?(?![\d天])"),
+    re.compile(rf"{_HAN_YEAR}年(?:{_HAN_DAY}月(?:{_HAN_DAY}[日号])?)"),
+    re.compile(rf"(?<![一二三四五六七八九十]){_HAN_DAY}月(?:初{_HAN_DAY}|{_HAN_DAY}[日号])"),
+    re.compile(rf"(?<!\d){_DAY}\s*[/-]\s*{_MONTH}\s*[/-]\s*{_YEAR}(?!\d)"),
+]  # fmt: skip
+"""Source: our choice; months of a year (2023年3月) count as dates, years alone do not (as in HIPAA's safe harbour)."""
+
+_HAS_DATE = re.compile(
+    r"月\s*\d|\d\s*月|月初?[一二三四五六七八九十廿卅]|(?:1[89]|20)\d{2}|"
+    r"\d\s*[-/.]\s*\d+\s*[-/.]\s*\d"
+)
+_BORN = re.compile(rf"(?:出?生于|出生(?:日期|年月|时间)?[:：]?)\s*({_YEAR}年?)(?!\d)")
+
+
+def dates(text: str) -> Iterator[Span]:
+    """Dates in a text in half-width digits."""
+    if not _HAS_DATE.search(text):
+        return
+    for pattern in PATTERNS:
+        yield from (Span(*match.span(), "date") for match in pattern.finditer(text))
+    yield from found(_BORN, text, "date")
