@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tcm.cases import Case
 from tcm_rlaif.models import prompts
 from tcm_rlaif.models.logps import PAD_TO
+from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.training import economy
 from tcm_rlaif.training.adapters import lora
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
     from trl import SFTTrainer
 
 
-def sft_rows(cases: Sequence[Case]):
+def sft_rows(cases: Sequence[Case], prompter: Prompter = PLAIN):
     """Cases as TRL's prompt-completion rows: only the completion is learned."""
     from datasets import Dataset
 
     return Dataset.from_list(
-        [{"case_id": c.id, "prompt": prompts.prompt(c), "completion": prompts.completion(c.answer)} for c in cases]
+        [{"case_id": c.id, "prompt": prompter.messages(c), "completion": prompts.completion(c.answer)} for c in cases]
     )
 
 
