@@ -121,6 +121,18 @@ class Params(BaseModel):
     sft_batch_size: Int = key(4, "cases per forward pass", "cases", ge=1)
     sft_accumulation: Int = key(1, "forward passes that make one step", "passes", ge=1)
     sft_max_length: Int = key(768, "longest prompt + answer; a longer one is an error, never a cut", "tokens", ge=64)
+    sft_permutations: Int = key(
+        0, "each training answer also with its herbs in so many other orders; `sft_epochs` is divided, so that as many "
+        "answers are passed", "orders", "arXiv 2407.10510; value our choice", ge=0, le=50,
+    )  # fmt: skip
+    sft_invented: Int = key(
+        0, "invented cases about all patterns beside the training cases; each pass is longer by them", "cases",
+        "arXiv 2305.07804; value our choice", ge=0,
+    )  # fmt: skip
+    sft_textbook_passes: Int = key(
+        0, "passes over text written from all tables that the adapter reads before the cases", "passes",
+        "arXiv 2311.01786; value our choice", ge=0,
+    )  # fmt: skip
     prompt_patterns: Int = key(
         0, "patterns of the tables that fit a case best, with formula, in its prompt, in training and at the test",
         "patterns", ge=0, le=20,
