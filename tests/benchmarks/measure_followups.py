@@ -44,7 +44,7 @@ def default_cases(P: Params) -> tuple[list[Case], list[Case]]:
 def policy(base: str, train: Sequence[Case], validation: Sequence[Case], P: Params, seed: int):
     """The tiny base after SFT, and its tokenizer."""
     model, tokenizer = loading.load_base(base, P)
-    rows, watched = (sft.sft_rows(part, P.sft_followup_layout) for part in (train, validation))
+    rows, watched = (sft.sft_rows(part, followup_layout=P.sft_followup_layout) for part in (train, validation))
     with tempfile.TemporaryDirectory() as folder:
         trainer = sft.sft_trainer(model, tokenizer, rows, watched, P, seed=seed, folder=Path(folder))
         run(trainer)

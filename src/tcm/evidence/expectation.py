@@ -6,12 +6,12 @@ from functools import cached_property
 
 import numpy as np
 
-from tcm.cases import Answer, Case
+from tcm.cases import Answer, Case, PrescriptionItem
 from tcm.evidence.agreement import best_sets
 from tcm.evidence.answer import Writer
 from tcm.evidence.fitting import fit_weights
 from tcm.evidence.mixture import PARTS, Pool, Weights
-from tcm.evidence.witnesses import base_herbs
+from tcm.evidence.witnesses import base_herbs, first_answers
 
 
 @dataclass(eq=False)
@@ -25,6 +25,8 @@ class CaseEvidence:
         votes: how much each witness counts, shape (witnesses,).
         witnesses: name of each: disease, syndrome and formula of a pattern, or the id of a training case.
         weight_before: how much the previous answer of a follow-up visit counts beside them.
+        fits: how well each pattern of the tables fits, relative to the best, shape (patterns,).
+        similar: share of each training case among those that are similar, shape (train,); 0 for its own group.
     """
 
     case: Case
@@ -35,6 +37,9 @@ class CaseEvidence:
     witnesses: list[str] = field(repr=False)
     weight_before: float
     writer: Writer = field(repr=False)
+    fits: np.ndarray = field(repr=False)
+    similar: np.ndarray = field(repr=False)
+    train: Sequence[Case] = field(repr=False)
 
     @cached_property
     def p(self) -> np.ndarray:
@@ -48,6 +53,21 @@ class CaseEvidence:
         names = list(self.columns)
         herbs = [names[place] for place in order[0, : sizes[0]]]
         return self.writer.write(herbs, self.votes, self.case.previous_answer, self.weight_before)
+
+    def best_patterns(self, number: int) -> list[Answer]:
+        """The patterns of the tables that fit best, each with its first formula, best first; fewer where fewer fit."""
+        answers = first_answers()
+        return [answers[i] for i in _highest(self.fits, len(self.fits)) if i in answers][:number]
+
+    def similar_cases(self, number: int) -> list[Case]:
+        """The most similar training cases with their answers, most similar first; at most `mixture.NEIGHBOURS`."""
+        return [self.train[i] for i in _highest(self.similar, number)]
+
+    def likely_herbs(self, number: int) -> tuple[PrescriptionItem, ...]:
+        """The most probable herbs, most probable first, in the form and dose that the witnesses give them."""
+        names = list(self.columns)
+        herbs = [names[i] for i in _highest(self.p, number)]
+        return self.writer.write(herbs, self.votes, self.case.previous_answer, self.weight_before).prescription
 
     def expected_f1(self, herbs: Iterable[str]) -> float:
         """Expected herb F1 (base level) of a prescription with a physician's, 0 to 1.
@@ -64,15 +84,20 @@ class CaseEvidence:
         """The most probable herbs with each part's share, for a table: ``herb``, ``p`` and one key for each part."""
         p = self.p
         names = list(self.columns)
-        best = [place for place in np.argsort(-p, kind="stable")[:number] if p[place] > 0]
         return [
-            {"herb": names[i], "p": float(p[i]), **{part: float(self.parts[part][i]) for part in PARTS}} for i in best
+            {"herb": names[i], "p": float(p[i]), **{part: float(self.parts[part][i]) for part in PARTS}}
+            for i in _highest(p, number)
         ]
 
     def heard(self, number: int = 10) -> list[dict[str, float | str]]:
         """The patterns and training cases that count most, for a table: ``witness`` and its ``share`` of all votes."""
-        best = [i for i in np.argsort(-self.votes, kind="stable")[:number] if self.votes[i] > 0]
+        best = _highest(self.votes, number)
         return [{"witness": self.witnesses[i], "share": float(self.votes[i] / self.votes.sum())} for i in best]
+
+
+def _highest(values: np.ndarray, number: int) -> list[int]:
+    """Places of the highest values above 0, highest first; ties go to the earlier place."""
+    return [int(i) for i in np.argsort(-values, kind="stable")[:number] if values[i] > 0]
 
 
 class Evidence:
@@ -113,6 +138,9 @@ class Evidence:
                 witnesses=self.pool.names,
                 weight_before=self.weights.previous,
                 writer=self._writer,
+                fits=heard.fits[i],
+                similar=heard.similar[i],
+                train=self.pool.train,
             )
             for i, case in enumerate(cases)
         ]

@@ -47,16 +47,23 @@ def _answer(pattern, formula: str, items: tuple[PrescriptionItem, ...]) -> Answe
     )
 
 
+@cache
+def first_answers() -> dict[int, Answer]:
+    """Number of each pattern that has a formula with herbs -> its answer with the first of these."""
+    answers, numbers = pattern_answers()
+    first: dict[int, Answer] = {}
+    for answer, number in zip(answers, numbers.tolist(), strict=True):
+        first.setdefault(number, answer)
+    return first
+
+
 def rule_answers(fits: np.ndarray) -> list[Answer]:
     """The first formula of the best-fitting pattern of each case; an empty answer where no pattern fits.
 
     Args:
         fits: shape (cases, patterns), e.g. from `sign_fits`.
     """
-    answers, numbers = pattern_answers()
-    first: dict[int, Answer] = {}
-    for answer, number in zip(answers, numbers.tolist(), strict=True):
-        first.setdefault(number, answer)
+    first = first_answers()
     return [first.get(int(row.argmax()), Answer()) if row.any() else Answer() for row in fits]
 
 

@@ -22,6 +22,7 @@ from tcm_rlaif.feedback.judges import make_judges
 from tcm_rlaif.feedback.judges.base import Item
 from tcm_rlaif.feedback.physicians import herb_f1
 from tcm_rlaif.feedback.preflight import of_best
+from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import Sample, sample
 from tcm_rlaif.study.schema import Params
 
@@ -41,6 +42,7 @@ def answers(
     P: Params,
     seed: int,
     folder: Path,
+    prompter: Prompter = PLAIN,
 ) -> tuple[list[Sample], dict[str, Any]]:
     """Draw `eval_number` answers to each case and choose one by `eval_choice`.
 
@@ -60,6 +62,7 @@ def answers(
     drawn = sample(
         model, tokenizer, cases, number=P.eval_number, temperature=P.eval_temperature, top_p=P.candidate_top_p,
         max_new_tokens=P.eval_max_new_tokens, batch_size=P.eval_batch_size, seed=seed, progress="answering",
+        prompter=prompter,
     )  # fmt: skip
     choosing = time.perf_counter()
     of_case = [drawn[i : i + P.eval_number] for i in range(0, len(drawn), P.eval_number)]

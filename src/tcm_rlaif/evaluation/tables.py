@@ -25,8 +25,8 @@ def score_answers(cases: Sequence[Case], texts: Sequence[str | None], finished: 
 
     Returns:
         Columns `case_id`, `patient_id`, `task`, `text`, `herbs` (canonical names, each once, as they were understood),
-        all of `metrics.METRICS`, `faults` (what makes the answer unusable, in words), and `unsafe_<kind>` (1.0 = the safety audit has a finding of that kind; None where the
-        answer holds no herb, since nothing was prescribed).
+        all of `metrics.METRICS`, `faults` (what makes the answer unusable, in words), and `unsafe_<kind>` (1.0 = the
+        safety audit has a finding of that kind; None where the answer holds no herb, since nothing was prescribed).
     """
     rows = []
     for case, text, ended in zip(cases, texts, finished, strict=True):

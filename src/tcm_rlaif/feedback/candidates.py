@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tcm.cases import Case
 from tcm.files import write_rows
 from tcm_rlaif.feedback.judges.base import Item
+from tcm_rlaif.models.prompter import Prompter, checked
 from tcm_rlaif.models.sampling import Sample, check_context, sample, sample_vllm
 from tcm_rlaif.study.schema import Params
 
@@ -22,8 +23,12 @@ def sample_candidates(
     P: Params,
     seed: int,
     path: Path,
+    prompter: Prompter | None = None,
 ) -> tuple[list[Item], list[Sample]]:
     """Sample `candidate_number` answers per case and write them down, text and token ids.
+
+    Args:
+        prompter: what the cases are asked with; may be left out where the parameters want no evidence in prompts.
 
     Returns:
         One item per case, in order, and all samples.
@@ -34,9 +39,10 @@ def sample_candidates(
         "top_p": P.candidate_top_p,
         "max_new_tokens": P.candidate_max_new_tokens,
         "seed": seed,
+        "prompter": checked(prompter, P),
     }
     if P.candidate_engine == "vllm":
-        check_context(model, tokenizer, cases, P.candidate_max_new_tokens)
+        check_context(model, tokenizer, cases, P.candidate_max_new_tokens, settings["prompter"])
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # vLLM reads the policy as it is now from a folder
             adapted = hasattr(model, "peft_config")

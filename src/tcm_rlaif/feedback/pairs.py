@@ -20,7 +20,7 @@ from tcm.answers import parse, previous_items, write_for
 from tcm.cases import Case, PrescriptionItem
 from tcm.knowledge import resolve_herb
 from tcm_rlaif.feedback.judges.base import Item, Verdict
-from tcm_rlaif.models.prompts import prompt
+from tcm_rlaif.models.prompter import Prompter, checked
 from tcm_rlaif.study.schema import Params
 
 Strategy = Literal["best_worst", "best_random_lower", "best_mean_minus_2sigma", "gold_sample"]
@@ -252,12 +252,14 @@ def _funnel(unit: str, whole: str, counts: Counter) -> list[dict]:
     return rows + [{"unit": unit, "step": step, "count": n} for step, n in counts.items() if n]
 
 
-def pairs_of(items: Sequence[Item], verdicts: Sequence[Verdict], P: Params, seed: int) -> PairSet:
-    """Preference pairs as the parameters want them."""
+def pairs_of(
+    items: Sequence[Item], verdicts: Sequence[Verdict], P: Params, seed: int, prompter: Prompter | None = None
+) -> PairSet:
+    """Preference pairs as the parameters want them, their prompts as the candidates were asked."""
     return build_pairs(
         items,
         verdicts,
-        prompt,
+        checked(prompter, P).messages,
         strategy=P.pair_strategy,
         margin=P.pair_margin,
         max_overlap=P.pair_max_overlap,

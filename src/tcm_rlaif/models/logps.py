@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tcm.cases import Case
+from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import Sample, prompt_ids
 
 if TYPE_CHECKING:
@@ -33,17 +34,23 @@ def answer_logps(model, tokenizer: "PreTrainedTokenizerBase", messages: Sequence
 
 
 def sample_logps(
-    model, tokenizer: "PreTrainedTokenizerBase", cases: Sequence[Case], samples: Sequence[Sample], **batch
+    model,
+    tokenizer: "PreTrainedTokenizerBase",
+    cases: Sequence[Case],
+    samples: Sequence[Sample],
+    prompter: Prompter = PLAIN,
+    **batch,
 ):
     """The same of sampled answers, on the very tokens that were drawn: no text in between, nothing tokenised again.
 
     Args:
         cases: the case of each sample.
+        prompter: what they were sampled with.
 
     Returns:
         As `token_logps`.
     """
-    heads = prompt_ids(tokenizer, cases)
+    heads = prompt_ids(tokenizer, cases, prompter)
     rows = [[*head, *s.ids] for head, s in zip(heads, samples, strict=True)]
     return token_logps(model, tokenizer, rows, [len(head) for head in heads], **batch)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcm.cases import Case
-from tcm_rlaif.models import prompts
 from tcm_rlaif.models.decoding import decode
+from tcm_rlaif.models.prompter import PLAIN, Prompter
 
 if TYPE_CHECKING:
     import torch
@@ -67,31 +67,39 @@ def named(lengths: Sequence[tuple[str, int]]) -> str:
     return f"{len(lengths)} in all: {first}" + (" …" if len(lengths) > 10 else "")
 
 
-def prompt_ids(tokenizer: "PreTrainedTokenizerBase", cases: Sequence[Case]) -> list[list[int]]:
+def prompt_ids(
+    tokenizer: "PreTrainedTokenizerBase", cases: Sequence[Case], prompter: Prompter = PLAIN
+) -> list[list[int]]:
     """The tokens that a model is asked each case with."""
     texts = [
-        tokenizer.apply_chat_template(prompts.prompt(c), tokenize=False, add_generation_prompt=True) for c in cases
+        tokenizer.apply_chat_template(prompter.messages(c), tokenize=False, add_generation_prompt=True) for c in cases
     ]
     return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
 
 
 def check_context(
-    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", cases: Sequence[Case], room: int
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    cases: Sequence[Case],
+    room: int,
+    prompter: Prompter = PLAIN,
 ) -> None:
     """Refuse cases whose prompts leave too little of the model's context.
 
     Args:
         room: longest answer, in tokens.
+        prompter: what the cases are asked with.
 
     Raises:
         ValueError: names the cases and the lengths of their prompts.
     """
-    context, asked = context_of(model), prompt_ids(tokenizer, cases)
+    context, asked = context_of(model), prompt_ids(tokenizer, cases, prompter)
     long = [(c.id, len(ids)) for c, ids in zip(cases, asked, strict=True) if context and len(ids) + room > context]
     if long:
         raise ValueError(
             f"prompts of more than {context - room} tokens (the model's context of {context} less {room} for the "
             f"answer): {named(long)}; leave these cases out or shorten them, or take a model with a longer context"
+            + prompter.named()
         )
 
 
@@ -107,6 +115,7 @@ def sample(
     batch_size: int,
     seed: int,
     progress: str = "",
+    prompter: Prompter = PLAIN,
 ) -> list[Sample]:
     """Generate answers to cases.
 
@@ -116,6 +125,7 @@ def sample(
         max_new_tokens: longest answer, in tokens.
         batch_size: answers generated together; changes speed and memory, not what is drawn (up to rounding).
         progress: what to call the work in the progress bar; empty = no bar.
+        prompter: what the cases are asked with, the same as in training.
 
     Returns:
         `number` samples per case, in the order of the cases.
@@ -125,8 +135,8 @@ def sample(
     """
     from tqdm import tqdm
 
-    check_context(model, tokenizer, cases, max_new_tokens)
-    asked = prompt_ids(tokenizer, cases)
+    check_context(model, tokenizer, cases, max_new_tokens, prompter)
+    asked = prompt_ids(tokenizer, cases, prompter)
     jobs = sorted(((i, n) for i in range(len(cases)) for n in range(number)), key=lambda job: (len(asked[job[0]]), job))
     batches = [jobs[i : i + batch_size] for i in range(0, len(jobs), batch_size)]
     ends = {tokenizer.eos_token_id} | ({tokenizer.pad_token_id} if temperature else set())  # a draw may be padding
@@ -155,6 +165,7 @@ def sample_vllm(
     top_p: float,
     max_new_tokens: int,
     seed: int,
+    prompter: Prompter = PLAIN,
 ) -> list[Sample]:
     """The same with vLLM, which batches by itself; every answer has the seed it has in `sample`.
 
@@ -175,7 +186,8 @@ def sample_vllm(
 
     llm = LLM(model=source, enable_lora=adapter is not None, max_lora_rank=256, seed=seed)
     asked = [(case, n) for case in cases for n in range(number)]
-    ids = prompt_ids(tokenizer, [case for case, _ in asked])  # of a text vLLM would begin with a second BOS token
+    # token ids: of a text vLLM would begin with a second BOS token
+    ids = prompt_ids(tokenizer, [case for case, _ in asked], prompter)
     settings = [
         SamplingParams(
             temperature=temperature, top_p=top_p, max_tokens=max_new_tokens, seed=answer_seed(seed, c.id, n) % 2**31

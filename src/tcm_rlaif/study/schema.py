@@ -7,34 +7,13 @@ read them (`notebooks.NOTEBOOKS`), so an arm that changes `dpo_beta` shares ever
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tcm_rlaif.study.keys import OURS, Float, Int, Names, Seed, Share, key
 from tcm_rlaif.study.notebooks import TRAININGS
-
-OURS = "our choice"
-
 
 MAX_ARM_KEYS = 3
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # of a study: it becomes a folder
-
-
-def _no_bool(value: Any) -> Any:
-    # YAML reads `on`, `yes`, `no` as booleans, and Python would take True for the number 1.
-    if isinstance(value, bool):
-        raise ValueError("a number is needed, not yes/no/on/off/true/false")
-    return value
-
-
-Int = Annotated[int, BeforeValidator(_no_bool)]
-Float = Annotated[float, BeforeValidator(_no_bool)]  # also takes the string "1e-5", which YAML 1.1 makes of 1e-5
-Names = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)  # one name may stand without []
-Seed = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, lt=2**32)]
-Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]
-
-
-def key(default: Any, meaning: str, unit: str = "", source: str = OURS, **limits: Any) -> Any:
-    """One documented parameter: default, meaning, unit, where the value comes from, and pydantic's limits."""
-    return Field(default, description=meaning, json_schema_extra={"unit": unit, "source": source}, **limits)
 
 
 DEFAULT_ARMS: dict[str, dict[str, Any]] = {
@@ -149,6 +128,29 @@ class Params(BaseModel):
         "how answers at follow-ups are written: as changes of the prescription before (守上方，去…), or in full",
         "",
         "our choice, on invented validation cases",
+    )
+    sft_permutations: Int = key(
+        0, "each training answer also with its herbs in so many other orders; `sft_epochs` is divided, so that as many "
+        "answers are passed", "orders", "arXiv 2407.10510; value our choice", ge=0, le=50,
+    )  # fmt: skip
+    sft_invented: Int = key(
+        0, "invented cases about all patterns beside the training cases; each pass is longer by them", "cases",
+        "arXiv 2305.07804; value our choice", ge=0,
+    )  # fmt: skip
+    sft_textbook_passes: Int = key(
+        0, "passes over text written from all tables that the adapter reads before the cases", "passes",
+        "arXiv 2311.01786; value our choice", ge=0,
+    )  # fmt: skip
+    prompt_patterns: Int = key(
+        0, "patterns of the tables that fit a case best, with formula, in its prompt, in training and at the test",
+        "patterns", ge=0, le=20,
+    )  # fmt: skip
+    prompt_cases: Int = key(
+        0, "most similar training cases with their answers (as far as SFT sees them) in each prompt", "cases",
+        "arXiv 2602.22828 for retrieval; value our choice", ge=0, le=15,
+    )  # fmt: skip
+    prompt_herbs: Int = key(
+        0, "likeliest herbs under all evidence, with usual doses, in each prompt", "herbs", ge=0, le=40
     )
     lora_rank: Int = key(16, "rank of the adapter", "", "arXiv 2106.09685; value our choice", ge=1)
     lora_alpha: Int = key(32, "scale of the adapter", "", "our choice: twice the rank", ge=1)

@@ -54,7 +54,7 @@ def trainer(
         label_smoothing=P.dpo_label_smoothing,
         pad_to_multiple_of=PAD_TO,
         max_length=None,
-        gradient_checkpointing=real and economy.checkpointing(model, 2 * P.dpo_batch_size * P.sft_max_length),
+        activation_checkpointing=real and economy.checkpointing(model, 2 * P.dpo_batch_size * P.sft_max_length),
     )
     fresh = None if isinstance(model, PeftModel) else lora(P)
     return DPOTrainer(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tcm.cases import Case
 from tcm.metrics import score_case
 from tcm_rlaif.models.logps import answer_logps, sample_logps
+from tcm_rlaif.models.prompter import Prompter, checked
 from tcm_rlaif.models.sampling import sample
 from tcm_rlaif.study.schema import Params
 
@@ -34,6 +35,7 @@ class HealthPanel:
         cases: validation cases to answer, the same at every check.
         pairs: preference rows whose log-probabilities are followed.
         judge: score of an answer to a case, 0..1.
+        prompter: what the cases are asked with; may be left out where the parameters want no evidence in prompts.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class HealthPanel:
         judge: Callable[[Case, str], float],
         P: Params,
         seed: int,
+        prompter: Prompter | None = None,
     ):
+        self.prompter = checked(prompter, P)
         self.model, self.tokenizer, self.cases, self.judge, self.P, self.seed = model, tokenizer, cases, judge, P, seed
         self.pairs = [(r["prompt"], r["chosen"]) for r in pairs] + [(r["prompt"], r["rejected"]) for r in pairs]
         self.rows: list[dict[str, Any]] = []
@@ -112,12 +116,12 @@ class HealthPanel:
         P = self.P
         samples = sample(
             self.model, self.tokenizer, self.cases, number=1, temperature=1.0, seed=self.seed,
-            batch_size=len(self.cases), max_new_tokens=P.candidate_max_new_tokens,
+            batch_size=len(self.cases), max_new_tokens=P.candidate_max_new_tokens, prompter=self.prompter,
         )  # fmt: skip
         scores = [score_case(c, s.text, s.finished) for c, s in zip(self.cases, samples, strict=True)]
-        policy, tokens = sample_logps(self.model, self.tokenizer, self.cases, samples)
+        policy, tokens = sample_logps(self.model, self.tokenizer, self.cases, samples, self.prompter)
         with self.as_reference():
-            reference, _ = sample_logps(self.model, self.tokenizer, self.cases, samples)
+            reference, _ = sample_logps(self.model, self.tokenizer, self.cases, samples, self.prompter)
         mean = {
             name: fmean(s[name] for s in scores) for name in ("format_valid", "finished", "herb_repetition", "length")
         }

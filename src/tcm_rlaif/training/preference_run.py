@@ -11,6 +11,7 @@ from tcm_rlaif.feedback import candidates, labels
 from tcm_rlaif.feedback.judges import COMPUTED, make_judges
 from tcm_rlaif.feedback.pairs import pairs_of
 from tcm_rlaif.models.logps import answer_logps
+from tcm_rlaif.models.prompter import Prompter
 from tcm_rlaif.study.stage import Stage
 from tcm_rlaif.training import adapters, dpo, proofs, sft_chosen
 from tcm_rlaif.training.arguments import run
@@ -33,11 +34,19 @@ class PreferenceRun:
         model: base model, or base with a trainable SFT adapter; it becomes the policy and, frozen, the reference.
         pairs: rows in TRL's conversational preference format.
         watched: cases that the health panel answers, never test cases.
+        prompter: what cases are asked with; may be left out where the parameters want no evidence in prompts.
     """
 
     def __init__(
-        self, model, tokenizer: "PreTrainedTokenizerBase", pairs: Sequence[dict], watched: Sequence[Case], stage: Stage
+        self,
+        model,
+        tokenizer: "PreTrainedTokenizerBase",
+        pairs: Sequence[dict],
+        watched: Sequence[Case],
+        stage: Stage,
+        prompter: Prompter | None = None,
     ):
+        self.prompter = prompter
         self.tokenizer, self.pairs, self.watched, self.stage, self.P = tokenizer, list(pairs), watched, stage, stage.P
         self.rounds: list[dict[str, Any]] = []
         self.trainer, self.steps = None, 0
@@ -59,7 +68,9 @@ class PreferenceRun:
 
     def _panel(self) -> HealthPanel:
         pairs = self.pairs[:WATCHED_PAIRS]
-        return HealthPanel(self.model, self.tokenizer, self.watched, pairs, self.score, self.P, self.stage.seed)
+        return HealthPanel(
+            self.model, self.tokenizer, self.watched, pairs, self.score, self.P, self.stage.seed, self.prompter
+        )
 
     @cached_property
     def score(self) -> Callable[[Case, str], float]:
@@ -118,10 +129,10 @@ class PreferenceRun:
         folder.mkdir(exist_ok=True)
         seed = self.stage.seed + 1000 * number  # fresh draws: the same seed would repeat the answers of round one
         items, _ = candidates.sample_candidates(
-            self.model.eval(), self.tokenizer, cases, self.P, seed, folder / "candidates.jsonl"
+            self.model.eval(), self.tokenizer, cases, self.P, seed, folder / "candidates.jsonl", self.prompter
         )
         report = labels.judge(make_judges(self.P, training_cases), items, self.P, folder)
-        found = pairs_of(items, report.verdicts, self.P, seed)
+        found = pairs_of(items, report.verdicts, self.P, seed, self.prompter)
         if not found.rows:
             raise ValueError(f"round {number} has no pair left: lower pair_margin or set dpo_rounds to {number - 1}")
         self.pairs = found.rows

@@ -6,6 +6,7 @@ Free of charge, and each catches a mistake that would cost a whole study; the no
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import named
 
 if TYPE_CHECKING:
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def check_lengths(
-    tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict], limit: int, context: int | None = None
+    tokenizer: "PreTrainedTokenizerBase",
+    rows: Sequence[dict],
+    limit: int,
+    context: int | None = None,
+    prompter: Prompter = PLAIN,
 ) -> dict[str, int]:
     """Refuse rows that are too long; nothing is ever cut.
 
@@ -22,6 +27,7 @@ def check_lengths(
         rows: prompt + completion, or prompt + chosen + rejected, as messages, with the `case_id` they come from.
         limit: `sft_max_length`, in tokens.
         context: of the model (`sampling.context_of`), in tokens; a row that fits `limit` alone is refused, too.
+        prompter: what the rows are asked with: the error names its keys.
 
     Returns:
         `longest` (tokens) and `truncated` (always 0).
@@ -44,7 +50,7 @@ def check_lengths(
             if longest <= (context or longest)
             else f"the model's context is {context} tokens: leave these cases out or take a model with a longer one"
         )
-        raise ValueError(f"rows of more than {allowed} tokens: {named(long)}; {fix}")
+        raise ValueError(f"rows of more than {allowed} tokens: {named(long)}; {fix}{prompter.named()}")
     return {"longest": longest, "truncated": 0}
 
 

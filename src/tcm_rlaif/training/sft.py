@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tcm import answers
 from tcm.cases import Case
 from tcm_rlaif.models import prompts
 from tcm_rlaif.models.logps import PAD_TO
+from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.training import economy
 from tcm_rlaif.training.adapters import lora
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
     from trl import SFTTrainer
 
 
-def sft_rows(cases: Sequence[Case], followup_layout: Literal["changes", "full"] = "full"):
+def sft_rows(
+    cases: Sequence[Case], prompter: Prompter = PLAIN, followup_layout: Literal["changes", "full"] = "full"
+):
     """Cases as TRL's prompt-completion rows: only the completion is learned."""
     from datasets import Dataset
 
     texts = [answers.write_for(case, followup_layout) for case in cases]
     return Dataset.from_list(
         [
-            {"case_id": c.id, "prompt": prompts.prompt(c), "completion": prompts.completion(text)}
+            {"case_id": c.id, "prompt": prompter.messages(c), "completion": prompts.completion(text)}
             for c, text in zip(cases, texts, strict=True)
         ]
     )
@@ -43,13 +46,17 @@ def sft_trainer(
     folder: Path,
     epochs: float | None = None,
     learning_rate: float | None = None,
+    saves: int = 0,
 ) -> "SFTTrainer":
     """TRL's SFT trainer with completion-only loss; the epoch with the lowest validation loss is kept.
 
     Args:
         model: a base model, which gets a fresh adapter, or a model with a trainable adapter, which is continued.
-        train: rows as of `sft_rows`; validation likewise, or None.
-        epochs: passes over the rows; default `sft_epochs`. learning_rate: default `sft_learning_rate`.
+        train: rows as of `sft_rows`, or any with `input_ids`, of which every token is learned; validation as of
+            `sft_rows`, or None.
+        epochs: passes over the rows; default `sft_epochs`, less where each answer comes in `sft_permutations` orders
+            more, so that as many answers are passed. learning_rate: default `sft_learning_rate`.
+        saves: without validation, checkpoints to go on from after a kill, spread over the training.
     """
     from peft import PeftModel
     from trl import SFTConfig, SFTTrainer
@@ -57,13 +64,11 @@ def sft_trainer(
     real = P.base_model != "tiny"
     if real:
         economy.answers_alone()
-    epochs = P.sft_epochs if epochs is None else epochs
-    each_epoch = (
-        {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True} if validation else {}
-    )
+    epochs = P.sft_epochs / (1 + P.sft_permutations) if epochs is None else epochs
+    steps = steps_of(len(train), P.sft_batch_size * P.sft_accumulation, epochs)
     settings = SFTConfig(
-        **arguments(P, seed, folder, "sft", steps_of(len(train), P.sft_batch_size * P.sft_accumulation, epochs)),
-        **(each_epoch or {"save_strategy": "no"}),
+        **arguments(P, seed, folder, "sft", steps),
+        **_saved(P, steps, bool(validation), saves),
         per_device_train_batch_size=P.sft_batch_size,
         per_device_eval_batch_size=P.sft_batch_size,
         gradient_accumulation_steps=P.sft_accumulation,
@@ -73,7 +78,7 @@ def sft_trainer(
         max_length=None,  # `check_lengths` refuses long rows; cutting them would hide the end of an answer
         completion_only_loss=True,
         train_sampling_strategy="group_by_length",
-        gradient_checkpointing=real and economy.checkpointing(model, P.sft_batch_size * P.sft_max_length),
+        activation_checkpointing=real and economy.checkpointing(model, P.sft_batch_size * P.sft_max_length),
         metric_for_best_model="eval_loss" if validation else None,
         greater_is_better=False if validation else None,
     )
@@ -81,3 +86,16 @@ def sft_trainer(
     return SFTTrainer(
         model, settings, train_dataset=train, eval_dataset=validation, processing_class=tokenizer, peft_config=fresh
     )
+
+
+def _saved(P: Params, steps: int, validated: bool, saves: int) -> dict[str, Any]:
+    """When weights are saved: with validation after each epoch, of which the best is kept; else `saves` times."""
+    if not validated:
+        return {"save_strategy": "steps", "save_steps": max(1, steps // saves)} if saves else {"save_strategy": "no"}
+    if not P.sft_permutations:
+        return {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True}
+    every = max(1, round(steps / P.sft_epochs))  # as often as without the other orders
+    return {
+        "eval_strategy": "steps", "eval_steps": every, "save_strategy": "steps", "save_steps": every,
+        "load_best_model_at_end": True,
+    }  # fmt: skip

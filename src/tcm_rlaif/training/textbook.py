@@ -1,0 +1,64 @@
+"""Reading before practice: the adapter first learns text written from all knowledge tables, then goes on with cases."""
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcm.invented import corpus, textbook
+from tcm_rlaif.study.schema import Params
+from tcm_rlaif.training.sft import sft_trainer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from trl import SFTTrainer
+
+
+def passages(seed: int) -> list[str]:
+    """One pass over all tables: every herb, formula, pattern and rule of 加减 once, in prose, in shuffled order.
+
+    Each pattern comes twice, by itself and as a short note from findings to doses; the wording is drawn anew in each
+    pass. No passage poses a case as the study does or shows an answer in its layout.
+    """
+    rng = random.Random(f"textbook-{seed}")
+    book = textbook.edition()
+    written = [
+        *(corpus.herb_statement(herb, rng) for herb in book.herbs),
+        *(corpus.formula_statement(formula, rng) for formula in book.formulas),
+        *(corpus.pattern_statement(pattern, rng) for pattern in book.patterns),
+        *(corpus.note_statement(pattern, rng) for pattern in book.patterns),
+        *(corpus.modification_statement(pattern, rng) for pattern in book.patterns if pattern.modifications),
+    ]
+    rng.shuffle(written)
+    return written
+
+
+def rows(tokenizer: "PreTrainedTokenizerBase", P: Params, seed: int):
+    """All passes as blocks of `sft_max_length` tokens, one passage a line, packed: no padding, every token is learned.
+
+    The last block of all is left out where it is not full.
+    """
+    from datasets import Dataset
+
+    text = "\n".join(line for number in range(P.sft_textbook_passes) for line in passages(seed + 1000 * number))
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    size = min(P.sft_max_length, len(ids))
+    return Dataset.from_list([{"input_ids": ids[i : i + size]} for i in range(0, len(ids) - size + 1, size)])
+
+
+def trainer(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    P: Params,
+    *,
+    seed: int,
+    folder: Path,
+) -> "SFTTrainer":
+    """The trainer that reads the textbook, with a fresh adapter on frozen weights; its model is what SFT continues.
+
+    Source:
+        Domain-adaptive pre-training by LoRA: TCM-GPT, arXiv 2311.01786. Text from tables, the learning rate of SFT and
+        the block length are our choice.
+    """
+    return sft_trainer(
+        model, tokenizer, rows(tokenizer, P, seed), None, P, seed=seed, folder=folder / "textbook", epochs=1, saves=10
+    )
