@@ -1,4 +1,4 @@
-"""Cleaning: what can name a person is masked, what cannot be used is dropped, and every drop is counted."""
+"""Cleaning: what can name a person is masked, repetitions dropped, cases without an answer set apart; all counted."""
 
 import re
 from collections import Counter
@@ -43,32 +43,41 @@ def mask_identifiers(case: Case) -> tuple[Case, Counter]:
     return case.model_copy(update={"visit": visit(case.visit), "earlier_visits": earlier}), found
 
 
-def clean(cases: Sequence[Case], limit: int = 0) -> tuple[list[Case], list[dict], Counter]:
-    """Mask identifiers and drop what cannot be used, counting every drop.
+NO_ANSWER = "without an answer: a prompt for AI feedback alone (unlabelled)"
+
+
+def clean(cases: Sequence[Case], limit: int = 0) -> tuple[list[Case], list[dict], Counter, list[Case]]:
+    """Mask identifiers, set cases without an answer apart, drop repetitions; count all of it.
 
     Args:
         limit: use only the first so many records; 0 = all.
 
     Returns:
-        The kept cases; the funnel as rows `{"step", "cases"}` where read = kept + all drops; identifiers masked.
+        The kept cases; the funnel as rows `{"step", "cases"}` whose first is the sum of the others; identifiers masked;
+        the cases without an answer to learn from or compare with, prompts that a judge can still teach.
     """
-    kept, drops, masked, seen = [], Counter(), Counter(), set()
+    kept, unlabelled, drops, masked, seen = [], [], Counter(), Counter(), set()
     for case in cases[: limit or None]:
         case, found = mask_identifiers(case)
         masked.update(found)
         said = (letters_of(case.visit.findings), *(letters_of(v.findings) for v in case.earlier_visits))
-        if case.answer is None or not (case.answer.prescription or case.answer.syndrome or case.answer.disease):
-            drops["dropped: no answer to learn from or compare with"] += 1
-        elif (said, case.answer) in seen:
+        answer = case.answer
+        if answer and not (answer.prescription or answer.syndrome or answer.disease):
+            answer = None
+        if (said, answer) in seen:
             drops["dropped: the same findings and answer as an earlier record"] += 1
-        else:
-            seen.add((said, case.answer))
+            continue
+        seen.add((said, answer))
+        if answer:
             kept.append(case)
+        else:
+            unlabelled.append(case.model_copy(update={"answer": None}))
+            drops[NO_ANSWER] += 1
     if 0 < limit < len(cases):
         drops[f"left out: beyond the first {limit} (data_limit)"] = len(cases) - limit
     rows = [{"step": "records read", "cases": len(cases)}]
     rows += [{"step": reason, "cases": number} for reason, number in sorted(drops.items())]
-    return kept, [*rows, {"step": "cases kept", "cases": len(kept)}], masked
+    return kept, [*rows, {"step": "cases kept", "cases": len(kept)}], masked, unlabelled
 
 
 def letters_of(text: str) -> str:

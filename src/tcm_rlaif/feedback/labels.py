@@ -32,7 +32,7 @@ def read_labels(folder: Path, cases: Sequence[Case]) -> tuple[list[Item], list[V
     """Read candidates and verdicts that 03_rlaif_labels wrote.
 
     Args:
-        cases: the training cases they belong to.
+        cases: those that were prompted (`candidates.prompted`).
     """
     of = {case.id: case for case in cases}
     texts: dict[str, list[str]] = {}

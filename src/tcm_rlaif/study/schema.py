@@ -122,6 +122,13 @@ class Params(BaseModel):
         False, "whether a study may have fewer than 8 test cases or 5 training answers; its report says so"
     )
     data_cases: Int = key(200, "invented: cases to write", "cases", ge=4)
+    data_unlabelled: Int = key(
+        200,
+        "invented: further cases whose answers are thrown away: prompts that AI feedback alone may use",
+        "cases",
+        "our choice: answers are scarce, prompts are not",
+        ge=0,
+    )
     data_limit: Int = key(0, "other sources: use only the first so many records (0 = all)", "records", ge=0)
     data_follow_up_share: Share = key(0.4, "invented: share of follow-up visits", "share of cases")
     data_validation_share: Share = key(0.15, "share of groups held out to watch training", "share of groups")
@@ -147,12 +154,14 @@ class Params(BaseModel):
     lora_dropout: Share = key(0.0, "dropout on the adapter's input in SFT", "probability")
 
     # 03_rlaif_labels
-    candidate_number: Int = key(4, "answers sampled for each training prompt", "answers", ge=2)
+    candidate_number: Int = key(4, "answers sampled for each prompt", "answers", ge=2)
     candidate_temperature: Float = key(0.9, "sampling temperature", "", ge=0, le=2)
     candidate_top_p: Share = key(0.95, "nucleus sampling mass", "probability", gt=0)
     candidate_max_new_tokens: Int = key(160, "longest answer", "tokens", ge=8)
     candidate_batch_size: Int = key(48, "answers sampled together", "answers", ge=1)
-    candidate_prompts: Int = key(0, "use only so many training prompts (0 = all)", "prompts", ge=0)
+    candidate_prompts: Int = key(
+        0, "use only so many prompts: training cases first, then those without an answer (0 = all)", "prompts", ge=0
+    )
     candidate_engine: Literal["transformers", "vllm"] = key(
         "transformers", "what samples; vllm has to be installed beside, and is not covered by the tests on a GPU"
     )

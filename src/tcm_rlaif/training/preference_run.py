@@ -113,7 +113,7 @@ class PreferenceRun:
     def _next_round(self, number: int) -> None:
         self.panel.restore()
         training_cases = read_split(self.stage.inputs["data"], "train")
-        cases = training_cases[: self.P.candidate_prompts or None]
+        cases = candidates.prompted(self.stage.inputs["data"], self.P)
         folder = self.stage.folder / f"round{number}"
         folder.mkdir(exist_ok=True)
         seed = self.stage.seed + 1000 * number  # fresh draws: the same seed would repeat the answers of round one

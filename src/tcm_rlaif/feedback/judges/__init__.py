@@ -21,6 +21,6 @@ def make_judges(P: "Params", training_cases: Sequence[Case]) -> list[Judge]:
 
     Args:
         P: keys ``judge`` and ``judge_*``. The API key is no parameter: `judge_key_variable` says where it is.
-        training_cases: all of them; a judge that learns from answers takes those that SFT may see.
+        training_cases: all of them; a judge that learns from answers takes those that SFT sees (`sft_cases`).
     """
     return [import_module(f"{__name__}.{JUDGES[name]}").from_params(P, training_cases) for name in P.judge]
