@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tcm.cases import Case
@@ -10,6 +11,29 @@ from tcm_rlaif.feedback.cache import Cache
 from tcm_rlaif.feedback.judges.base import Item, Judge, Verdict
 from tcm_rlaif.feedback.labelling import JudgeReport, judge_items
 from tcm_rlaif.study.schema import Params
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a way of learning may learn from.
+
+    Args:
+        items: prompts with the candidates sampled for them.
+        verdicts: what the judges say of them, one per item.
+        answered: cases whose physicians' answers SFT sees.
+    """
+
+    items: Sequence[Item]
+    verdicts: Sequence[Verdict]
+    answered: Sequence[Case]
+
+    @property
+    def scored(self) -> list[tuple[Item, list[tuple[str, float]]]]:
+        """Each item with its candidates that have a score, in the order sampled."""
+        return [
+            (item, [(t, s) for t, s in zip(item.candidates, verdict.scores, strict=True) if s is not None])
+            for item, verdict in zip(self.items, self.verdicts, strict=True)
+        ]
 
 
 def cache(folder: Path, replay_only: bool = False) -> Cache:

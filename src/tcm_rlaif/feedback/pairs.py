@@ -42,12 +42,12 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class PairSet:
-    """Preference pairs and how they came about.
+class RowSet:
+    """Rows to train on and how they came about.
 
     Args:
-        rows: TRL's conversational preference format (``prompt``, ``chosen``, ``rejected`` as lists of messages) with
-            ``case_id``, ``score_chosen`` and ``score_rejected`` (None for a gold answer) beside it.
+        rows: in TRL's conversational format, each with its ``case_id``. Preference pairs: ``prompt``, ``chosen``,
+            ``rejected`` as lists of messages, ``score_chosen`` and ``score_rejected`` (None for a gold answer).
         funnel: rows ``{"unit", "step", "count"}``; within a unit (candidates, prompts, pairs) the first row is the
             sum of the others.
     """
@@ -184,7 +184,7 @@ def build_pairs(
     pairs_per_prompt: int = 1,
     labels: Labels = "judged",
     seed: int = 0,
-) -> PairSet:
+) -> RowSet:
     """Build preference pairs from judged candidates.
 
     Args:
@@ -216,7 +216,7 @@ def build_pairs(
             if fate == "kept":
                 rows.append(_row(item.case, *swapped, to_messages))
     steps = [("candidates", "sampled", candidates), ("prompts", "all", prompts), ("pairs", "proposed", pairs)]
-    return PairSet(rows, [row for step in steps for row in _funnel(*step)])
+    return RowSet(rows, [row for step in steps for row in funnel(*step)])
 
 
 def _prompt_step(item: Item, ranked: list[Candidate], strategy: Strategy, proposed: list) -> str:
@@ -238,12 +238,13 @@ def _row(case: Case, chosen: Candidate, rejected: Candidate, to_messages: Callab
     }
 
 
-def _funnel(unit: str, whole: str, counts: Counter) -> list[dict]:
+def funnel(unit: str, whole: str, counts: Counter) -> list[dict]:
+    """Rows of one unit, the first the sum of the others."""
     rows = [{"unit": unit, "step": whole, "count": sum(counts.values())}]
     return rows + [{"unit": unit, "step": step, "count": n} for step, n in counts.items() if n]
 
 
-def pairs_of(items: Sequence[Item], verdicts: Sequence[Verdict], P: Params, seed: int) -> PairSet:
+def pairs_of(items: Sequence[Item], verdicts: Sequence[Verdict], P: Params, seed: int) -> RowSet:
     """Preference pairs as the parameters want them."""
     return build_pairs(
         items,

@@ -10,10 +10,16 @@ from tcm_rlaif.feedback.judges.base import Judge
 if TYPE_CHECKING:
     from tcm_rlaif.study.schema import Params
 
-JUDGES = {"rubric": "rubric", "evidence": "evidence_judge", "openai": "openai_judge", "transformers": "local"}
+JUDGES = {
+    "rubric": "rubric",
+    "evidence": "evidence_judge",
+    "format": "format_judge",
+    "openai": "openai_judge",
+    "transformers": "local",
+}
 """`judge` -> its module, which has `from_params(P, training_cases)`; imported when it is asked for."""
-COMPUTED = ("evidence", "rubric")
-"""Judges that cost nothing to ask and have `score(case, text)`."""
+COMPUTED = ("evidence", "rubric", "format")
+"""Judges that cost nothing to ask and have `score(case, text)`, the sum of their `parts(criteria(case, text))`."""
 
 
 def make_judges(P: "Params", training_cases: Sequence[Case]) -> list[Judge]:

@@ -56,10 +56,13 @@ class EvidenceJudge(rubric.RubricJudge):
         agreement = self._about[case.id].expected_f1(parse(text).answer.herbs)
         return {**rubric.criteria(case, text), "agreement": round(agreement, 6)}
 
-    def total(self, row: dict[str, float]) -> float:
-        """Weighted mean of the rubric's score and `agreement`, 0..1."""
-        rules = rubric.total({name: value for name, value in row.items() if name != "agreement"})
-        return round((rules + self.weight * row["agreement"]) / (1 + self.weight), 6)
+    def parts(self, row: dict[str, float]) -> dict[str, float]:
+        """What the rubric's criteria and `agreement` add to the weighted mean of the rubric's score and `agreement`."""
+        rules = rubric.parts({name: value for name, value in row.items() if name != "agreement"})
+        if "agreement" not in row:
+            return rules
+        both = rules | {"agreement": self.weight * row["agreement"]}
+        return {name: value / (1 + self.weight) for name, value in both.items()}
 
     def _weigh(self, cases: Iterable[Case]) -> None:
         new = list({case.id: case for case in cases if case.id not in self._about}.values())
