@@ -192,7 +192,7 @@ class Params(BaseModel):
     judge_max_requests: Int = key(5000, "budget: requests", "requests", ge=1)
     judge_max_tokens: Int = key(5_000_000, "budget: tokens, prompt and reply", "tokens", ge=1)
     judge_repeats: Int = key(1, "times each judgement is asked, for self-consistency", "times", ge=1)
-    judge_sees_gold: bool = key(False, "whether the judge may read the gold answer")
+    judge_sees_gold: bool = key(False, "whether the judge may read the gold answers, also those that SFT does not see")
     judge_replay_only: bool = key(False, "openai: answer from the cache alone; a miss is a counted category")
     audit_cases: Int = key(60, "cases on which the judge is audited", "cases", ge=4)
     audit_min_detection: Share = key(
