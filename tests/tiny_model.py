@@ -64,7 +64,7 @@ def with_adapter(scale: float = 0.02):
 def with_adapter_and_reference():
     """The model with a trainable adapter and a frozen copy of it, as preference training keeps them."""
     model, tokenizer = with_adapter()
-    adapters.copy_adapter(model, "ref")
+    adapters.copy_adapter(model, "start")
     return model.eval(), tokenizer
 
 

@@ -94,3 +94,24 @@ def split(
     place.update(dict.fromkeys(order[: sizes["test"]], "test"))
     place.update(dict.fromkeys(order[sizes["test"] : sum(sizes.values())], "validation"))
     return [place[g] for g in group]
+
+
+def unlabelled(
+    pool: Sequence[Case], cases: Sequence[Case], place: Sequence[str], near_duplicate: float = 0.8
+) -> tuple[list[Case], list[Case]]:
+    """Which cases without an answer may be prompts of AI feedback: those in no group with a held-out case.
+
+    A held-out patient's findings would give no answer away, but a model that practised on them is not new to them. The
+    split itself is made before and without the pool, so a pool changes no other case's place.
+
+    Args:
+        pool: cases without an answer.
+        cases: the cases that were split; place: the split of each.
+
+    Returns:
+        The usable ones, and those left out because they share a group with a test or validation case.
+    """
+    group = groups([*cases, *pool], near_duplicate)
+    held_out = {number for number, name in zip(group, place, strict=False) if name != "train"}
+    alone = [number not in held_out for number in group[len(cases) :]]
+    return [c for c, a in zip(pool, alone, strict=True) if a], [c for c, a in zip(pool, alone, strict=True) if not a]

@@ -57,7 +57,7 @@ def read_split(folder: Path, name: str) -> list[Case]:
 
     Args:
         folder: of the run of 01_data_prep.
-        name: train, validation or test.
+        name: train, validation, test, or unlabelled (cases without an answer, which RLAIF alone may use).
     """
     place = json.loads((folder / "splits.json").read_text("utf-8"))
     return [case for case in read_cases(folder / "cases.jsonl") if place[case.id] == name]

@@ -64,7 +64,7 @@ def main(args: argparse.Namespace) -> int:
     said = [f"{args.file}: {table.said}; {len(table.rows)} records", *_columns(found)]
     _print(said)
     records = read_all(table, found.columns, args.fill_merged).without_identifiers()
-    kept, funnel = cleaning.clean(records.cases)
+    kept, funnel, _ = cleaning.clean(records.cases)
     _print(["", "Up to five cases as the model would read them, identifiers masked", *_shown(kept)])
     facts = [*_counts(records, kept), *_prescriptions(records, kept)]
     facts.append(f"masked: {records.masked.said()}")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tcm.cases import Case
+from tcm.cases import Case, read_split
 from tcm.files import write_rows
 from tcm_rlaif.feedback.judges.base import Item
 from tcm_rlaif.models.prompter import Prompter, checked
@@ -14,6 +14,18 @@ from tcm_rlaif.study.schema import Params
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def prompted(data: Path, P: Params) -> list[Case]:
+    """The cases that are answered for feedback: training cases, with an answer that SFT sees or not, then the pool.
+
+    What a judge knows of answers is another matter: `make_judges` gives it those of the first `sft_cases` only.
+
+    Args:
+        data: folder of the run of 01_data_prep.
+    """
+    cases = [*read_split(data, "train"), *read_split(data, "unlabelled")]
+    return cases[: P.candidate_prompts or None]
 
 
 def sample_candidates(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tcm.cases import Case
@@ -9,7 +10,33 @@ from tcm.files import write_json
 from tcm_rlaif.feedback.cache import Cache
 from tcm_rlaif.feedback.judges.base import Item, Judge, Verdict
 from tcm_rlaif.feedback.labelling import JudgeReport, judge_items
+from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.schema import Params
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a way of learning may learn from.
+
+    Args:
+        items: prompts with the candidates sampled for them.
+        verdicts: what the judges say of them, one per item.
+        answered: cases whose physicians' answers SFT sees.
+        prompter: what the cases were asked with.
+    """
+
+    items: Sequence[Item]
+    verdicts: Sequence[Verdict]
+    answered: Sequence[Case]
+    prompter: Prompter = PLAIN
+
+    @property
+    def scored(self) -> list[tuple[Item, list[tuple[str, float]]]]:
+        """Each item with its candidates that have a score, in the order sampled."""
+        return [
+            (item, [(t, s) for t, s in zip(item.candidates, verdict.scores, strict=True) if s is not None])
+            for item, verdict in zip(self.items, self.verdicts, strict=True)
+        ]
 
 
 def cache(folder: Path, replay_only: bool = False) -> Cache:
@@ -32,7 +59,7 @@ def read_labels(folder: Path, cases: Sequence[Case]) -> tuple[list[Item], list[V
     """Read candidates and verdicts that 03_rlaif_labels wrote.
 
     Args:
-        cases: the training cases they belong to.
+        cases: those that were prompted (`candidates.prompted`).
     """
     of = {case.id: case for case in cases}
     texts: dict[str, list[str]] = {}

@@ -44,12 +44,12 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class PairSet:
-    """Preference pairs and how they came about.
+class RowSet:
+    """Rows to train on and how they came about.
 
     Args:
-        rows: TRL's conversational preference format (``prompt``, ``chosen``, ``rejected`` as lists of messages) with
-            ``case_id``, ``score_chosen`` and ``score_rejected`` (None for a gold answer) beside it.
+        rows: in TRL's conversational format, each with its ``case_id``. Preference pairs: ``prompt``, ``chosen``,
+            ``rejected`` as lists of messages, ``score_chosen`` and ``score_rejected`` (None for a gold answer).
         funnel: rows ``{"unit", "step", "count"}``; within a unit (candidates, prompts, pairs) the first row is the
             sum of the others.
     """
@@ -192,7 +192,7 @@ def build_pairs(
     labels: Labels = "judged",
     followup_layout: Layout = "full",
     seed: int = 0,
-) -> PairSet:
+) -> RowSet:
     """Build preference pairs from judged candidates.
 
     Args:
@@ -225,7 +225,7 @@ def build_pairs(
             if fate == "kept":
                 rows.append(_row(item.case, *swapped, to_messages))
     steps = [("candidates", "sampled", candidates), ("prompts", "all", prompts), ("pairs", "proposed", pairs)]
-    return PairSet(rows, [row for step in steps for row in _funnel(*step)])
+    return RowSet(rows, [row for step in steps for row in funnel(*step)])
 
 
 def _prompt_step(item: Item, ranked: list[Candidate], strategy: Strategy, proposed: list) -> str:
@@ -247,14 +247,15 @@ def _row(case: Case, chosen: Candidate, rejected: Candidate, to_messages: Callab
     }
 
 
-def _funnel(unit: str, whole: str, counts: Counter) -> list[dict]:
+def funnel(unit: str, whole: str, counts: Counter) -> list[dict]:
+    """Rows of one unit, the first the sum of the others."""
     rows = [{"unit": unit, "step": whole, "count": sum(counts.values())}]
     return rows + [{"unit": unit, "step": step, "count": n} for step, n in counts.items() if n]
 
 
 def pairs_of(
     items: Sequence[Item], verdicts: Sequence[Verdict], P: Params, seed: int, prompter: Prompter | None = None
-) -> PairSet:
+) -> RowSet:
     """Preference pairs as the parameters want them, their prompts as the candidates were asked."""
     return build_pairs(
         items,

@@ -103,6 +103,13 @@ class Params(BaseModel):
         False, "whether a study may have fewer than 8 test cases or 5 training answers; its report says so"
     )
     data_cases: Int = key(200, "invented: cases to write", "cases", ge=4)
+    data_unlabelled: Int = key(
+        200,
+        "invented: further cases whose answers are thrown away: prompts that AI feedback alone may use",
+        "cases",
+        "our choice: answers are scarce, prompts are not",
+        ge=0,
+    )
     data_limit: Int = key(0, "other sources: use only the first so many records (0 = all)", "records", ge=0)
     data_follow_up_share: Share = key(0.4, "invented: share of follow-up visits", "share of cases")
     data_validation_share: Share = key(0.15, "share of groups held out to watch training", "share of groups")
@@ -157,19 +164,21 @@ class Params(BaseModel):
     lora_dropout: Share = key(0.0, "dropout on the adapter's input in SFT", "probability")
 
     # 03_rlaif_labels
-    candidate_number: Int = key(4, "answers sampled for each training prompt", "answers", ge=2)
+    candidate_number: Int = key(4, "answers sampled for each prompt", "answers", ge=2)
     candidate_temperature: Float = key(0.9, "sampling temperature", "", ge=0, le=2)
     candidate_top_p: Share = key(0.95, "nucleus sampling mass", "probability", gt=0)
     candidate_max_new_tokens: Int = key(160, "longest answer", "tokens", ge=8)
     candidate_batch_size: Int = key(48, "answers sampled together", "answers", ge=1)
-    candidate_prompts: Int = key(0, "use only so many training prompts (0 = all)", "prompts", ge=0)
+    candidate_prompts: Int = key(
+        0, "use only so many prompts: training cases first, then those without an answer (0 = all)", "prompts", ge=0
+    )
     candidate_engine: Literal["transformers", "vllm"] = key(
         "transformers", "what samples; vllm has to be installed beside, and is not covered by the tests on a GPU"
     )
-    judge: Annotated[tuple[Literal["rubric", "evidence", "openai", "transformers"], ...], Names] = key(
+    judge: Annotated[tuple[Literal["rubric", "evidence", "format", "openai", "transformers"], ...], Names] = key(
         ("rubric",),
-        "who labels; `evidence` is the rubric with the agreement that training answers lead to expect; more than one "
-        "is a jury whose ranks are averaged",
+        "who labels; `evidence` is the rubric with the agreement that training answers lead to expect; `format` is a "
+        "control that sees the layout alone; more than one is a jury whose ranks are averaged",
         min_length=1,
     )
     judge_agreement_weight: Float = key(
@@ -203,7 +212,7 @@ class Params(BaseModel):
     judge_max_requests: Int = key(5000, "budget: requests", "requests", ge=1)
     judge_max_tokens: Int = key(5_000_000, "budget: tokens, prompt and reply", "tokens", ge=1)
     judge_repeats: Int = key(1, "times each judgement is asked, for self-consistency", "times", ge=1)
-    judge_sees_gold: bool = key(False, "whether the judge may read the gold answer")
+    judge_sees_gold: bool = key(False, "whether the judge may read the gold answers, also those that SFT does not see")
     judge_replay_only: bool = key(False, "openai: answer from the cache alone; a miss is a counted category")
     audit_cases: Int = key(60, "cases on which the judge is audited", "cases", ge=4)
     audit_min_detection: Share = key(
@@ -232,9 +241,25 @@ class Params(BaseModel):
     pair_labels: Literal["judged", "shuffled", "flipped"] = key("judged", "controls: labels shuffled or all flipped")
 
     # 04_dpo
-    preference_training: Literal["dpo", "sft_chosen"] = key(
-        "dpo", "control `sft_chosen`: SFT on the chosen answers for as many answer passes as DPO makes"
+    preference_training: Literal["dpo", "best_of_n", "grpo", "sft_chosen", "sft_more"] = key(
+        "dpo",
+        "dpo on pairs; best_of_n: SFT on each prompt's best candidate; grpo: the judge's criteria as rewards; controls "
+        "with as many answer passes: sft_chosen (SFT on DPO's chosen answers), sft_more (SFT on physicians' answers)",
+        "",
+        "arXiv 2305.18290, 2304.06767 (RAFT), 2309.00267 with 2402.03300 (GRPO)",
     )
+    preference_choice: Literal["judged", "random"] = key("judged", "best_of_n: the judge's best, or a random candidate")
+    preference_rounds: Int = key(
+        1, "rounds of sample, label, train, each from the newest policy; grpo: passes over the prompts", "rounds", ge=1
+    )
+    preference_replay: Annotated[Share, Field(lt=1)] = key(
+        0.0, "best_of_n: share of a round's rows that are physicians' answers which SFT saw", "share of rows"
+    )
+    preference_learning_rate: Float = key(
+        1.0e-3, "best_of_n, sft_more, grpo: peak learning rate; 5.0e-6 for real models", gt=0, lt=1
+    )
+    preference_epochs: Float = key(2, "best_of_n, sft_more: passes over the rows of a round", "epochs", gt=0)
+    preference_beta: Float = key(0.04, "grpo: weight of the KL from the policy as it came in", ge=0)
     dpo_loss_type: Annotated[tuple[Literal["sigmoid", "sft", "robust", "sigmoid_norm", "ipo"], ...], Names] = key(
         ("sigmoid",), "TRL's loss names; several are added up", "", "arXiv 2305.18290 eq. 7, 2403.00409", min_length=1
     )
@@ -252,7 +277,6 @@ class Params(BaseModel):
     dpo_epochs: Float = key(1, "passes over the pairs", "epochs", gt=0)
     dpo_batch_size: Int = key(4, "pairs per forward pass", "pairs", ge=1)
     dpo_accumulation: Int = key(2, "forward passes that make one step", "passes", ge=1)
-    dpo_rounds: Int = key(1, "rounds of sample, label, train; from the second on the DPO model samples", "rounds", ge=1)
     dpo_health_evaluations: Int = key(4, "health checks during training, on validation cases", "times", ge=1)
     dpo_health_cases: Int = key(16, "validation cases of one health check", "cases", ge=1)
 
@@ -304,6 +328,8 @@ class Params(BaseModel):
             raise ValueError("judge_model: name the model that judges")
         if self.eval_number > 1 and not self.eval_temperature:
             raise ValueError("eval_number: greedy answers to a case are all the same; set eval_temperature, to 0.8 say")
+        if self.preference_training == "grpo" and (len(self.judge) > 1 or {"openai", "transformers"} & set(self.judge)):
+            raise ValueError("preference_training grpo: judge: name one that computes: rubric, evidence or format")
         if self.pair_strategy == "gold_sample" and not self.judge_sees_gold:
             raise ValueError("pair_strategy gold_sample takes gold answers as chosen: say so by judge_sees_gold: true")
         return self

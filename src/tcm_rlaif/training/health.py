@@ -5,7 +5,7 @@ rejected both less likely (likelihood displacement, arXiv 2410.08847). The panel
 before, during and after training, stops when answers fall ill, and goes back to the last healthy weights.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,8 @@ class HealthPanel:
     """Watches a policy with a frozen reference on fixed validation cases and pairs.
 
     Args:
-        model: with adapter ``default`` (trained) and, when an SFT adapter is continued, ``ref`` (frozen copy).
+        model: with adapter ``default`` (trained) and, when an SFT adapter is continued, a frozen copy of it, ``start``;
+            DPO's own reference of a later round is ``ref``.
         cases: validation cases to answer, the same at every check.
         pairs: preference rows whose log-probabilities are followed.
         judge: score of an answer to a case, 0..1.
@@ -53,19 +54,21 @@ class HealthPanel:
         self.model, self.tokenizer, self.cases, self.judge, self.P, self.seed = model, tokenizer, cases, judge, P, seed
         self.pairs = [(r["prompt"], r["chosen"]) for r in pairs] + [(r["prompt"], r["rejected"]) for r in pairs]
         self.rows: list[dict[str, Any]] = []
-        with self.as_reference():
+        self.scores: dict[int, list[dict[str, float | None]]] = {}  # step -> what each case's answer scored
+        with self.as_reference("ref"):
             self.reference = answer_logps(model, tokenizer, self.pairs)[0]
         self.healthy_weights: dict = {}
         self.kept_step = 0
 
     @contextmanager
-    def as_reference(self) -> Iterator[None]:
-        """Within it the model speaks as the reference: with the frozen SFT adapter, or without any, as the base."""
-        if "ref" not in self.model.peft_config:
+    def as_reference(self, name: str = "start") -> Iterator[None]:
+        """Within it the model speaks as it came in, or as a round's own reference `ref` where DPO keeps one."""
+        frozen = [adapter for adapter in (name, "start") if adapter in self.model.peft_config]
+        if not frozen:  # there was no SFT adapter
             with self.model.disable_adapter():
                 yield
             return
-        self.model.set_adapter("ref")
+        self.model.set_adapter(frozen[0])
         try:
             yield
         finally:
@@ -79,7 +82,7 @@ class HealthPanel:
         """
         training = self.model.training
         self.model.eval()
-        row = {"step": step, **self._pair_readings(), **self._answer_readings()}
+        row = {"step": step, **self._pair_readings(), **self._answer_readings(step)}
         row["ill"] = "; ".join(illness(row, self.rows[0])) if self.rows else ""
         self.rows.append(row)
         if not row["ill"]:
@@ -104,14 +107,14 @@ class HealthPanel:
             "accuracy": fmean(m > 0 for m in margins),
         }
 
-    def _answer_readings(self) -> dict[str, float]:
+    def _answer_readings(self, step: int) -> dict[str, float | None]:
         """What is read from answers sampled at temperature 1 and top_p 1, that is, from the policy itself.
 
         The mean log-ratio of policy and reference is an unbiased estimate of KL(policy || reference) of an answer,
         because it is taken on the tokens that were drawn, from the distribution that they were drawn from: of the text
         tokenised again it is not, since the policy may have spelt it in other tokens. Divided by the tokens drawn it
         is the KL a token, up to the bias of a ratio of means, which falls as 1 / answers. A single reading may be
-        below 0.
+        below 0. Minus the policy's own log-probability a token is its entropy, estimated likewise.
         """
         P = self.P
         samples = sample(
@@ -119,6 +122,8 @@ class HealthPanel:
             batch_size=len(self.cases), max_new_tokens=P.candidate_max_new_tokens, prompter=self.prompter,
         )  # fmt: skip
         scores = [score_case(c, s.text, s.finished) for c, s in zip(self.cases, samples, strict=True)]
+        self.scores[step] = [row | {"usable": float(usable(row))} for row in scores]
+        f1 = [row["herb_f1"] for row in scores if row["herb_f1"] is not None]
         policy, tokens = sample_logps(self.model, self.tokenizer, self.cases, samples, self.prompter)
         with self.as_reference():
             reference, _ = sample_logps(self.model, self.tokenizer, self.cases, samples, self.prompter)
@@ -127,8 +132,17 @@ class HealthPanel:
         }
         return mean | {
             "judge_score": fmean(self.judge(c, s.text) for c, s in zip(self.cases, samples, strict=True)),
+            "herb_f1": fmean(f1) if f1 else None,
+            "usable": fmean(row["usable"] for row in self.scores[step]),
+            "kl": (sum(policy) - sum(reference)) / len(samples),
             "kl_per_token": (sum(policy) - sum(reference)) / max(1, sum(tokens)),
+            "entropy": -sum(policy) / max(1, sum(tokens)),
         }
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """The reading of the weights that are kept."""
+        return next(row for row in reversed(self.rows) if row["step"] == self.kept_step)
 
     def restore(self) -> bool:
         """Go back to the last healthy weights if the newest reading is ill.
@@ -161,6 +175,15 @@ class HealthPanel:
                 return control
 
         return Callback()
+
+
+def usable(scores: Mapping[str, float | None]) -> bool:
+    """Whether an answer could be used as it stands: it ended by itself, in the agreed layout, and names no herb twice.
+
+    Source:
+        Our choice: what can be read off the text alone; whether the doses and the herbs suit is the judge's affair.
+    """
+    return bool(scores["finished"] and scores["format_valid"] and not scores["herb_repetition"])
 
 
 def illness(row: dict[str, Any], before: dict[str, Any]) -> list[str]:

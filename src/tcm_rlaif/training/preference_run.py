@@ -1,7 +1,8 @@
-"""Preference training under watch: DPO or its control, in one round or several, with the health panel."""
+"""Preference training under watch: a way to learn from feedback, in one round or several, with the health panel."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,79 +10,94 @@ from typing import TYPE_CHECKING, Any
 from tcm.cases import Case, read_split
 from tcm_rlaif.feedback import candidates, labels
 from tcm_rlaif.feedback.judges import COMPUTED, make_judges
-from tcm_rlaif.feedback.pairs import pairs_of
+from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.models.logps import answer_logps
-from tcm_rlaif.models.prompter import Prompter
 from tcm_rlaif.study.stage import Stage
-from tcm_rlaif.training import adapters, dpo, proofs, sft_chosen
+from tcm_rlaif.training import adapters, proofs
 from tcm_rlaif.training.arguments import run
 from tcm_rlaif.training.health import HealthPanel
+from tcm_rlaif.training.methods import METHODS, pairs
+from tcm_rlaif.training.rounds import Clock, of_candidates, of_policy, tokens_trained
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
-METHODS = {"dpo": dpo, "sft_chosen": sft_chosen}
-"""`preference_training` -> the module of a way to learn from preference pairs: its `trainer` and its `steps`."""
-
 WATCHED_PAIRS = 24  # pairs whose log-probabilities the panel follows; our choice: enough for a mean, cheap to read
 
 
 class PreferenceRun:
-    """One preference training, from the pairs to the saved adapter.
+    """One preference training, from the feedback to the saved adapter.
 
     Args:
         model: base model, or base with a trainable SFT adapter; it becomes the policy and, frozen, the reference.
-        pairs: rows in TRL's conversational preference format.
+        feedback: judged candidates of the first round.
         watched: cases that the health panel answers, never test cases.
-        prompter: what cases are asked with; may be left out where the parameters want no evidence in prompts.
+        sampled: what the first round's candidates cost: ``answers``, ``tokens``, seconds ``sampling`` and ``judging``.
+
+    Attributes:
+        rows: what is trained on in this round; pairs: what the panel follows, whatever the method.
+        rounds: one row a round, after a row 0 for the policy as it came in.
     """
 
     def __init__(
         self,
         model,
         tokenizer: "PreTrainedTokenizerBase",
-        pairs: Sequence[dict],
+        feedback: Feedback,
         watched: Sequence[Case],
         stage: Stage,
-        prompter: Prompter | None = None,
+        sampled: Mapping[str, float] | None = None,
     ):
-        self.prompter = prompter
-        self.tokenizer, self.pairs, self.watched, self.stage, self.P = tokenizer, list(pairs), watched, stage, stage.P
+        self.tokenizer, self.watched, self.stage, self.P = tokenizer, watched, stage, stage.P
+        self.method = METHODS[self.P.preference_training]
         self.rounds: list[dict[str, Any]] = []
         self.trainer, self.steps = None, 0
-        if self.pairs:
+        self._learn_from(feedback, stage.seed)
+        if hasattr(model, "peft_config"):
+            adapters.copy_adapter(model, "start")
+        if self.rows:
             self._prepare(model, round_number=1)
         else:  # nothing to learn from: the policy passes through as it is, and the report says so
             self.model = adapters.with_adapter(model, self.P)
             self.panel = self._panel()
+        self.first_panel, self.sampled = self.panel, dict(sampled or {})
+
+    def _learn_from(self, feedback: Feedback, seed: int) -> None:
+        self.feedback = feedback
+        self.rows = self.method.rows(feedback, self.P, seed).rows
+        self.pairs = pairs(feedback, self.P, seed).rows
 
     def _prepare(self, model, round_number: int) -> None:
-        folder = self.stage.folder / f"round{round_number}"
-        settings = {"seed": self.stage.seed, "folder": folder}
-        method = METHODS[self.P.preference_training]
-        self.trainer = method.trainer(model, self.tokenizer, self.pairs, self.P, **settings)
-        self.steps = method.steps(self.P, len(self.pairs))
+        settings: dict[str, Any] = {"seed": self.stage.seed, "folder": self.stage.folder / f"round{round_number}"}
+        if self.method.online:
+            settings |= {"judge": self.judge, "cases": [item.case for item in self.feedback.items]}
+        self.trainer = self.method.trainer(model, self.tokenizer, self.rows, self.P, **settings)
+        self.steps = self.method.steps(self.P, len(self.rows))
         self.model: PeftModel = self.trainer.model
         self.panel = self._panel()
         self.trainer.add_callback(self.panel.callback(self.steps))
 
     def _panel(self) -> HealthPanel:
-        pairs = self.pairs[:WATCHED_PAIRS]
-        return HealthPanel(
-            self.model, self.tokenizer, self.watched, pairs, self.score, self.P, self.stage.seed, self.prompter
-        )
+        watched = self.pairs[:WATCHED_PAIRS]
+        settings = (self.watched, watched, self.score, self.P, self.stage.seed, self.feedback.prompter)
+        return HealthPanel(self.model, self.tokenizer, *settings)
 
     @cached_property
-    def score(self) -> Callable[[Case, str], float]:
-        """What the panel scores answers by: the first judge that computes, or the rubric where a model judges alone."""
+    def judge(self):
+        """The first judge that computes, or the rubric where a model judges alone."""
         name = next((name for name in self.P.judge if name in COMPUTED), "rubric")
         P = self.P.model_copy(update={"judge": (name,)})
         (judge,) = make_judges(P, read_split(self.stage.inputs["data"], "train"))
-        return judge.score
+        return judge
+
+    @property
+    def score(self) -> Callable[[Case, str], float]:
+        """What the panel scores answers by."""
+        return self.judge.score
 
     def first_loss(self) -> dict[str, float | None]:
-        """Loss and margin before the first step; None where no DPO is trained (no pair, or the control)."""
+        """Loss and margin before the first step; None where no DPO is trained (no pair, or another method)."""
         if self.trainer and self.P.preference_training == "dpo":
             return proofs.first_loss(self.trainer)
         return {"loss": None, "margin": None}
@@ -96,7 +112,7 @@ class PreferenceRun:
         half = min(4, watched)
         batch = self.panel.pairs[:half] + self.panel.pairs[watched : watched + half]
         policy, _ = answer_logps(self.model, self.tokenizer, batch)
-        with self.panel.as_reference():
+        with self.panel.as_reference("ref"):
             reference, _ = answer_logps(self.model, self.tokenizer, batch)
         ratio = [p - r for p, r in zip(policy, reference, strict=True)]
         ours = [
@@ -105,7 +121,7 @@ class PreferenceRun:
         return sum(ours) / half, proofs.batch_loss(self.trainer, half)["loss"]
 
     def train(self) -> list[dict[str, float]]:
-        """Train all rounds; from the second on the current policy samples, its answers are judged and trained on.
+        """Train all rounds; from the second on the newest policy samples, its answers are judged and learned from.
 
         Returns:
             The log of all rounds, with `round`.
@@ -114,31 +130,66 @@ class PreferenceRun:
             self.panel.check(0)
             return []
         log = []
-        for number in range(1, self.P.dpo_rounds + 1):
+        clock, cost = Clock(), self.sampled
+        for number in range(1, 2 if self.method.online else self.P.preference_rounds + 1):
             if number > 1:
-                self._next_round(number)
-            log += [{**row, "round": number} for row in run(self.trainer)]
-            self.rounds.append({"round": number, "pairs": len(self.pairs), "steps": self.trainer.state.global_step})
+                clock = Clock()
+                cost = self._next_round(number, clock)
+            with clock.on("training"):
+                found = run(self.trainer)
+            log += [{**row, "round": number} for row in found]
+            self._note(number, found, cost, clock)
         return log
 
-    def _next_round(self, number: int) -> None:
+    def _note(self, number: int, log: Sequence[Mapping[str, Any]], cost: Mapping[str, float], clock: Clock) -> None:
+        """Write down what a round was, what it cost (health checks among its training) and what the policy became."""
+        if number == 1:
+            self.rounds.append({"round": 0, **of_policy(self.panel.rows[0])})
+        items, verdicts = self.feedback.items, self.feedback.verdicts
+        fresh = of_candidates(items, verdicts) if number == 1 or self.method.asks else {}
+        if self.method.online:
+            answers = self.P.candidate_number * len(self.rows) * self.P.preference_rounds
+            cost = {"answers": answers, "tokens": tokens_trained(log)}
+        made = {"rows": len(self.rows), "pairs": len(self.pairs), "steps": self.trainer.state.global_step}
+        spent = {
+            "answers": cost.get("answers"),
+            "tokens_sampled": cost.get("tokens"),
+            "tokens_trained": tokens_trained(log),
+            "seconds": {**{k: cost[k] for k in ("sampling", "judging") if k in cost}, **clock.seconds},
+        }
+        policy = of_policy(self.panel.kept)
+        self.rounds.append({"round": number, "prompts": len(items), **made, **fresh, **policy, **spent})
+
+    def _next_round(self, number: int, clock: Clock) -> dict[str, float]:
+        """Sample from the newest policy, judge, and make ready to learn from that.
+
+        Returns:
+            Answers and tokens sampled.
+        """
         self.panel.restore()
-        training_cases = read_split(self.stage.inputs["data"], "train")
-        cases = training_cases[: self.P.candidate_prompts or None]
-        folder = self.stage.folder / f"round{number}"
-        folder.mkdir(exist_ok=True)
         seed = self.stage.seed + 1000 * number  # fresh draws: the same seed would repeat the answers of round one
-        items, _ = candidates.sample_candidates(
-            self.model.eval(), self.tokenizer, cases, self.P, seed, folder / "candidates.jsonl", self.prompter
-        )
-        report = labels.judge(make_judges(self.P, training_cases), items, self.P, folder)
-        found = pairs_of(items, report.verdicts, self.P, seed, self.prompter)
-        if not found.rows:
-            raise ValueError(f"round {number} has no pair left: lower pair_margin or set dpo_rounds to {number - 1}")
-        self.pairs = found.rows
+        cost, feedback = {}, self.feedback
+        if self.method.asks:
+            folder, data = self.stage.folder / f"round{number}", self.stage.inputs["data"]
+            folder.mkdir(exist_ok=True)
+            cases, where = candidates.prompted(data, self.P), folder / "candidates.jsonl"
+            with clock.on("sampling"):
+                asked = (cases, self.P, seed, where, self.feedback.prompter)
+                items, samples = candidates.sample_candidates(self.model.eval(), self.tokenizer, *asked)
+            with clock.on("judging"):
+                judges = make_judges(self.P, read_split(data, "train"))
+                verdicts = labels.judge(judges, items, self.P, folder).verdicts
+            cost = {"answers": len(samples), "tokens": sum(s.tokens for s in samples)}
+            feedback = replace(self.feedback, items=items, verdicts=verdicts)
+        self._learn_from(feedback, seed)
+        if not self.rows:
+            raise ValueError(
+                f"round {number} has no pair left: lower pair_margin or set preference_rounds to {number - 1}"
+            )
         if "ref" in self.model.peft_config:
-            self.model.delete_adapter("ref")  # the reference of this round is the policy as it is now
+            self.model.delete_adapter("ref")  # DPO's reference of this round is the policy as it is now
         self._prepare(self.model, number)
+        return cost
 
     def save(self, folder: Path) -> "PeftModel":
         """Save the adapter (without the reference copy).

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcm_rlaif.study.schema import Params
-from tcm_rlaif.training import dpo
-from tcm_rlaif.training.adapters import copy_adapter
+from tcm_rlaif.training.arguments import steps_of
 from tcm_rlaif.training.sft import sft_trainer
 
 if TYPE_CHECKING:
@@ -24,15 +23,9 @@ def trainer(
     seed: int,
     folder: Path,
 ) -> "SFTTrainer":
-    """The control of DPO: SFT on the chosen answers alone, with as many answer passes as DPO makes on its pairs.
-
-    A frozen copy of an SFT adapter is kept as `ref`, as DPO keeps it, so that both are watched alike.
-    """
+    """The control of DPO: SFT on the chosen answers alone, with as many answer passes as DPO makes on its pairs."""
     from datasets import Dataset
-    from peft import PeftModel
 
-    if isinstance(model, PeftModel):
-        copy_adapter(model, "ref")
     rows = Dataset.from_list([{"prompt": row["prompt"], "completion": row["chosen"]} for row in pairs])
     P = P.model_copy(update={"sft_batch_size": P.dpo_batch_size, "sft_accumulation": P.dpo_accumulation})
     passes = {"epochs": 2 * P.dpo_epochs, "learning_rate": P.dpo_learning_rate}
@@ -41,4 +34,4 @@ def trainer(
 
 def steps(P: Params, pairs: int) -> int:
     """Optimiser steps on the chosen answers of so many pairs: DPO passes two answers a pair."""
-    return dpo.steps(P, 2 * pairs)
+    return steps_of(pairs, P.dpo_batch_size * P.dpo_accumulation, 2 * P.dpo_epochs)

@@ -24,12 +24,12 @@ def test_the_first_row_of_the_funnel_is_the_sum_of_the_others() -> None:
         case("4", "咳嗽", answer=Answer(formula="二陈汤")),
         case("5", "咳嗽"),
     ]
-    kept, funnel = clean(records)
+    kept, funnel, *_ = clean(records)
     assert [c.id for c in kept] == ["1", "5"]
     assert funnel == [
         {"step": "records read", "cases": 5},
-        {"step": "dropped: no answer to learn from or compare with", "cases": 2},
         {"step": "dropped: the same findings and answer as an earlier record", "cases": 1},
+        {"step": "without an answer: a prompt for AI feedback alone (unlabelled)", "cases": 2},
         {"step": "cases kept", "cases": 2},
     ]
 
@@ -39,7 +39,7 @@ def test_a_clean_source_has_no_row_of_drops() -> None:
 
 
 def test_no_record_gives_a_funnel_of_zeros() -> None:
-    assert clean([]) == ([], [{"step": "records read", "cases": 0}, {"step": "cases kept", "cases": 0}])
+    assert clean([]) == ([], [{"step": "records read", "cases": 0}, {"step": "cases kept", "cases": 0}], [])
 
 
 def test_punctuation_and_blanks_make_no_other_findings() -> None:
@@ -65,7 +65,7 @@ def whole(funnel: list[dict]) -> bool:
 
 def test_a_limit_uses_the_first_records_and_counts_the_rest_in_the_funnel() -> None:
     records = [case("1"), case("2"), case("3", "头痛"), case("4", "咳嗽"), case("5", "胃痛", answer=None)]
-    kept, funnel = clean(records, limit=3)
+    kept, funnel, *_ = clean(records, limit=3)
     assert [c.id for c in kept] == ["1", "3"]
     assert {"step": "left out: beyond the first 3 (data_limit)", "cases": 2} in funnel
     assert funnel[0] == {"step": "records read", "cases": 5} and whole(funnel)

@@ -102,7 +102,7 @@ def test_too_few_groups_are_refused_with_advice(groups: list[int]) -> None:
 
 
 def test_real_cases_split_without_a_group_in_two_splits(mtcmb_dir) -> None:
-    kept, funnel = clean(read_mtcmb(mtcmb_dir))
+    kept, funnel, *_ = clean(read_mtcmb(mtcmb_dir))
     assert funnel[0]["cases"] == 200 == sum(row["cases"] for row in funnel[1:])
     group = splits.groups(kept, 0.8)
     place = splits.split(kept, group, 0.15, 0.3, 0)

@@ -143,7 +143,7 @@ def test_patients_with_problems_are_left_out_whole_on_request_and_counted(tmp_pa
     records = read(tmp_path, {}, {**SECOND, "年龄": "很老"}, {"病案号": "B02"}, leave_out=True)
     assert [case.patient_id for case in records.cases] == ["B02"]
     assert dict(records.left_out) == {"age: no age": 2}
-    kept, rows = cleaning.clean(records.cases)
+    kept, rows, *_ = cleaning.clean(records.cases)
     funnel = records.funnel(rows, kept)
     assert funnel[0] == {"step": "records read", "cases": 3}
     assert funnel[0]["cases"] == sum(row["cases"] for row in funnel[1:])
@@ -208,7 +208,7 @@ def test_what_was_not_read_stands_beside_its_text_and_in_the_funnel(tmp_path) ->
     records = read(tmp_path, {}, bad)
     (row,) = records.table()
     assert (row["line"], row["as written"], row["herbs read"]) == (3, "针刺治疗，每周2次，电话〔电话〕", "none")
-    kept, rows = cleaning.clean(records.cases)
+    kept, rows, *_ = cleaning.clean(records.cases)
     assert records.funnel(rows, kept) == [
         {"step": "records read", "cases": 2},
         {"step": "cases kept, prescription not read whole", "cases": 1},

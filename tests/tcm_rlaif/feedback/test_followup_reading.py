@@ -103,7 +103,8 @@ def test_a_physicians_answer_is_written_in_the_layout_of_the_study() -> None:
         P = Params(pair_strategy="gold_sample", judge_sees_gold=True, sft_followup_layout=layout, pair_max_overlap=1.0)
         expected = write(case.answer, previous_items(case) if layout == "changes" else ())
         row = pairs.pairs_of([item], [verdict], P, seed=0).rows[0]
-        assert row["chosen"] == prompts.completion(expected) == sft_rows([case], followup_layout=layout)[0]["completion"]
+        learned = sft_rows([case], followup_layout=layout)[0]["completion"]
+        assert row["chosen"] == prompts.completion(expected) == learned
 
 
 def test_the_prompt_of_a_follow_up_holds_the_prescription_that_may_be_changed_and_says_how() -> None:

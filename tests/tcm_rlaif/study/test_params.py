@@ -106,7 +106,7 @@ def test_a_key_like_no_other_is_refused_with_all_keys() -> None:
         ({"data_columns": "主诉"}, "data_columns: Input should be a valid dictionary"),
         ({"arms": {"sft": None}}, "arms.sft: Input should be a valid dictionary"),
         ({"judge_mode": "tournament"}, "judge_mode: Input should be 'pointwise', 'pairwise' or 'listwise'"),
-        ({"judge": ["rubric", "oracle"]}, "judge.1: Input should be 'rubric', 'evidence', 'openai' or 'transformers'"),
+        ({"judge": ["rubric", "oracle"]}, "judge.1: Input should be 'rubric', 'evidence', 'format', 'openai' or"),
     ],
 )
 def test_a_wrong_type_is_refused_with_the_key_and_what_it_should_be(values, words) -> None:
@@ -230,12 +230,12 @@ def test_a_file_that_is_not_utf_8_is_refused_with_its_name(tmp_path: Path) -> No
 
 
 def test_an_arm_may_differ_in_three_keys() -> None:
-    arm = {"dpo_beta": 0.2, "dpo_epochs": 1, "dpo_rounds": 2}
-    assert params.for_arm(params.validated({"arms": {"three": arm}}, "x"), "three").dpo_rounds == 2
+    arm = {"dpo_beta": 0.2, "dpo_epochs": 1, "preference_rounds": 2}
+    assert params.for_arm(params.validated({"arms": {"three": arm}}, "x"), "three").preference_rounds == 2
 
 
 def test_an_arm_that_differs_in_four_keys_is_refused() -> None:
-    arm = {"dpo_beta": 0.2, "dpo_epochs": 1, "dpo_rounds": 2, "pair_margin": 0.1}
+    arm = {"dpo_beta": 0.2, "dpo_epochs": 1, "preference_rounds": 2, "pair_margin": 0.1}
     assert refused({"arms": {"four": arm}}) == (
         "my.yaml: arms.four: 4 keys differ; an arm differs in at most 3 beside which stages train"
     )

@@ -26,7 +26,7 @@ def panel(model, tokenizer, **changes) -> HealthPanel:
 def scripted(monkeypatch, watch: HealthPanel, readings: list[dict]) -> None:
     """Let the panel find these answers, one entry a check, whatever the model says."""
     script = iter(readings)
-    monkeypatch.setattr(watch, "_answer_readings", lambda: {**WELL, **next(script)})
+    monkeypatch.setattr(watch, "_answer_readings", lambda step: {**WELL, **next(script)})
 
 
 def weights(model, name: str = "default") -> dict:

@@ -11,10 +11,16 @@ from tcm_rlaif.feedback.judges.impaired import impaired
 if TYPE_CHECKING:
     from tcm_rlaif.study.schema import Params
 
-JUDGES = {"rubric": "rubric", "evidence": "evidence_judge", "openai": "openai_judge", "transformers": "local"}
+JUDGES = {
+    "rubric": "rubric",
+    "evidence": "evidence_judge",
+    "format": "format_judge",
+    "openai": "openai_judge",
+    "transformers": "local",
+}
 """`judge` -> its module, which has `from_params(P, training_cases)`; imported when it is asked for."""
-COMPUTED = ("evidence", "rubric")
-"""Judges that cost nothing to ask and have `score(case, text)`."""
+COMPUTED = ("evidence", "rubric", "format")
+"""Judges that cost nothing to ask and have `score(case, text)`, the sum of their `parts(criteria(case, text))`."""
 
 
 def make_judges(P: "Params", training_cases: Sequence[Case]) -> list[Judge]:
@@ -22,7 +28,7 @@ def make_judges(P: "Params", training_cases: Sequence[Case]) -> list[Judge]:
 
     Args:
         P: keys ``judge`` and ``judge_*``. The API key is no parameter: `judge_key_variable` says where it is.
-        training_cases: all of them; a judge that learns from answers takes those that SFT may see.
+        training_cases: all of them; a judge that learns from answers takes those that SFT sees (`sft_cases`).
     """
     judges = [import_module(f"{__name__}.{JUDGES[name]}").from_params(P, training_cases) for name in P.judge]
     return [impaired(judge, P) if judge.name in COMPUTED else judge for judge in judges]

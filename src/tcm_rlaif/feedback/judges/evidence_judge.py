@@ -49,8 +49,12 @@ def combined(
         rules, agreement, safety: 0..1, numbers or arrays.
         weight: of `agreement` beside the rubric's 1.
     """
-    left = LEFT + (1 - LEFT) * np.minimum(1.0, safety / UNBRAKED)
-    return (rules + weight * agreement) / (1 + weight) * left
+    return (rules + weight * agreement) / (1 + weight) * left_by(safety)
+
+
+def left_by(safety: float | np.ndarray) -> float | np.ndarray:
+    """What safety leaves of the score, `LEFT` to 1."""
+    return LEFT + (1 - LEFT) * np.minimum(1.0, safety / UNBRAKED)
 
 
 class EvidenceJudge(rubric.RubricJudge):
@@ -83,12 +87,14 @@ class EvidenceJudge(rubric.RubricJudge):
         agreement = self._about[case.id].expected_f1(read_for(case, text).answer.herbs)
         return {**rubric.criteria(case, text), "agreement": round(agreement, 6)}
 
-    def total(self, row: dict[str, float]) -> float:
-        """Weighted mean of the rubric's score and `agreement`, times what safety leaves of it, 0..1."""
-        rules = rubric.total({name: value for name, value in row.items() if name != "agreement"})
+    def parts(self, row: dict[str, float]) -> dict[str, float]:
+        """What each criterion adds to the score: of the weighted mean of rubric and `agreement`, what safety leaves."""
+        rules = rubric.parts({name: value for name, value in row.items() if name != "agreement"})
         if "agreement" not in row:  # a judge made worse on purpose, see `impaired`
             return rules
-        return round(float(combined(rules, row["agreement"], row.get("safety", 1.0), self.weight)), 6)
+        both = {name: value / (1 + self.weight) for name, value in rules.items()}
+        both["agreement"] = self.weight * row["agreement"] / (1 + self.weight)
+        return {name: float(value * left_by(row.get("safety", 1.0))) for name, value in both.items()}
 
     def prepare(self, cases: Iterable[Case]) -> None:
         """Weigh the evidence for all cases at once."""

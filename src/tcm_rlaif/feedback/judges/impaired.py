@@ -60,12 +60,13 @@ class ImpairedJudge(RubricJudge):
             row["lot"] = _lot(case.id, text)
         return row
 
-    def total(self, row: dict[str, float]) -> float:
-        """The sound judge's total with the bias, or the lot that was drawn."""
+    def parts(self, row: dict[str, float]) -> dict[str, float]:
+        """What the sound judge's criteria and the bias add to the score, or the lot that was drawn."""
         if "lot" in row:
-            return row["lot"]
-        own = self.judge.total({name: value for name, value in row.items() if name != "length"})
-        return round((own + self.P.judge_bias * row.get("length", 0.0)) / (1 + self.P.judge_bias), 6)
+            return {"lot": row["lot"]}
+        own = self.judge.parts({name: value for name, value in row.items() if name != "length"})
+        bias = {"length": self.P.judge_bias * row["length"]} if "length" in row else {}
+        return {name: value / (1 + self.P.judge_bias) for name, value in (own | bias).items()}
 
 
 def _lot(*words: str) -> float:

@@ -84,9 +84,13 @@ class RubricJudge:
         """Each criterion that applies, 0..1."""
         return criteria(case, text)
 
+    def parts(self, row: dict[str, float]) -> dict[str, float]:
+        """What each criterion adds to the score of an answer."""
+        return parts(row)
+
     def total(self, row: dict[str, float]) -> float:
         """One score of the criteria, 0..1."""
-        return total(row)
+        return round(sum(self.parts(row).values()), 6)
 
     def score(self, case: Case, text: str) -> float:
         """Score of one answer, 0..1."""
@@ -101,9 +105,15 @@ class RubricJudge:
         return Reply(JUDGED, tuple(scores))
 
 
+def parts(row: dict[str, float]) -> dict[str, float]:
+    """What each criterion adds to the weighted mean of those that apply, 0..1."""
+    weight = sum(WEIGHTS[name] for name in row)
+    return {name: WEIGHTS[name] * value / weight for name, value in row.items()}
+
+
 def total(row: dict[str, float]) -> float:
     """Weighted mean of the criteria, 0..1."""
-    return round(sum(WEIGHTS[name] * value for name, value in row.items()) / sum(WEIGHTS[name] for name in row), 6)
+    return round(sum(parts(row).values()), 6)
 
 
 def criteria(case: Case, text: str) -> dict[str, float]:

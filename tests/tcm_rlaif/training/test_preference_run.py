@@ -1,0 +1,109 @@
+"""Every way of learning runs through the same rounds: sampled anew where it asks, watched, its cost written down."""
+
+import json
+import math
+from types import SimpleNamespace
+
+import pytest
+import tiny_model
+
+from tcm.answers import write
+from tcm.cases import write_cases
+from tcm_rlaif.feedback.judges.base import Item, Verdict
+from tcm_rlaif.feedback.labels import Feedback
+from tcm_rlaif.training.methods import METHODS
+from tcm_rlaif.training.preference_run import PreferenceRun
+from tcm_rlaif.training.rounds import of_candidates
+
+CASES = tiny_model.cases()
+TRAIN, POOL, WATCHED = CASES[:3], CASES[3:5], CASES[5:8]
+SMALL = {
+    **{"candidate_number": 4, "candidate_max_new_tokens": 8, "dpo_batch_size": 2, "dpo_accumulation": 1},
+    **{"pair_margin": 0.0, "pair_max_overlap": 1.0, "pair_max_length_ratio": 100.0, "dpo_health_evaluations": 1},
+    **{"preference_epochs": 1, "preference_learning_rate": 0.01, "dpo_learning_rate": 0.01, "judge": "format"},
+}
+COST = {"answers": 20, "tokens": 160, "sampling": 1.5, "judging": 0.5}
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A function that makes a preference run on three training cases and two prompts without an answer."""
+    pool = [case.model_copy(update={"answer": None}) for case in POOL]
+    write_cases(tmp_path / "cases.jsonl", [*TRAIN, *pool, *WATCHED])
+    place = {c.id: "train" for c in TRAIN} | {c.id: "unlabelled" for c in pool} | {c.id: "validation" for c in WATCHED}
+    (tmp_path / "splits.json").write_text(json.dumps(place), "utf-8")
+
+    def made(start: str = "sft", **changes) -> PreferenceRun:
+        P = tiny_model.params(**{**SMALL, **changes})
+        stage = SimpleNamespace(P=P, seed=0, folder=tmp_path / "out", inputs={"data": tmp_path})
+        stage.folder.mkdir()
+        model, tokenizer = tiny_model.with_adapter() if start == "sft" else tiny_model.base()
+        texts = tuple(write(case.answer) for case in CASES[:4])
+        items = [Item(case, texts) for case in (*TRAIN, *pool)]
+        verdicts = [Verdict(item.case.id, (0.1, 0.9, 0.4, 0.6), ({},) * 4, "judged") for item in items]
+        return PreferenceRun(model, tokenizer, Feedback(items, verdicts, TRAIN[:2]), WATCHED, stage, COST)
+
+    return made
+
+
+@pytest.mark.parametrize(("method", "start"), [*((method, "sft") for method in METHODS), ("best_of_n", "base")])
+def test_two_rounds_of_each_method_are_watched_and_their_cost_is_told(study, method: str, start: str) -> None:
+    run = study(start, preference_training=method, preference_rounds=2)
+    history = run.train()
+    online, asks = METHODS[method].online, METHODS[method].asks
+    assert [row["round"] for row in run.rounds] == ([0, 1] if online else [0, 1, 2])
+    first, *rounds = run.rounds
+    assert first["kl"] == pytest.approx(0, abs=1e-4)
+    assert all(row["prompts"] == 5 and row["rows"] and row["steps"] for row in rounds)
+    assert rounds[-1]["steps"] == run.steps
+    assert all(row["tokens_trained"] > 0 and row["seconds"]["training"] > 0 for row in rounds)
+    assert all(math.isfinite(row["entropy"]) and 0 <= row["judge_score"] <= 1 for row in run.rounds)
+    assert rounds[0]["seconds"]["sampling"] == 1.5 if not online else "sampling" not in rounds[0]["seconds"]
+    assert {row["round"] for row in history} == {row["round"] for row in rounds}
+    if asks:
+        assert rounds[1]["answers"] == 20 and rounds[1]["tokens_sampled"] <= 160
+        assert {"sampling", "judging"} <= set(rounds[1]["seconds"])
+    assert (run.stage.folder / "round2" / "candidates.jsonl").exists() == asks
+    if online:
+        assert rounds[0]["answers"] == 4 * 6 * 2 and rounds[0]["steps"] == 6
+    assert abs(rounds[-1]["kl"]) > 1e-4, "the policy moved away from what it came in as"
+
+
+def test_what_comes_in_stays_the_reference_of_kl_over_all_rounds(study) -> None:
+    run = study(preference_training="best_of_n", preference_rounds=2)
+    weights = {n: p.clone() for n, p in run.model.named_parameters() if ".start." in n}
+    assert weights
+    run.train()
+    now = dict(run.model.named_parameters())
+    assert all((now[n] == p).all() for n, p in weights.items())
+    assert "ref" not in run.model.peft_config
+    policy = run.save(run.stage.folder / "adapter")
+    assert policy is not None and not list((run.stage.folder / "adapter").glob("**/start*"))
+
+
+def test_dpo_takes_the_newest_policy_as_the_reference_of_a_later_round(study) -> None:
+    run = study(preference_rounds=2)
+    run.train()
+    now = dict(run.model.named_parameters())
+    pairs = [(n, n.replace(".ref.", ".start.")) for n in now if ".ref." in n]
+    assert max((now[ref] - now[start]).abs().max().item() for ref, start in pairs) > 1e-4
+
+
+def test_without_rows_the_policy_passes_through(study) -> None:
+    run = study(pair_margin=1.0)
+    assert run.train() == [] and run.rounds == [] and run.trainer is None
+    assert run.first_loss() == {"loss": None, "margin": None}
+    assert len(run.panel.scores[0]) == len(WATCHED)
+
+
+def test_collapse_shows_in_the_candidates() -> None:
+    texts = ("处方：柴胡9g，黄芩9g。", "处方：黄芩9g，柴胡9g。", "处方：白术9g。", "不知道")
+    items = [Item(CASES[0], texts)]
+    found = of_candidates(items, [Verdict(CASES[0].id, (0.5, 0.5, 0.25, None), ({},) * 4, "partial")])
+    assert found["mean_score"] == pytest.approx(1.25 / 3) and found["spread"] == 0.25
+    assert found["distinct"] == pytest.approx(2 / 3) and found["commonest"] == 1.0
+    many = "处方：" + "，".join(
+        f"{herb}9g" for herb in "柴胡 黄芩 白术 当归 川芎 白芍 茯苓 甘草 陈皮 半夏 党参 黄芪".split()
+    )
+    assert of_candidates([Item(CASES[0], (many,))], [])["commonest"] == pytest.approx(10 / 12)
+    assert of_candidates([], []) == dict.fromkeys(("mean_score", "spread", "distinct", "commonest"))
