@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcm.cases import Case
+from tcm_rlaif.models import chat
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 
 if TYPE_CHECKING:
@@ -87,10 +88,7 @@ def prompt_ids(
     tokenizer: "PreTrainedTokenizerBase", cases: Sequence[Case], prompter: Prompter = PLAIN
 ) -> list[list[int]]:
     """The tokens that a model is asked each case with."""
-    texts = [
-        tokenizer.apply_chat_template(prompter.messages(c), tokenize=False, add_generation_prompt=True) for c in cases
-    ]
-    return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    return [chat.prompt_tokens(tokenizer, prompter.messages(case)) for case in cases]
 
 
 def check_context(
@@ -156,8 +154,9 @@ def sample(
     asked = prompt_ids(tokenizer, cases, prompter)
     jobs = sorted(((i, n) for i in range(len(cases)) for n in range(number)), key=lambda job: (len(asked[job[0]]), job))
     batches = [jobs[i : i + batch_size] for i in range(0, len(jobs), batch_size)]
-    over = {tokenizer.eos_token_id, tokenizer.pad_token_id}
-    ends = over if temperature else {tokenizer.eos_token_id}  # the sampler ends a row at padding, too
+    stop = chat.ends(model, tokenizer)
+    over = {*stop, tokenizer.pad_token_id}
+    ends = over if temperature else set(stop)  # the sampler ends a row at padding, too
     done: dict[tuple[int, int], Sample] = {}
     for batch in tqdm(batches, desc=progress, disable=not progress, unit="batch"):
         inputs = tokenizer.pad({"input_ids": [asked[i] for i, _ in batch]}, return_tensors="pt").to(model.device)
@@ -166,13 +165,13 @@ def sample(
         with torch.inference_mode():
             out = model.generate(
                 **inputs, do_sample=False, max_new_tokens=max_new_tokens, logits_processor=processors,
-                pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id, eos_token_id=stop,
                 repetition_penalty=1.0, no_repeat_ngram_size=0,  # chat models bring their own, which changes every draw
             )  # fmt: skip
         for (i, n), row in zip(batch, out[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
             ids = row[: next((at for at, token in enumerate(row, 1) if token in ends), len(row))]
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
-            done[i, n] = Sample(cases[i].id, n, text, ids[-1] == tokenizer.eos_token_id, tuple(ids))
+            done[i, n] = Sample(cases[i].id, n, text, ids[-1] in stop, tuple(ids))
     return [done[i, n] for i in range(len(cases)) for n in range(number)]
 
 
@@ -212,7 +211,11 @@ def sample_vllm(
     ids = prompt_ids(tokenizer, [case for case, _ in asked], prompter)
     settings = [
         SamplingParams(
-            temperature=temperature, top_p=top_p, max_tokens=max_new_tokens, seed=answer_seed(seed, c.id, n) % 2**31
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_new_tokens,
+            seed=answer_seed(seed, c.id, n) % 2**31,
+            stop_token_ids=[tokenizer.eos_token_id],
         )
         for c, n in asked
     ]

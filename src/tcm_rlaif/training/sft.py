@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcm.cases import Case
-from tcm_rlaif.models import prompts
+from tcm_rlaif.models import chat, prompts
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.schema import Params
@@ -25,6 +25,18 @@ def sft_rows(cases: Sequence[Case], prompter: Prompter = PLAIN):
 
     return Dataset.from_list(
         [{"case_id": c.id, "prompt": prompter.messages(c), "completion": prompts.completion(c.answer)} for c in cases]
+    )
+
+
+def token_rows(tokenizer: "PreTrainedTokenizerBase", rows):
+    """Prompt-completion rows as tokens, by the model's own template; rows that are tokens already stay."""
+    from datasets import Dataset
+
+    if rows is None or "input_ids" in rows.column_names:
+        return rows
+    pairs = [chat.row_tokens(tokenizer, row["prompt"], row["completion"]) for row in rows]
+    return Dataset.from_list(
+        [{"input_ids": ids, "completion_mask": [0] * first + [1] * (len(ids) - first)} for ids, first in pairs]
     )
 
 
@@ -77,7 +89,12 @@ def sft_trainer(
     )
     fresh = None if isinstance(model, PeftModel) else lora(P)
     return SFTTrainer(
-        model, settings, train_dataset=train, eval_dataset=validation, processing_class=tokenizer, peft_config=fresh
+        model,
+        settings,
+        train_dataset=token_rows(tokenizer, train),
+        eval_dataset=token_rows(tokenizer, validation),
+        processing_class=tokenizer,
+        peft_config=fresh,
     )
 
 
