@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tcm_rlaif.models import chat
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
 
@@ -99,17 +100,7 @@ def load_base(source: str, P: Params) -> tuple["PreTrainedModel", "PreTrainedTok
             f"{key}: {_not_found(source)}, and as a hub id it cannot be had: {reason} "
             "A gated model wants a token (`hf auth login`); without network, name the folder of a copy."
         ) from error
-    tokenizer.padding_side = "left"
-    if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
-        # padding with the end token would hide the end from the loss and the model would never learn to stop
-        spare = [
-            t for t in ("<|endoftext|>", "<unk>", "<pad>") if t in tokenizer.get_vocab() and t != tokenizer.eos_token
-        ]
-        if not spare:
-            raise ValueError(
-                f"base_model: {source}: the tokenizer has no padding token other than its end token; add one"
-            )
-        tokenizer.pad_token = spare[0]
+    chat.prepare(tokenizer, model, source)
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tcm.cases import Case
+from tcm_rlaif.models import chat
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import Sample, prompt_ids
 
@@ -19,18 +20,13 @@ def answer_logps(model, tokenizer: "PreTrainedTokenizerBase", messages: Sequence
     """Summed log-probability and number of tokens of each written answer given its prompt.
 
     Args:
-        messages: (prompt, completion) as chat messages; tokenised as TRL's trainers tokenise them.
+        messages: (prompt, completion) as chat messages; tokenised as the trainers tokenise them.
 
     Returns:
         As `token_logps`.
     """
-
-    def ids(said: list[list], **end) -> list[list[int]]:
-        texts = [tokenizer.apply_chat_template(m, tokenize=False, **end) for m in said]
-        return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-
-    heads = ids([p for p, _ in messages], add_generation_prompt=True)
-    return token_logps(model, tokenizer, ids([p + c for p, c in messages]), [len(head) for head in heads], **batch)
+    rows = [chat.row_tokens(tokenizer, prompt, completion) for prompt, completion in messages]
+    return token_logps(model, tokenizer, [ids for ids, _ in rows], [first for _, first in rows], **batch)
 
 
 def sample_logps(

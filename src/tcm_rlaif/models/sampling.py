@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcm.cases import Case
+from tcm_rlaif.models import chat
 from tcm_rlaif.models.decoding import decode
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 
@@ -71,10 +72,7 @@ def prompt_ids(
     tokenizer: "PreTrainedTokenizerBase", cases: Sequence[Case], prompter: Prompter = PLAIN
 ) -> list[list[int]]:
     """The tokens that a model is asked each case with."""
-    texts = [
-        tokenizer.apply_chat_template(prompter.messages(c), tokenize=False, add_generation_prompt=True) for c in cases
-    ]
-    return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    return [chat.prompt_tokens(tokenizer, prompter.messages(case)) for case in cases]
 
 
 def check_context(
@@ -139,7 +137,8 @@ def sample(
     asked = prompt_ids(tokenizer, cases, prompter)
     jobs = sorted(((i, n) for i in range(len(cases)) for n in range(number)), key=lambda job: (len(asked[job[0]]), job))
     batches = [jobs[i : i + batch_size] for i in range(0, len(jobs), batch_size)]
-    ends = {tokenizer.eos_token_id} | ({tokenizer.pad_token_id} if temperature else set())  # a draw may be padding
+    stop = chat.ends(model, tokenizer)
+    ends = {*stop} | ({tokenizer.pad_token_id} if temperature else set())  # a draw may be padding
     done: dict[tuple[int, int], Sample] = {}
     for batch in tqdm(batches, desc=progress, disable=not progress, unit="batch"):
         seeds = [answer_seed(seed, cases[i].id, n) for i, n in batch]
@@ -150,7 +149,7 @@ def sample(
         )  # fmt: skip
         for (i, n), ids in zip(batch, said, strict=True):
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
-            done[i, n] = Sample(cases[i].id, n, text, ids[-1] == tokenizer.eos_token_id, tuple(ids))
+            done[i, n] = Sample(cases[i].id, n, text, ids[-1] in stop, tuple(ids))
     return [done[i, n] for i in range(len(cases)) for n in range(number)]
 
 
@@ -190,7 +189,11 @@ def sample_vllm(
     ids = prompt_ids(tokenizer, [case for case, _ in asked], prompter)
     settings = [
         SamplingParams(
-            temperature=temperature, top_p=top_p, max_tokens=max_new_tokens, seed=answer_seed(seed, c.id, n) % 2**31
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_new_tokens,
+            seed=answer_seed(seed, c.id, n) % 2**31,
+            stop_token_ids=[tokenizer.eos_token_id],
         )
         for c, n in asked
     ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tcm_rlaif.models import chat
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.training import economy
@@ -40,7 +41,9 @@ def trainer(
     real = P.base_model != "tiny"
     if real:
         economy.answers_alone()
-    rows = Dataset.from_list([{k: row[k] for k in ("prompt", "chosen", "rejected")} for row in pairs])
+    rows = Dataset.from_list(
+        [{k: chat.fitted(tokenizer, row[k]) for k in ("prompt", "chosen", "rejected")} for row in pairs]
+    )
     settings = DPOConfig(
         **arguments(P, seed, folder, "dpo", steps(P, len(rows))),
         save_strategy="no",
@@ -57,7 +60,7 @@ def trainer(
         activation_checkpointing=real and economy.checkpointing(model, 2 * P.dpo_batch_size * P.sft_max_length),
     )
     fresh = None if isinstance(model, PeftModel) else lora(P)
-    return DPOTrainer(
+    trainer = DPOTrainer(
         model,
         args=settings,
         train_dataset=rows,
@@ -65,6 +68,23 @@ def trainer(
         peft_config=fresh,
         callbacks=list(callbacks),
     )
+    trainer.train_dataset = token_rows(
+        tokenizer, pairs
+    )  # TRL's own start where prompt and whole differ, not at the end
+    return trainer
+
+
+def token_rows(tokenizer: "PreTrainedTokenizerBase", pairs: Sequence[dict]):
+    """Preference rows as tokens, by the model's own template and with the prompt as the sampler gives it."""
+    from datasets import Dataset
+
+    rows = []
+    for pair in pairs:
+        (chosen, first), (rejected, _) = (
+            chat.row_tokens(tokenizer, pair["prompt"], pair[side]) for side in ("chosen", "rejected")
+        )
+        rows.append({"prompt_ids": chosen[:first], "chosen_ids": chosen[first:], "rejected_ids": rejected[first:]})
+    return Dataset.from_list(rows)
 
 
 def steps(P: Params, pairs: int) -> int:

@@ -6,6 +6,7 @@ Free of charge, and each catches a mistake that would cost a whole study; the no
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tcm_rlaif.models import chat
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import named
 
@@ -36,7 +37,7 @@ def check_lengths(
         ValueError: names the cases and the lengths of their rows.
     """
     lengths = [
-        (row, field, len(tokenizer.apply_chat_template(row["prompt"] + row[field], return_dict=True)["input_ids"]))
+        (row, field, len(chat.row_tokens(tokenizer, row["prompt"], row[field])[0]))
         for row in rows
         for field in ("completion", "chosen", "rejected")
         if field in row

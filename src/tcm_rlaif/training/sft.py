@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tcm import answers
 from tcm.cases import Case
-from tcm_rlaif.models import prompts
+from tcm_rlaif.models import chat, prompts
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.schema import Params
@@ -32,6 +32,18 @@ def sft_rows(
             {"case_id": c.id, "prompt": prompter.messages(c), "completion": prompts.completion(text)}
             for c, text in zip(cases, texts, strict=True)
         ]
+    )
+
+
+def token_rows(tokenizer: "PreTrainedTokenizerBase", rows):
+    """Prompt-completion rows as tokens, by the model's own template; rows that are tokens already stay."""
+    from datasets import Dataset
+
+    if rows is None or "input_ids" in rows.column_names:
+        return rows
+    pairs = [chat.row_tokens(tokenizer, row["prompt"], row["completion"]) for row in rows]
+    return Dataset.from_list(
+        [{"input_ids": ids, "completion_mask": [0] * first + [1] * (len(ids) - first)} for ids, first in pairs]
     )
 
 
@@ -84,7 +96,12 @@ def sft_trainer(
     )
     fresh = None if isinstance(model, PeftModel) else lora(P)
     return SFTTrainer(
-        model, settings, train_dataset=train, eval_dataset=validation, processing_class=tokenizer, peft_config=fresh
+        model,
+        settings,
+        train_dataset=token_rows(tokenizer, train),
+        eval_dataset=token_rows(tokenizer, validation),
+        processing_class=tokenizer,
+        peft_config=fresh,
     )
 
 
