@@ -32,7 +32,7 @@ def sentence() -> str:
     return (
         "Two practitioners who examine the same patient name the same pattern in "
         f"{PATTERN.mean:.0%} of cases on average (median {PATTERN.median:.0%}, kappa {PATTERN.kappa:.2f}; "
-        f"{PATTERN.source}): a model at 60 % is not at 60 % of perfect. The comparison is rough. That figure is "
+        f"{PATTERN.source}): a model at 60% is not at 60% of perfect. The comparison is rough. That figure is "
         "agreement on the whole pattern between two people who saw the patient; "
         f"`{COMPARED}`, which comes nearest, is agreement to the letter with one written record, and `syndrome_f1` "
         "gives credit for a part."

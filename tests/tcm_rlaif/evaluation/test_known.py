@@ -79,4 +79,4 @@ def test_a_diagnosis_stands_beside_how_far_physicians_agree_and_the_comparison_i
     assert table["value"].iloc[0] == human.PATTERN.mean == 0.57 and "another measure" in table.index[0]
     assert table.loc["sft_dpo", "value"] == 1.0 and table.loc["base", "value"] == 0.0 and {"expert"} < set(table.index)
     said = human.sentence()
-    assert all(part in said for part in ("57%", "65%", "0.34", "PMC6864748", "rough", "not at 60 % of perfect"))
+    assert all(part in said for part in ("57%", "65%", "0.34", "PMC6864748", "rough", "not at 60% of perfect"))
