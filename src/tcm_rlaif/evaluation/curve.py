@@ -96,7 +96,7 @@ def measure(train: Sequence[Case], test: Sequence[Case], study: Params) -> pd.Da
 
 def _over_cases(subsets: Sequence[Sequence[float]], study: Params) -> tuple[float, float, float, list[float], int]:
     cases = [fmean(values) for values in zip(*subsets, strict=True)]
-    ends = interval(cases, study.ablation_confidence, study.ablation_resamples)
+    ends = interval(cases, study.ablation_confidence)
     return fmean(cases), *ends, [round(fmean(values), 4) for values in subsets], len(cases)
 
 

@@ -12,7 +12,8 @@ import pandas as pd
 from tcm.cases import Case
 from tcm.metrics import human
 from tcm.metrics.floors import pattern_oracle
-from tcm_rlaif.evaluation import stats, tables
+from tcm.metrics.intervals import interval
+from tcm_rlaif.evaluation import tables
 from tcm_rlaif.evaluation.ablation import Evidence
 from tcm_rlaif.study import params
 from tcm_rlaif.study.notebooks import TRAININGS
@@ -31,7 +32,7 @@ def _case_means(table: pd.DataFrame, key: str) -> pd.Series:
 
 
 def _interval(values: pd.Series, study: Params) -> dict[str, Any]:
-    low, high = stats.interval(values, study.ablation_confidence, study.ablation_resamples)
+    low, high = interval(values, study.ablation_confidence)
     return {"value": float(values.mean()), "low": low, "high": high, "n": len(values)}
 
 

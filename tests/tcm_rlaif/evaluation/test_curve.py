@@ -22,7 +22,7 @@ def invented(number: int, kind: int, rng: random.Random):
 RNG = random.Random(4)
 TRAIN = [invented(n, n % 2, RNG) for n in range(24)]
 TEST = [invented(n, n % 2, RNG) for n in range(100, 106)]
-STUDY = Params(ablation_resamples=200)
+STUDY = Params()
 
 
 @pytest.fixture(scope="module")
