@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from tcm.answers import read_for
 from tcm.cases import Case
 from tcm.files import write_rows
+from tcm.metrics import score_case
 from tcm.metrics.sets import herb_set, overlap
 from tcm_rlaif.feedback import labels
 from tcm_rlaif.feedback.judges import make_judges
 from tcm_rlaif.feedback.judges.base import Item
-from tcm_rlaif.feedback.physicians import herb_f1
 from tcm_rlaif.feedback.preflight import of_best
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import Sample, sample
@@ -142,8 +142,8 @@ def curve(cases: Sequence[Case], rows: Sequence[Mapping[str, Any]]) -> list[dict
 
     Returns:
         Rows for JSON: ``k``, ``cases``, ``kl`` (upper bound of the KL divergence from the model that drew, in nats an
-        answer: log k - (k - 1) / k), mean ``score`` and ``herb_f1`` of the choice, ``oracle`` (herb F1 where the choice
-        is by herb F1).
+        answer: log k - (k - 1) / k), mean ``score`` and ``herb_f1`` (the primary metric) of the choice, ``oracle``
+        (herb F1 where the choice is by herb F1).
 
     Source:
         The bound: arXiv 2401.01879.
@@ -152,7 +152,7 @@ def curve(cases: Sequence[Case], rows: Sequence[Mapping[str, Any]]) -> list[dict
     draws: dict[str, list[tuple[float | None, float]]] = {}
     for row in rows:
         if case := of.get(row["case_id"]):
-            draws.setdefault(case.id, []).append((row["score"], herb_f1(case, row["text"])))
+            draws.setdefault(case.id, []).append((row["score"], score_case(case, row["text"])["herb_f1"]))
     scored = [said for said in draws.values() if all(score is not None for score, _ in said)]
 
     def mean(k: int, by: int, worth: int) -> float:

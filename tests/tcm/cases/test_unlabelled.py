@@ -55,13 +55,13 @@ def test_no_pool_is_no_prompt() -> None:
 
 def test_cleaning_keeps_nothing_of_an_answer_that_answers_nothing() -> None:
     records = [case("a", TEXTS["cough"], Answer(formula="桑杏汤", usage="水煎服")), case("b", TEXTS["sleep"], ANSWER)]
-    whole, funnel, _, pool = clean(records)
+    whole, funnel, pool = clean(records)
     assert [c.id for c in whole] == ["b"]
     assert [(c.id, c.answer) for c in pool] == [("a", None)]
     assert funnel[0]["cases"] == sum(row["cases"] for row in funnel[1:]) == 2
 
 
 def test_a_prompt_that_was_recorded_twice_counts_once() -> None:
-    _, funnel, _, pool = clean([case("a", TEXTS["cough"]), case("b", TEXTS["cough"] + "。")])
+    _, funnel, pool = clean([case("a", TEXTS["cough"]), case("b", TEXTS["cough"] + "。")])
     assert [c.id for c in pool] == ["a"]
     assert {"step": "dropped: the same findings and answer as an earlier record", "cases": 1} in funnel

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import tiny_model
 
-from tcm.answers import write
+from tcm.answers import write_for
 from tcm_rlaif.feedback.judges.base import Item, Verdict
 from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.training import best_of_n
@@ -58,7 +58,7 @@ def test_replay_is_the_share_of_rows_that_physicians_answered(share, expected) -
     found = best_of_n.rows(feedback(), tiny_model.params(preference_replay=share), 0)
     replayed = said(found)[2:]
     assert len(replayed) == expected == counts(found, "rows").get("a physician's answer", 0)
-    assert set(replayed) <= {(c.id, write(c.answer)) for c in CASES[-2:]}
+    assert set(replayed) <= {(c.id, write_for(c, "changes")) for c in CASES[-2:]}
     assert max(Counter(replayed).values(), default=0) <= -(-expected // 2)
 
 
@@ -71,7 +71,7 @@ def test_the_control_learns_as_many_physicians_answers_as_best_of_n_has_rows() -
     P = tiny_model.params(preference_replay=0.6)
     found, other = best_of_n.physicians_rows(feedback(), P, 0), best_of_n.rows(feedback(), P, 0)
     assert len(found.rows) == len(other.rows) == 5
-    assert set(said(found)) == {(c.id, write(c.answer)) for c in CASES[-2:]}
+    assert set(said(found)) == {(c.id, write_for(c, "changes")) for c in CASES[-2:]}
 
 
 def test_the_trainer_makes_the_steps_that_are_announced_and_learns_the_rows(tmp_path) -> None:
