@@ -24,6 +24,8 @@ from tcm.prescriptions.safety import audit
 from tcm_rlaif.study.schema import Params
 
 WEIGHT = Params().judge_agreement_weight
+ASKED = 15
+"""Cases of one fold that the judges are asked about: each judges every answer of all of them."""
 
 
 def unsafe(cases: Sequence[Case]) -> dict[str, float]:
@@ -41,7 +43,7 @@ def judges(cases: Sequence[Case], seed: int) -> dict[str, float]:
     """Patient and order agreement of the rubric, the evidence judge and popularity, over five folds."""
     found: dict[str, list[float]] = {}
     for train, held in tqdm(folds(cases, seed), desc="judges, folds", leave=False):
-        asked = [case for case in held if case.task == "first_visit"]
+        asked = [case for case in held if case.task == "first_visit"][:ASKED]
         gold = [case.answer for case in asked]
         herbs = [herb_set(answer.herbs, "base") for answer in gold]
         agree = np.array([[overlap(one, other)["f1"] for other in herbs] for one in herbs])

@@ -1,9 +1,11 @@
 """The floors `expert_rule` and `expert`: one reads the tables alone, the other learns from training answers as well."""
 
-from tcm.answers import parse
+from tcm.answers import parse, write
 from tcm.cases import Case, Visit
+from tcm.evidence.witnesses import pattern_answers
 from tcm.invented.cases import invent_cases
 from tcm.metrics import FLOORS, score_case, summarise
+from tcm.metrics.floors import best_formula
 
 CASES = invent_cases(120, 0.3, seed=2)
 TRAIN, TEST = CASES[:80], CASES[80:]
@@ -33,3 +35,12 @@ def test_an_expert_answer_is_complete():
     for text in FLOORS["expert"](TRAIN, TEST[:5]):
         read = parse(text)
         assert not read.unread and read.answer.disease and read.answer.treatment_principle and read.answer.packets
+
+
+def test_no_formula_of_the_tables_agrees_better_than_the_best_formula():
+    texts = best_formula(TEST)
+    values = [score_case(c, text)["herb_base_f1"] for c, text in zip(TEST, texts, strict=True)]
+    others = {write(answer) for answer in pattern_answers()[0][::40]}
+    for case, value in zip(TEST[:10], values, strict=False):
+        assert value >= max(score_case(case, other)["herb_base_f1"] for other in others)
+    assert sum(values) / len(values) >= mean_f1("expert_rule")
