@@ -9,7 +9,6 @@ No test: run it by hand with ``python tests/benchmarks/measure_evidence.py``.
 
 import argparse
 import os
-import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from tqdm import tqdm
 
 from tcm.answers import parse
 from tcm.cases import Answer, Case
-from tcm.cases.splits import groups
+from tcm.cases.splits import folds
 from tcm.evidence import Evidence, Weights
 from tcm.metrics.case import label_scores
 from tcm.metrics.dose import dose_agreement, grams
@@ -30,24 +29,13 @@ from tcm.sources import SOURCES
 from tcm_rlaif.evaluation import curve
 
 DATA = Path(os.environ.get("TCM_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data"))
+NEAR = 0.8  # similarity from which findings count as the same case
 PLACES = {"best4sdt": DATA / "best4sdt" / "TCM_SDT_192.json", "mtcmb": DATA / "mtcmb"}
-FOLDS, NEAR = 5, 0.8
-"""Number of folds, and the similarity from which findings count as the same case."""
 
 
 def f1(gold: Answer, answer: Answer) -> float:
     """Herb F1 at base level."""
     return overlap(herb_set(gold.herbs, "base"), herb_set(answer.herbs, "base"))["f1"]
-
-
-def folds(cases: Sequence[Case], seed: int) -> list[tuple[list[Case], list[Case]]]:
-    """Training and test cases of each fold; a group lies in one fold."""
-    group = groups(cases, NEAR)
-    order = sorted(set(group))
-    random.Random(f"folds-{seed}").shuffle(order)
-    fold = {number: place % FOLDS for place, number in enumerate(order)}
-    parts = [[c for c, g in zip(cases, group, strict=True) if fold[g] == k] for k in range(FOLDS)]
-    return [([c for j, part in enumerate(parts) if j != k for c in part], parts[k]) for k in range(FOLDS)]
 
 
 def floors(train: list[Case], test: list[Case]) -> dict[str, list[Answer]]:

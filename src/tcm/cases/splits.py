@@ -115,3 +115,21 @@ def unlabelled(
     held_out = {number for number, name in zip(group, place, strict=False) if name != "train"}
     alone = [number not in held_out for number in group[len(cases) :]]
     return [c for c, a in zip(pool, alone, strict=True) if a], [c for c, a in zip(pool, alone, strict=True) if not a]
+
+
+def folds(
+    cases: Sequence[Case], seed: int = 0, number: int = 5, near_duplicate: float = 0.8
+) -> list[tuple[list[Case], list[Case]]]:
+    """Cross-validation: training and held-out cases of each fold; a group lies in one fold.
+
+    Args:
+        seed: of the shuffle.
+        number: of folds.
+        near_duplicate: see `groups`.
+    """
+    group = groups(cases, near_duplicate)
+    order = sorted(set(group))
+    random.Random(f"folds-{seed}").shuffle(order)
+    fold = {name: place % number for place, name in enumerate(order)}
+    parts = [[c for c, g in zip(cases, group, strict=True) if fold[g] == k] for k in range(number)]
+    return [([c for j, part in enumerate(parts) if j != k for c in part], parts[k]) for k in range(number)]

@@ -7,29 +7,51 @@ for what this patient has besides. They measure the method, never clinical quali
 
 import random
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from tcm import knowledge
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.invented import textbook
+from tcm.invented.physicians import Physician, attending, staff
 from tcm.knowledge import Herb, Modification, Pattern
 from tcm.prescriptions.safety import child_fraction
 
 DURATIONS = ("3天", "1周", "10天", "半月", "1月", "3月", "半年", "1年", "2年", "反复发作3年")
 AGES = {"小儿": (1, 13), "老年": (60, 82), "成人": (18, 65), "": (16, 75)}
-# our choice: half of the findings in the patient's own words, one in five left out, one rival finding in two cases
-SYNONYM_RATE, KEPT_KEY, KEPT_OTHER, RIVAL_RATE = 0.5, 0.8, 0.5, 0.5
+SYNONYM_RATE = 0.5  # our choice: half of the findings in the patient's own words
 NEWBORN_DISEASES = ("胎黄", "硬肿症")
 PREGNANT_DISEASES = ("妊娠", "胎", "子肿", "子满", "滑胎")
 
 
-def invent_cases(number: int, follow_up_share: float, seed: int, patterns: int = 0) -> list[Case]:
-    """Invent cases; the same arguments give the same cases.
+class Findings(NamedTuple):
+    """How much of a pattern a case shows, and how often something else is in the way; shares, our choice.
+
+    Args:
+        key: of the key symptoms that are told.
+        other: of the other symptoms that are told.
+        rival: of cases with a finding of a rival pattern of the same disease.
+        stray: of cases with a finding of some other disease, one that does not matter.
+    """
+
+    key: float
+    other: float
+    rival: float
+    stray: float
+
+
+BOOKISH, OF_PRACTICE = Findings(0.8, 0.5, 0.5, 0.0), Findings(0.45, 0.3, 0.8, 0.9)
+
+
+def invent_cases(number: int, follow_up_share: float, seed: int, patterns: int = 0, physicians: int = 0) -> list[Case]:
+    """Invent cases; the same arguments give the same cases, and a larger number only appends further ones.
 
     Args:
         number: cases to write.
         follow_up_share: share of them that are follow-up visits (复诊).
         seed: of every random choice.
         patterns: edition of the textbook that cases are drawn from, see `textbook.edition`.
+        physicians: so many physicians with habits write the answers, and findings are as incomplete and as mixed as in
+            practice; 0 = answers by the book and clearer findings.
 
     Returns:
         Cases with source ``invented``, each of its own patient.
@@ -39,11 +61,13 @@ def invent_cases(number: int, follow_up_share: float, seed: int, patterns: int =
     drawn: list[Pattern] = []
     while len(drawn) < number:  # every pattern once before any comes twice
         drawn += order.sample(book, len(book))
-    cases = []
+    hands, cases = staff(physicians, seed, patterns), []
     for i, pattern in enumerate(drawn[:number]):
         rng = random.Random(f"case-{seed}-{i}")
-        first = _first_visit(pattern, book, rng, f"invented-{i:05d}")
-        cases.append(_follow_up(first, pattern, rng) if rng.random() < follow_up_share else first)
+        physician = attending(hands, pattern.disease, rng).today(rng)
+        pattern = physician.own(pattern)
+        first = _first_visit(pattern, book, physician, OF_PRACTICE if physicians else BOOKISH, rng, f"invented-{i:05d}")
+        cases.append(_follow_up(first, pattern, physician, rng) if rng.random() < follow_up_share else first)
     return cases
 
 
@@ -72,14 +96,18 @@ def _signs(prefix: str, items: Sequence[str], rng: random.Random) -> str:
     return "，".join(kept) if prefix == "舌" else "脉" + "".join(item.removeprefix("脉") for item in kept)
 
 
-def _first_visit(pattern: Pattern, patterns: Sequence[Pattern], rng: random.Random, name: str) -> Case:
+def _first_visit(
+    pattern: Pattern, book: Sequence[Pattern], physician: Physician, shares: Findings, rng: random.Random, name: str
+) -> Case:
     patient = _patient(pattern, rng)
-    key = _some(pattern.key_symptoms, KEPT_KEY, rng, at_least=2)
+    key = _some(pattern.key_symptoms, shares.key, rng, at_least=2)
     rng.shuffle(key)
-    complaint, rest = key[:2], key[2:] + _some(pattern.other_symptoms, KEPT_OTHER, rng, at_least=0)
-    rivals = [p for p in patterns if p.disease == pattern.disease and p.syndrome != pattern.syndrome]
-    if rivals and rng.random() < RIVAL_RATE:
+    complaint, rest = key[:2], key[2:] + _some(pattern.other_symptoms, shares.other, rng, at_least=0)
+    rivals = [p for p in book if p.disease == pattern.disease and p.syndrome != pattern.syndrome]
+    if rivals and rng.random() < shares.rival:
         rest.append(rng.choice(rng.choice(rivals).other_symptoms or rivals[0].key_symptoms))
+    if shares.stray and rng.random() < shares.stray:
+        rest.append(rng.choice(rng.choice(book).key_symptoms))
     modifications = rng.sample(pattern.modifications, min(len(pattern.modifications), rng.choice((0, 1, 1, 2))))
     rest += [m.symptom for m in modifications if m.symptom not in complaint]
     rng.shuffle(rest)
@@ -91,14 +119,17 @@ def _first_visit(pattern: Pattern, patterns: Sequence[Pattern], rng: random.Rand
     )
     formula = pattern.formulas[0] if rng.random() < 0.75 else rng.choice(pattern.formulas)
     fraction = child_fraction(patient.age)
-    herbs = {herb: dose * fraction for herb, dose in knowledge.compose(formula).items()}
+    herbs = {herb: dose * fraction for herb, dose in physician.compose(formula).items()}
     for modification in modifications:
         herbs = _modify(herbs, modification, _rule_share(pattern, patient))
+    for addition in physician.additions([*complaint, *rest]):
+        herbs = _modify(herbs, addition, fraction)
+    changed = modifications or herbs.keys() != knowledge.compose(formula).keys()
     answer = Answer(
         disease=pattern.disease,
         syndrome=pattern.syndrome,
         treatment_principle=pattern.treatment_principle,
-        formula=formula + ("加减" if modifications else ""),
+        formula=formula + ("加减" if changed else ""),
         prescription=_items(herbs, patient),
         packets=rng.choice((3, 5, 7, 7)),
         usage="水煎服",
@@ -146,7 +177,7 @@ def _weighed(dose: float, herb: Herb, patient: Patient) -> float:
     return rounded - step if rounded > high >= dose and rounded > step else rounded
 
 
-def _follow_up(first: Case, pattern: Pattern, rng: random.Random) -> Case:
+def _follow_up(first: Case, pattern: Pattern, physician: Physician, rng: random.Random) -> Case:
     """The next visit: some findings went, perhaps a new one came or the main one stayed; the answer is adjusted."""
     before = first.answer
     herbs = {item.herb: item.dose for item in before.prescription}
@@ -158,9 +189,8 @@ def _follow_up(first: Case, pattern: Pattern, rng: random.Random) -> Case:
     if used and rng.random() < 0.5:
         gone = rng.choice(used)
         text.append(f"{gone.symptom}已除")
-        herbs = {
-            h: d for h, d in herbs.items() if h not in dict(gone.add) or h in knowledge.compose(pattern.formulas[0])
-        }
+        kept = physician.compose(pattern.formulas[0])
+        herbs = {h: d for h, d in herbs.items() if h not in dict(gone.add) or h in kept}
         changes += 1
     if fresh and (not changes or rng.random() < 0.5):
         new = rng.choice(fresh)
@@ -168,7 +198,8 @@ def _follow_up(first: Case, pattern: Pattern, rng: random.Random) -> Case:
         herbs = _modify(herbs, new, _rule_share(pattern, first.patient))
         changes += 1
     staying = [s for s in pattern.key_symptoms if s not in better]
-    if staying and (not changes or rng.random() < 0.4):
+    unchanged = herbs == {item.herb: item.dose for item in before.prescription}
+    if staying and (not changes or rng.random() < 0.4 or unchanged):
         text.append(f"{_say(rng.choice(staying), rng)}仍在")
         herbs = _strengthen(herbs, first.patient)
     items = _items(herbs, first.patient)

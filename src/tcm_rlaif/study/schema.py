@@ -111,6 +111,13 @@ class Params(BaseModel):
         ge=0,
     )
     data_limit: Int = key(0, "other sources: use only the first so many records (0 = all)", "records", ge=0)
+    data_physicians: Int = key(
+        5,
+        "invented: physicians with habits that no table holds, who see findings as mixed as in practice; 0 = answers "
+        "by the book",
+        "physicians",
+        ge=0,
+    )
     data_follow_up_share: Share = key(0.4, "invented: share of follow-up visits", "share of cases")
     data_validation_share: Share = key(0.15, "share of groups held out to watch training", "share of groups")
     data_test_share: Share = key(0.3, "share of groups opened by 05_evaluate alone", "share of groups", gt=0)

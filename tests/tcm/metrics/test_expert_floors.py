@@ -1,7 +1,8 @@
 """The floors `expert_rule` and `expert`: one reads the tables alone, the other learns from training answers as well."""
 
-from tcm.answers import parse
+from tcm.answers import parse, write
 from tcm.cases import Case, Visit
+from tcm.evidence.witnesses import pattern_answers
 from tcm.invented.cases import invent_cases
 from tcm.metrics import FLOORS, score_case, summarise
 from tcm.metrics.floors import pattern_oracle
@@ -47,3 +48,12 @@ def test_the_oracle_of_the_tables_is_the_most_that_any_pattern_and_formula_reach
 
 def test_the_oracle_is_silent_without_a_gold_prescription():
     assert pattern_oracle([], [TEST[0].model_copy(update={"answer": None})]) == [None]
+
+
+def test_no_formula_of_the_tables_agrees_better_than_the_oracle():
+    texts = pattern_oracle([], TEST)
+    values = [score_case(c, text)["herb_base_f1"] for c, text in zip(TEST, texts, strict=True)]
+    others = {write(answer) for answer in pattern_answers()[0][::40]}
+    for case, value in zip(TEST[:10], values, strict=False):
+        assert value >= max(score_case(case, other)["herb_base_f1"] for other in others)
+    assert sum(values) / len(values) >= mean_f1("expert_rule")
