@@ -8,6 +8,7 @@ rises while herb F1 falls is overoptimisation.
 import pandas as pd
 
 from tcm_rlaif.evaluation.ablation import Evidence
+from tcm_rlaif.evaluation.standing import KNOWING
 
 BEST_OF_N = "best of n"
 COLUMNS = ("answers by", "step", "kl", "judge_score", "herb_f1")
@@ -35,6 +36,11 @@ def points(evidence: Evidence) -> pd.DataFrame:
     ]
     found = pd.DataFrame(rows, columns=COLUMNS).dropna(subset="kl")
     return found.groupby(list(COLUMNS[:2]), sort=False).mean(numeric_only=True).reset_index()
+
+
+def heights(evidence: Evidence) -> dict[str, dict[str, float]]:
+    """Judge's score and herb F1 of the floors that know what the judge knows: where climbing it would end."""
+    return {name: {key: evidence.mean(name, key) for key in COLUMNS[3:]} for name in KNOWING if name in evidence.tables}
 
 
 def _arm(folder: str) -> str:

@@ -3,12 +3,12 @@
 A reader wants to know what another seed, on another machine, would give on other patients. So seeds and cases are
 crossed random effects (every seed answers every case), and the interval of a mean or of a difference covers both.
 
-Which method: a crossed bootstrap over few seeds is too narrow, also with the seeds' deviations widened by
-sqrt(S / (S - 1)), because it has no heavier tail for a variance known from few values. `tests/benchmarks/
-measure_coverage.py` measures how often 95 % intervals hold the truth (standard deviation of cases 0.2, of seeds 0 to
-0.04, 60 and 150 cases, normal and with most differences 0). The t interval with Satterthwaite's degrees of freedom
-holds within 0.94 to 0.96 from three seeds on, where cases alone give down to 0.87; with two seeds none holds without
-being useless, so below `MIN_SEEDS` a verdict is exploratory.
+Which method: `tests/benchmarks/measure_coverage.py` measures how often 95 % intervals hold the truth (standard
+deviation of cases 0.2, of seeds 0 to 0.04; 60 and 150 cases). Intervals over cases alone hold it in down to 0.79 with
+three seeds. A crossed bootstrap is too narrow with few seeds (0.89), also with the seeds' deviations widened by
+sqrt(S / (S - 1)) (0.91): it has no heavier tail for a variance that is known from few values. The t interval with
+Satterthwaite's degrees of freedom holds it in 0.93 to 0.96 from three seeds on. With two it falls to 0.89 where seeds
+weigh most, and what would hold there is too wide to say anything; so below `MIN_SEEDS` a verdict is exploratory.
 """
 
 import math

@@ -217,12 +217,13 @@ def forest(table: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def frontier(table: "pd.DataFrame", dashed: str) -> "Figure":
+def frontier(table: "pd.DataFrame", dashed: str, floors: Mapping[str, Mapping[str, float]]) -> "Figure":
     """Judge's score and herb F1 against the distance from the model before feedback.
 
     Args:
         table: rows with `answers by`, `step` (round, or n), `kl`, `judge_score`, `herb_f1`.
         dashed: the end of the names that are drawn dashed: the frontier.
+        floors: name -> `judge_score`, `herb_f1` of answers that need no model, drawn as dotted lines.
     """
     from matplotlib import pyplot as plt
 
@@ -235,8 +236,10 @@ def frontier(table: "pd.DataFrame", dashed: str) -> "Figure":
             for row in part.itertuples():
                 axes.annotate(f"{row.step:g}", (row.kl, getattr(row, key)), fontsize="x-small", xytext=(3, 4),
                               textcoords="offset points")  # fmt: skip
+        for number, (name, values) in enumerate(floors.items()):
+            axes.axhline(values[key], ls=(":", "-.")[number % 2], color="#666666", lw=1.3, label=name)
         axes.set(xlabel="KL from the model before feedback, nats an answer", ylabel=key)
-    both[0].legend(fontsize="x-small")
+    both[1].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5))
     figure.suptitle("numbers are rounds of feedback, or n of best of n")
     return figure
 

@@ -28,6 +28,8 @@ def test_rounds_and_best_of_n_are_gathered_and_averaged_over_seeds(tmp_path) -> 
     assert first == {"answers by": "sft_dpo", "step": 1, "kl": 0.5, "judge_score": 0.81, "herb_f1": pytest.approx(0.6)}
     assert table["answers by"].tolist() == ["sft_dpo"] * 2 + ["sft, best of n"] * 2
     assert "sft, best of n 4: KL 0.64" in frontier.describe(table)
+    assert set(frontier.heights(found)) == {"expert_rule", "expert"}
+    assert frontier.heights(found)["expert"]["herb_f1"] == pytest.approx(found.tables["expert"]["herb_f1"].mean())
 
 
 def test_rounds_that_do_not_tell_their_kl_give_no_frontier(tmp_path) -> None:

@@ -40,7 +40,7 @@ GAINED = pd.DataFrame({
 FIGURES = {
     "curve": lambda: plots.curve(LINE, ARMS[1:].assign(answers=40), "herb_f1"),
     "forest": lambda: plots.forest(FIELDS),
-    "frontier": lambda: plots.frontier(GAINED, "best of n"),
+    "frontier": lambda: plots.frontier(GAINED, "best of n", {"expert": {"judge_score": 0.95, "herb_f1": 0.88}}),
     "loss_curve": lambda: plots.loss_curve(HISTORY, "损失 SFT", {"loss": "训练", "eval_loss": "验证"}),
     "funnel": lambda: plots.funnel([{"步骤": "读入", "n": 200}, {"步骤": "去重", "n": 180}], "步骤", "n", "病例漏斗"),
     "bars": lambda: plots.bars({"十八反": 0.95, "剂量×5": 0.7}, "检出率", limit=0.8, xlabel="检出率"),
@@ -90,7 +90,7 @@ def test_every_figure_is_drawn_without_a_warning(name):
     {
         "loss_curve": ["损失 SFT", "step", "训练", "验证"],
         "forest": ["herbs", "doses", "sft - base", "sft_dpo - sft", "difference"],
-        "frontier": ["judge_score", "herb_f1", "sft_dpo", "sft, best of n", "8"],
+        "frontier": ["judge_score", "herb_f1", "sft_dpo", "sft, best of n", "8", "expert"],
         "funnel": ["病例漏斗", "读入", "200", "去重", "180"],
         "bars": ["检出率", "十八反", "剂量×5", "0.95", "0.70", "limit 0.8"],
         "health": ["margin of implicit rewards", "chosen", "rejected", "ended by EOS", "step"],
@@ -157,10 +157,8 @@ def test_a_difference_by_field_is_shown_by_interval_and_one_tick_per_seed():
 
 def test_the_frontier_is_dashed_and_the_rounds_are_not():
     for axes in FIGURES["frontier"]().axes:
-        assert {line.get_label(): line.get_linestyle() for line in axes.lines} == {
-            "sft_dpo": "-",
-            "sft, best of n": "--",
-        }
+        styles = {line.get_label(): line.get_linestyle() for line in axes.lines}
+        assert styles == {"sft_dpo": "-", "sft, best of n": "--", "expert": ":"}
 
 
 def test_series_are_told_apart_without_colour():
