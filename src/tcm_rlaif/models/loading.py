@@ -1,13 +1,18 @@
 """Loading: any causal LM (hub id, folder, `.gguf` file), and adapters on top; one way to load them all."""
 
+import json
+from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from tcm_rlaif.models import chat
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -31,8 +36,8 @@ def compute_dtype(P: Params):
     return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
 
 
-def _locate(source: str, key: str) -> tuple[str, dict[str, str]]:
-    """Where a model lies: what `from_pretrained` takes as its name, and `gguf_file` where it is one.
+def _locate(source: str, key: str) -> tuple[str, Path | None]:
+    """Where a model lies: what `from_pretrained` takes as its name, or the GGUF file that it is.
 
     Raises:
         FileNotFoundError, ValueError: as `load_base`, for what can be seen without loading.
@@ -44,18 +49,41 @@ def _locate(source: str, key: str) -> tuple[str, dict[str, str]]:
     if source.lower().endswith(".gguf"):
         if not place.is_file():
             raise FileNotFoundError(f"{key}: {place}: no such file")
-        return str(place.parent), {"gguf_file": place.name}
+        with place.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise ValueError(
+                    f"{key}: {place}: cannot be loaded: it does not begin as a GGUF file does; fetch it again"
+                )
+        return str(place.parent), place
     if place.is_dir():
-        if not (place / "config.json").is_file():
-            files = ", ".join(sorted(file.name for file in place.glob("*.[gG][gG][uU][fF]")))
-            fix = f"name the file itself, one of: {files}" if files else "name the folder that holds it"
-            raise ValueError(f"{key}: {place}: a folder without config.json is no model; {fix}")
-        return str(place), {}
+        if wrong := _wrong_folder(place):
+            raise ValueError(f"{key}: {place}: {wrong}")
+        return str(place), None
     try:
         validate_repo_id(source)
     except HFValidationError:
         raise ValueError(f"{key}: {_not_found(source)} and its form is not that of a hub id (owner/name)") from None
-    return source, {}
+    return source, None
+
+
+def _wrong_folder(place: Path) -> str:
+    """Why a folder holds no model that can be loaded; empty where it may."""
+
+    def holds(*patterns: str) -> bool:
+        return any(any(place.glob(pattern)) for pattern in patterns)
+
+    if not (place / "config.json").is_file():
+        if (place / "adapter_config.json").is_file():
+            made_on = json.loads((place / "adapter_config.json").read_text("utf-8")).get("base_model_name_or_path")
+            return f"an adapter is no model; name the model that it was made on ({made_on})"
+        files = ", ".join(sorted(file.name for file in place.glob("*.[gG][gG][uU][fF]")))
+        fix = f"name the file itself, one of: {files}" if files else "name the folder that holds it"
+        return f"a folder without config.json is no model; {fix}"
+    if not holds("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "tekken.json"):
+        return "a folder without a tokenizer (tokenizer.json); save the model's tokenizer into it"
+    if holds("*.bin", "*.pt", "*.pth") and not holds("*.safetensors"):
+        return "weights are read from .safetensors files alone (others can run code); save the model again as such"
+    return ""
 
 
 def _not_found(source: str) -> str:
@@ -65,16 +93,50 @@ def _not_found(source: str) -> str:
     )
 
 
+def _how(P: Params, gguf: Path | None) -> dict[str, Any]:
+    """What `from_pretrained` is told about a model, beside its name.
+
+    Raises:
+        ValueError: where the parameters ask for what this machine or this kind of file does not have.
+    """
+    import torch
+    from transformers import BitsAndBytesConfig, GgufConfig
+
+    how: dict[str, Any] = {"dtype": torch.float32 if P.base_model == "tiny" else compute_dtype(P)}
+    if P.base_attention != "auto":
+        how["attn_implementation"] = P.base_attention
+    if gguf:
+        how |= {"gguf_file": gguf.name, "quantization_config": GgufConfig(dequantize=True)}
+    else:
+        how |= {"use_safetensors": True, "trust_remote_code": P.base_trust_remote_code}
+    if P.base_quantization == "none":
+        return how
+    if gguf or P.base_model == "tiny":
+        raise ValueError("base_quantization: 4bit is for models in folders or on the hub; set it to none for this one")
+    if not torch.cuda.is_available():
+        raise ValueError("base_quantization: 4bit needs a GPU with CUDA, and none is here; set it to none")
+    if not find_spec("bitsandbytes"):
+        raise ValueError("base_quantization: 4bit needs bitsandbytes: pip install bitsandbytes, or set it to none")
+    packed = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=how["dtype"],
+    )  # as in QLoRA, arXiv 2305.14314
+    return how | {"quantization_config": packed, "device_map": {"": 0}}
+
+
 def load_base(source: str, P: Params) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
     """Load a causal LM and its tokenizer.
 
     Args:
         source: a folder, a hub id, or a .gguf file (which is dequantised: LoRA trains on plain weights).
-        P: for the dtype. The tiny model keeps float32 weights (autocast computes in `compute_dtype`), others are
-            loaded in `compute_dtype`.
+        P: for the dtype, attention, quantization and whether code of the model's own may run. The tiny model keeps
+            float32 weights (autocast computes in `compute_dtype`), others are loaded in `compute_dtype`.
 
     Returns:
-        The model on its device, in evaluation mode; the tokenizer, padding on the left for generation.
+        The model on its device, in evaluation mode; the tokenizer, made fit for chat (`chat.prepare`) and padding on
+        the left for generation.
 
     Raises:
         FileNotFoundError: for a .gguf file that is not there.
@@ -82,26 +144,38 @@ def load_base(source: str, P: Params) -> tuple["PreTrainedModel", "PreTrainedTok
     """
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     key = "judge_model" if source == P.judge_model != P.base_model else "base_model"
     name, gguf = _locate(source, key)
-    kwargs: dict = {"dtype": torch.float32 if P.base_model == "tiny" else compute_dtype(P), **gguf}
-    if gguf:
-        kwargs["quantization_config"] = GgufConfig(dequantize=True)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **gguf)
-        model = AutoModelForCausalLM.from_pretrained(name, **kwargs)
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        if name != source or Path(name).is_dir():
-            raise ValueError(f"{key}: {ROOT / Path(source).expanduser()}: cannot be loaded: {reason}") from error
-        raise ValueError(
-            f"{key}: {_not_found(source)}, and as a hub id it cannot be had: {reason} "
-            "A gated model wants a token (`hf auth login`); without network, name the folder of a copy."
-        ) from error
+    how = _how(P, gguf)
+    with ExitStack() as stack:
+        if gguf and gguf.suffix != ".gguf":  # transformers tells the format by the ending, in small letters
+            name = stack.enter_context(TemporaryDirectory())
+            how["gguf_file"] = gguf.with_suffix(".gguf").name
+            (Path(name) / how["gguf_file"]).symlink_to(gguf)
+        given = {k: how[k] for k in ("gguf_file", "trust_remote_code") if k in how}
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(name, **given)
+            model = AutoModelForCausalLM.from_pretrained(name, **how)
+        except (OSError, ValueError, ImportError, SafetensorError) as error:
+            raise ValueError(f"{key}: {_cannot(source, name, ' '.join(str(error).split()))}") from error
     chat.prepare(tokenizer, model, source)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
+    if P.base_quantization == "none":
+        model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return model.eval(), tokenizer
+
+
+def _cannot(source: str, name: str, reason: str) -> str:
+    """Why a model cannot be loaded, and what may help."""
+    if "trust_remote_code" in reason:
+        reason += "; if you trust the code that comes with this model, set base_trust_remote_code: true"
+    if name != source or Path(name).is_dir():
+        return f"{ROOT / Path(source).expanduser()}: cannot be loaded: {reason}"
+    return (
+        f"{_not_found(source)}, and as a hub id it cannot be had: {reason} "
+        "A gated model wants a token (`hf auth login`); without network, name the folder of a copy."
+    )
 
 
 def load_policy(source: str, adapter: Path | None, P: Params, trainable: bool = False):
@@ -114,10 +188,32 @@ def load_policy(source: str, adapter: Path | None, P: Params, trainable: bool = 
 
     Returns:
         The model in evaluation mode and the tokenizer.
+
+    Raises:
+        ValueError: for an adapter that was made on another base.
     """
     model, tokenizer = load_base(source, P)
-    if adapter is not None:
-        from peft import PeftModel
+    return (with_saved(model, adapter, source, trainable) if adapter else model), tokenizer
 
-        model = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable).eval()
-    return model, tokenizer
+
+def with_saved(model: "PreTrainedModel", adapter: Path, source: str, trainable: bool = False) -> "PeftModel":
+    """A model with an adapter that was saved.
+
+    Raises:
+        ValueError: where not every weight of the adapter has its place in this model: PEFT would leave out the rest.
+    """
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import safe_open
+
+    with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
+        saved = set(file.keys())
+    try:
+        policy = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable).eval()
+        without = saved - set(get_peft_model_state_dict(policy))
+        reason = f"{len(without)} weights have no place in it, as {min(without)}" if without else ""
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+    if reason:
+        made_on = json.loads((adapter / "adapter_config.json").read_text("utf-8")).get("base_model_name_or_path")
+        raise ValueError(f"{adapter}: this adapter was made on another base ({made_on}) than {source}: {reason}")
+    return policy

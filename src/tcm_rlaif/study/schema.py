@@ -60,6 +60,13 @@ class Params(BaseModel):
     base_dtype: Literal["auto", "float32", "bfloat16"] = key(
         "auto", "compute type; auto = bfloat16 where the processor has instructions for it"
     )
+    base_attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = key(
+        "auto", "how attention is computed; auto = what transformers takes for the model and machine"
+    )
+    base_quantization: Literal["none", "4bit"] = key(
+        "none", "4bit: QLoRA, on GPUs with CUDA and bitsandbytes alone", source="arXiv 2305.14314"
+    )
+    base_trust_remote_code: bool = key(False, "whether code that comes with a model may run")
     base_hidden: Int = key(192, "tiny: hidden size", "dimensions", OURS, ge=32)
     base_layers: Int = key(4, "tiny: number of layers", ge=1)
     base_heads: Int = key(4, "tiny: attention heads; key-value heads are half of them", ge=2, multiple_of=2)

@@ -161,6 +161,16 @@ def test_a_gguf_file_computes_what_the_original_computes_and_takes_an_adapter(tm
     assert len(gradients) == 14 and all(g is not None and g.abs().max() > 0 for g in gradients)
 
 
+def test_a_gguf_file_in_upper_case_is_the_same_model(tmp_path):
+    original, tokenizer = qwen("qwen2")
+    write_gguf(tmp_path / "tiny.gguf", original, tokenizer, "qwen2", half=False)
+    ids = tokenizer("柴胡10g，黄芩9g")["input_ids"]
+    lower, _ = loading.load_base(str(tmp_path / "tiny.gguf"), tiny_model.params())
+    (tmp_path / "tiny.gguf").rename(tmp_path / "TINY.GGUF")
+    upper, _ = loading.load_base(str(tmp_path / "TINY.GGUF"), tiny_model.params())
+    assert logits(upper, ids).equal(logits(lower, ids))
+
+
 def test_a_gguf_file_of_quantised_weights_is_loaded_as_plain_floats(tmp_path):
     import gguf
     import torch
