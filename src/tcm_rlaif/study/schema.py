@@ -201,7 +201,8 @@ class Params(BaseModel):
         4.0,
         "evidence: weight of the expected herb F1 beside the rubric's score, which counts 1",
         "",
-        "our choice: the best mean of patient and order agreement within 8 of 10 training parts of BEST4SDT and MTCMB",
+        "our choice: the best mean of patient and order agreement within 8 of 10 training parts of BEST4SDT and MTCMB, "
+        "measured before severe safety findings took of the whole score",
         ge=0,
     )
     judge_answers: Int = key(
