@@ -8,10 +8,11 @@ import random
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import bmat, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from tcm.cases.cleaning import letters_of
+from tcm.cases.near_duplicates import chains
 from tcm.cases.types import Case, CaseError
 
 MIN_TEST, MIN_TRAIN = 8, 5
@@ -45,23 +46,15 @@ def groups(cases: Sequence[Case], near_duplicate: float = 0.8) -> list[int]:
     Source:
         Our choice: character trigrams need no word list, and visits are short.
     """
-    grams = [{t[i : i + 3] for i in range(max(1, len(t) - 2))} for t in (letters_of(c.visit.findings) for c in cases)]
-    vocabulary = {gram: i for i, gram in enumerate(sorted(set().union(*grams)))} if grams else {}
-    rows = np.repeat(np.arange(len(cases)), [len(g) for g in grams])
-    columns = [vocabulary[gram] for g in grams for gram in sorted(g)]
-    X = csr_matrix(
-        (np.ones(len(columns), dtype=np.int32), (rows, columns)), shape=(len(cases), max(1, len(vocabulary)))
-    )
-    shared = (X @ X.T).tocoo()
-    size = np.array([len(g) for g in grams])
-    similar = shared.data / (size[shared.row] + size[shared.col] - shared.data) >= near_duplicate
-    patients = {p: i for i, p in enumerate(dict.fromkeys(c.patient_id for c in cases))}
-    first = {}
-    same_patient = [(i, first.setdefault(patients[c.patient_id], i)) for i, c in enumerate(cases)]
-    a = np.concatenate([shared.row[similar], [i for i, _ in same_patient]])
-    b = np.concatenate([shared.col[similar], [j for _, j in same_patient]])
-    graph = csr_matrix((np.ones(len(a)), (a, b)), shape=(len(cases), len(cases)))
-    return connected_components(graph, directed=False)[1].tolist()
+    duplicates = chains([letters_of(case.visit.findings) for case in cases], near_duplicate).tolist()
+    patients: dict[str, int] = {}
+    number = [patients.setdefault(case.patient_id, len(patients)) for case in cases]
+    # a graph of chains and patients: each case is an edge between its chain and its patient
+    size = (max(duplicates, default=-1) + 1, len(patients))
+    edges = csr_matrix((np.ones(len(cases)), (duplicates, number)), shape=size)
+    joined = connected_components(bmat([[None, edges], [edges.T, None]]), directed=False)[1] if cases else []
+    labels: dict[int, int] = {}
+    return [labels.setdefault(joined[chain], len(labels)) for chain in duplicates]
 
 
 def split(
