@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from tcm.cases import explain
 from tcm.metrics.floors import ATTACKS, FLOORS
 from tcm_rlaif.study.measures import MEASURES
-from tcm_rlaif.study.schema import DEFAULT_QUESTIONS, MAX_ARM_KEYS, Params
+from tcm_rlaif.study.schema import DEFAULT_QUESTIONS, Params
+from tcm_rlaif.study.schema_sft import MAX_ARM_KEYS
 
 ROOT = Path(__file__).resolve().parents[3]
 SNAPSHOT = "params.yaml"  # beside the runs of a study: what they are run with

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from trl import SFTTrainer
 
 
-def sft_rows(
-    cases: Sequence[Case], prompter: Prompter = PLAIN, followup_layout: Literal["changes", "full"] = "full"
-):
+def sft_rows(cases: Sequence[Case], prompter: Prompter = PLAIN, followup_layout: Literal["changes", "full"] = "full"):
     """Cases as TRL's prompt-completion rows: only the completion is learned."""
     from datasets import Dataset
 

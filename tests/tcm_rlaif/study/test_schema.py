@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tcm_rlaif.study import params
+from tcm_rlaif.study.keys import OURS
 from tcm_rlaif.study.notebooks import NOTEBOOKS
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.plan import STAGES, stage_of
-from tcm_rlaif.study.schema import OURS, Params
+from tcm_rlaif.study.schema import Params
 
 NOTEBOOK_FILES = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 STUDY_KEYS = {"study", "seeds", "arms", "training", "gpus"}
