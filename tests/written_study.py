@@ -67,6 +67,7 @@ FACTS = {
         "splits": [{"split": s, "cases": n} for s, n in (("train", 2), ("validation", 0), ("test", 2))],
         "groups": 4,
         "unseen_test": 1,
+        "hardness": [],
         "herbs_resolved": {"share": 1.0},
     },
     "02_sft": {},

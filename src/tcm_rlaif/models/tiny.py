@@ -35,6 +35,7 @@ def train_tokenizer(P: Params) -> "PreTrainedTokenizerBase":
     tokenizer = Tokenizer(models.BPE())
     words = "|".join(prompts.LAYOUT_WORDS)
     words += "|(?<=[，：])[去加]"  # out and in, in a change of a prescription
+    words += "|(?<=[汤散丸饮子丹珠煎])合"  # between two formulas
     punctuation = pre_tokenizers.Split(Regex(rf"{words}|[，。：；、～（）？\n]|\d+(?:\.\d+)?g?"), "isolated")
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([punctuation, byte_level])

@@ -72,7 +72,7 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
         "machine": {"platform": platform.platform(), "python": platform.python_version(), **_versions()},
         "data": {
             k: evidence.facts["data"][k]
-            for k in ("source", "funnel", "splits", "groups", "unseen_test", "herbs_resolved")
+            for k in ("source", "funnel", "splits", "groups", "unseen_test", "herbs_resolved", "hardness")
         },
         "base": {k: evidence.facts["base"][k] for k in ("model", "parameters", "vocabulary", "last_loss", "dtype")},
         "declared": {
