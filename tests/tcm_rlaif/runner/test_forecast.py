@@ -56,6 +56,32 @@ def test_the_steps_and_tokens_of_sft_are_those_of_its_trainer(here, arm: str, tm
     assert int(learned.replace(",", "")) == pytest.approx(passed, rel=0.1)
 
 
+def test_answers_and_steps_of_the_other_stages_are_those_of_their_keys(here) -> None:
+    P = study(candidate_number=3, dpo_rounds=2, eval_cases=7, candidate_prompts=20)
+    lines, train = table(forecast.forecast(P)), 20
+    assert lines["03_rlaif_labels/sft_dpo/seed0"][2] == str(train * 3)
+    assert lines["04_dpo/sft_dpo/seed0"][0] == str(2 * dpo.steps(P, train * P.pair_number))
+    checks = 2 * (P.dpo_health_evaluations + 1) * P.dpo_health_cases
+    assert lines["04_dpo/sft_dpo/seed0"][2] == str(checks + train * 3)
+    assert lines["05_evaluate/base/seed0"][2:4] == ["7", f"{7 * P.eval_max_new_tokens:,}"]
+
+
+def test_a_row_is_as_long_as_the_trainers_rows_are(here) -> None:
+    P, cases = study(), forecast.cases_of(study())
+    _, tokenizer = tiny_model.base()
+    long, rows = forecast.lengths(cases, P, tokenizer)
+    assert long.prompt + long.answer == pytest.approx(sum(map(len, rows)) / len(rows))
+    counted = proofs.check_lengths(tokenizer, sft.sft_rows(cases["train"]), 4096)
+    assert max(map(len, rows)) <= counted["longest"]
+
+
+def test_what_is_finished_is_not_planned_again(here, monkeypatch) -> None:
+    P = study()
+    monkeypatch.setattr(forecast.stage, "problems", lambda P: {"06_ablation": "not finished yet"})
+    lines = table(forecast.forecast(P))
+    assert lines["02_sft/sft/seed0"] == ["done"] and lines["06_ablation"][0] == "0"
+
+
 @pytest.mark.parametrize("model", ["nobody-here/no-such-model", "/nowhere/model", "tiny"])
 def test_of_a_model_that_is_not_here_no_time_is_said_and_nothing_is_fetched(model: str, monkeypatch) -> None:
     monkeypatch.setattr(forecast, "load_base", lambda *_: pytest.fail("nothing may be loaded"))
