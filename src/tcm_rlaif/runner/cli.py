@@ -25,6 +25,14 @@ def run_study(arguments: argparse.Namespace) -> int:
     return study.run_study(params.load(arguments.params), arguments.cores or os.cpu_count() or 2, arguments.snakemake)
 
 
+def plan_study(arguments: argparse.Namespace) -> int:
+    """What a study would do and how long it would take here; nothing is fetched or trained."""
+    from tcm_rlaif.runner.forecast import forecast  # loads the model where it is here: torch only for this command
+
+    print("\n".join(forecast(params.load(arguments.params))))
+    return 0
+
+
 def run_one(arguments: argparse.Namespace) -> int:
     """Run one notebook headless, with its output where the study keeps it."""
     P = params.load(arguments.params)
@@ -116,6 +124,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--snakemake", nargs=argparse.REMAINDER, default=[], help="everything after this goes to Snakemake"
     )
+    told = add("plan", plan_study, "what a study would do, and how long it would take on this machine")
+    told.add_argument("params", nargs="?", default="params/default.yaml")
     one = add("notebook", run_one, "run one notebook headless")
     one.add_argument("name", help="e.g. 02_sft")
     one.add_argument("params", nargs="?", default="params/default.yaml")

@@ -17,6 +17,8 @@ from tcm_rlaif.training.arguments import arguments
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
+HOW_LOADED = ("base_attention", "base_quantization", "base_trust_remote_code")  # no part of what makes the tiny base
+
 
 def cached_folder(P: Params) -> Path:
     """Where the tiny base with these parameters is kept, for every study that wants the same.
@@ -24,7 +26,7 @@ def cached_folder(P: Params) -> Path:
     Its name is a hash of all that makes it: its keys, the text it reads as written now, and the code (not the comments)
     of tokenizer, model, training and what all trainers share.
     """
-    keys = {k: v for k, v in P.model_dump(mode="json").items() if k.startswith("base_")}
+    keys = {k: v for k, v in P.model_dump(mode="json").items() if k.startswith("base_") and k not in HOW_LOADED}
     sample = "\n".join(islice(corpus.statements(P.base_seed, P.base_patterns), 3000))
     code = [ast.unparse(ast.parse(Path(f).read_text("utf-8"))) for f in (tiny.__file__, shared.__file__, __file__)]
     made_of = json.dumps([keys, sample, prompts.LAYOUT_WORDS, prompts.FIXED_WORDING, code], sort_keys=True)

@@ -1,0 +1,186 @@
+"""What a study would do, before it does anything: runs, steps, tokens, answers, minutes. Nothing is fetched or trained.
+
+Lengths are those of the study's own cases in the model's tokens, the speed is measured on this machine with the model
+itself (`probe`); where the model is not here, nothing is guessed about time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from tcm import sources
+from tcm.answers import write
+from tcm.cases import Case, cleaning, splits
+from tcm.invented import invent_cases
+from tcm_rlaif.models.loading import load_base
+from tcm_rlaif.models.prompter import Prompter, numbers
+from tcm_rlaif.models.prompts import completion
+from tcm_rlaif.runner import probe
+from tcm_rlaif.study import params, stage
+from tcm_rlaif.study.params import ROOT
+from tcm_rlaif.study.plan import Run, plan
+from tcm_rlaif.study.schema import Params
+
+SAMPLE = 24  # cases whose lengths stand for all; our choice
+TOKENS_A_CHARACTER = 0.7  # without the tokenizer: of Chinese text in the Qwen family, measured on BEST4SDT cases
+OVERHEAD = 25.0  # seconds of a notebook that are not its work: kernel, imports, loading; measured on 2 cores
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Mean tokens of a prompt and of an answer."""
+
+    prompt: float
+    answer: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one run does, at most: tokens learned, read and said, and what makes them."""
+
+    steps: int = 0
+    learned: float = 0
+    read: float = 0
+    answers: int = 0
+    said: float = 0
+
+    def seconds(self, rates: probe.Rates) -> float:
+        """How long it takes at the speed that was measured."""
+        return OVERHEAD + self.learned / rates.learned + self.read / rates.read + self.said / rates.said
+
+
+def cases_of(P: Params) -> dict[str, list[Case]]:
+    """The cases of a study by split, as `01_data_prep` makes them."""
+    if P.data_source == "invented":
+        found = invent_cases(P.data_cases, P.data_follow_up_share, P.data_seed, P.base_patterns)
+    else:
+        how = (P.data_columns, P.data_fill_merged, P.data_leave_out)
+        found = sources.SOURCES[P.data_source](ROOT / P.data_path, *how).cases
+    kept, *_ = cleaning.clean(found, P.data_limit)
+    group = splits.groups(kept, P.data_near_duplicate)
+    place = splits.split(kept, group, P.data_validation_share, P.data_test_share, P.data_seed)
+    return {
+        name: [case for case, p in zip(kept, place, strict=True) if p == name]
+        for name in ("train", "validation", "test")
+    }
+
+
+def lengths(cases: dict[str, list[Case]], P: Params, tokenizer=None) -> tuple[Lengths, list[list[int]]]:
+    """Mean lengths of what an arm asks and answers, and the rows that were counted, as tokens (empty without one)."""
+    from tcm_rlaif.models import chat
+
+    prompter = Prompter(P, cases["train"])
+    seen = [case for case in cases["train"] if case.answer][:SAMPLE]
+    asked = [prompter.messages(case) for case in seen]
+    if tokenizer is None:
+        characters = [sum(len(m["content"]) for m in messages) for messages in asked]
+        answers = [len(write(case.answer)) for case in seen]
+        return Lengths(TOKENS_A_CHARACTER * fmean(characters), TOKENS_A_CHARACTER * fmean(answers)), []
+    rows = [chat.row_tokens(tokenizer, m, completion(c.answer)) for m, c in zip(asked, seen, strict=True)]
+    return Lengths(fmean(first for _, first in rows), fmean(len(ids) - first for ids, first in rows)), [
+        r for r, _ in rows
+    ]
+
+
+def work_of(run: Run, P: Params, cases: dict[str, list[Case]], long: Lengths) -> Work:
+    """What a run does with an arm's parameters; where a number is only known later, the most that it can be."""
+    row, inputs = long.prompt + long.answer, dict(run.inputs)
+    prompts = len(cases["train"][: P.candidate_prompts or None])
+
+    def said(number: int, longest: int, learned: bool) -> Work:
+        """Answers as long as physicians' after training on them; a model that was not may go on to the end."""
+        each = min(longest, long.answer) if learned else longest
+        return Work(answers=number, said=number * each, read=number * long.prompt)
+
+    if run.stage == "00_base_model" and P.base_model == "tiny":
+        return Work(steps=P.base_steps, learned=P.base_steps * P.base_batch_size * P.base_block)
+    if run.stage == "02_sft":
+        return _sft(P, cases, row)
+    if run.stage == "03_rlaif_labels":
+        return said(prompts * P.candidate_number, P.candidate_max_new_tokens, "sft" in inputs)
+    if run.stage == "04_dpo":
+        return _preferences(P, prompts, row, said(P.dpo_health_cases, P.candidate_max_new_tokens, True))
+    if run.stage == "05_evaluate":
+        return said(len(cases["test"][: P.eval_cases or None]), P.eval_max_new_tokens, "sft" in inputs)
+    return Work()
+
+
+def _sft(P: Params, cases: dict[str, list[Case]], row: float) -> Work:
+    from tcm_rlaif.training.arguments import steps_of
+    from tcm_rlaif.training.textbook import passages
+
+    answers = len([case for case in cases["train"][: P.sft_cases or None] if case.answer])
+    rows, passes = answers * (1 + P.sft_permutations) + P.sft_invented, P.sft_epochs / (1 + P.sft_permutations)
+    text = P.sft_textbook_passes and P.sft_textbook_passes * TOKENS_A_CHARACTER * sum(map(len, passages(0)))
+    batch = P.sft_batch_size * P.sft_accumulation
+    steps = steps_of(rows, batch, passes) + int(text / P.sft_max_length / batch)
+    return Work(steps=steps, learned=rows * passes * row + text, read=len(cases["validation"]) * P.sft_epochs * row)
+
+
+def _preferences(P: Params, prompts: int, row: float, health: Work) -> Work:
+    from tcm_rlaif.training import dpo
+
+    pairs = prompts * P.pair_number
+    learned = 2 * pairs * P.dpo_epochs * row * P.dpo_rounds
+    checks = (P.dpo_health_evaluations + 1) * P.dpo_rounds
+    sampled = (P.dpo_rounds - 1) * prompts * P.candidate_number
+    answers = checks * health.answers + sampled
+    return Work(
+        steps=dpo.steps(P, pairs) * P.dpo_rounds, learned=learned, read=learned + checks * health.read,
+        answers=answers, said=answers * health.said / max(1, health.answers),
+    )  # fmt: skip
+
+
+def forecast(P: Params) -> Sequence[str]:
+    """The lines of `./study plan`: one a run that is due, then the sums, and what was measured or could not be."""
+    cases = cases_of(P)
+    due, source = stage.problems(P), probe.on_this_machine(P)
+    model, tokenizer = load_base(source, P) if source else (None, None)
+    rates = probe.measure(model, lengths(cases, P, tokenizer)[1], P) if model else None
+    lines = [f"{'run':44} {'steps':>7} {'learned':>11} {'answers':>8} {'said':>10} {'minutes':>8}"]
+    known: dict[str, Lengths] = {}
+    total, minutes = Work(), 0.0
+    for run in plan(P):
+        if run.folder not in due:
+            lines.append(f"{run.folder:44} done")
+            continue
+        arm = params.for_arm(P, run.arm)
+        long = known.setdefault(str((numbers(arm), arm.sft_cases)), lengths(cases, arm, tokenizer)[0])
+        done = work_of(run, arm, cases, long)
+        needed = done.seconds(rates) / 60 if rates else None
+        lines.append(_line(run.folder, done, needed))
+        total, minutes = _added(total, done), minutes + (needed or 0)
+    lines.append(_line("all runs that are due, one after the other", total, minutes if rates else None))
+    lines.append(f"cases: {', '.join(f'{len(part)} {name}' for name, part in cases.items())}")
+    return [*lines, *_said(P, rates)]
+
+
+def _added(one: Work, other: Work) -> Work:
+    return Work(*(a + b for a, b in zip(vars(one).values(), vars(other).values(), strict=True)))
+
+
+def _line(name: str, work: Work, minutes: float | None) -> str:
+    time = "?" if minutes is None else f"{minutes:,.1f}"
+    return f"{name:44} {work.steps:>7,} {work.learned:>11,.0f} {work.answers:>8,} {work.said:>10,.0f} {time:>8}"
+
+
+def _said(P: Params, rates: probe.Rates | None) -> list[str]:
+    """What the numbers rest on."""
+    lines = [
+        "learned and said: tokens; pairs, and answers of models that were not trained, as many and as long as may be"
+    ]
+    if {"openai", "transformers"} & set(P.judge):
+        lines.append(f"the time of the judge {P.judge_model} is not measured and not in the minutes")
+    if rates is None:
+        here = (
+            "is built by 00_base_model" if P.base_model == "tiny" else "is not on this machine and nothing was fetched"
+        )
+        return [*lines, f"{P.base_model}: the model {here}, so no time and memory are measured; tokens are estimated"]
+    return [
+        *lines,
+        f"{P.base_model}: {rates.parameters / 1e6:,.1f} million parameters, {rates.trained / 1e6:,.1f} million trained",
+        f"measured here ({rates.device}): {rates.learned:,.0f} tokens a second learned, {rates.read:,.0f} read, "
+        f"{rates.said:,.0f} said",
+        f"memory: about {rates.memory_mib / 1024:,.1f} GiB with the longest batch of SFT"
+        + (", layers computed twice" if rates.twice else ""),
+    ]

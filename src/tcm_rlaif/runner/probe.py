@@ -1,0 +1,142 @@
+"""A short measurement of this machine with the model of a study: what a token costs to read, to learn and to say."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcm_rlaif.models.loading import compute_dtype
+from tcm_rlaif.study.params import ROOT
+from tcm_rlaif.study.schema import Params
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+WIDEST, NEW_TOKENS, REPEATS = 512, 16, 2
+"""Tokens of a row at most, tokens said for each, and passes of which the faster counts: our choice, some seconds."""
+AT_ONCE = {"cpu": 1024, "cuda": 16384}
+"""Tokens learned together at most: a processor is as fast with few, a GPU is not."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What was measured.
+
+    Args:
+        parameters: of the model; trained: of them with an adapter.
+        read, learned, said: tokens a second: forward alone, forward and backward, generated in a batch.
+        memory_mib: of this process, or of the GPU where there is one, with the longest batch of SFT, about.
+        twice: whether layers are computed twice to save memory (`economy.checkpointing`).
+    """
+
+    parameters: int
+    trained: int
+    read: float
+    learned: float
+    said: float
+    memory_mib: float
+    twice: bool
+    device: str
+
+
+def on_this_machine(P: Params) -> str | None:
+    """What `load_base` can load without any download; None where the model is not here."""
+    from huggingface_hub import try_to_load_from_cache
+
+    from tcm_rlaif.training import pretraining
+
+    if P.base_model == "tiny":
+        folder = pretraining.cached_folder(P)
+        return str(folder) if folder.is_dir() else None
+    if (ROOT / Path(P.base_model).expanduser()).exists():
+        return P.base_model
+    try:
+        return P.base_model if isinstance(try_to_load_from_cache(P.base_model, "config.json"), str) else None
+    except ValueError:  # no hub id either: `load_base` says so when the study runs
+        return None
+
+
+def measure(model: "PreTrainedModel", rows: Sequence[list[int]], P: Params) -> Rates:
+    """Measure on rows of the study, as long as they are.
+
+    Args:
+        model: the base; it gets an adapter and is of no use afterwards.
+        rows: token ids of prompts with answers.
+    """
+    import torch
+    from peft import get_peft_model
+
+    from tcm_rlaif.training import economy
+    from tcm_rlaif.training.adapters import lora
+
+    longest = P.sft_batch_size * max(map(len, rows))
+    twice = P.base_model != "tiny" and economy.checkpointing(model, longest)
+    total = sum(p.numel() for p in model.parameters())
+    model = get_peft_model(model, lora(P))
+    length = min(WIDEST, max(map(len, rows)))
+    number = max(1, min(P.sft_batch_size, AT_ONCE[model.device.type] // length))
+    ids = torch.tensor([(row * length)[:length] for row in rows[:number]], device=model.device)
+    cast = torch.autocast(model.device.type, torch.bfloat16, enabled=compute_dtype(P) == torch.bfloat16)
+
+    def read() -> None:
+        with torch.inference_mode(), cast:
+            model(input_ids=ids, logits_to_keep=1)
+
+    def learn() -> None:
+        with cast:
+            model(input_ids=ids, labels=ids).loss.backward()
+        model.zero_grad()
+
+    asked = ids[:, : length // 4 + 1].repeat(-(-8 // len(ids)), 1)
+
+    def say(tokens: int) -> Callable[[], None]:
+        def generate() -> None:
+            with torch.inference_mode():
+                model.generate(
+                    input_ids=asked, attention_mask=torch.ones_like(asked), do_sample=False, pad_token_id=0,
+                    min_new_tokens=tokens, max_new_tokens=tokens,
+                )  # fmt: skip
+
+        return generate
+
+    model.eval()
+    seconds = {"read": _fastest(read), "one": _fastest(say(1)), "all": _fastest(say(1 + NEW_TOKENS))}
+    model.train()
+    learned = ids.numel() / _fastest(learn)
+    more = 0 if twice else economy.activations(model, longest) - economy.activations(model, ids.numel())
+    return Rates(
+        parameters=total,
+        trained=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        read=ids.numel() / seconds["read"],
+        learned=learned,
+        said=asked.shape[0] * NEW_TOKENS / max(1e-9, seconds["all"] - seconds["one"]),
+        memory_mib=_peak() + max(0, more) / 2**20,
+        twice=twice,
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} cores",
+    )
+
+
+def _fastest(work: Callable[[], None]) -> float:
+    """Seconds of the fastest of some passes; on a GPU until it has finished."""
+    import torch
+
+    times = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def _peak() -> int:
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() >> 20
+    unit = 1024 if sys.platform == "linux" else 1024**2  # ru_maxrss is in KiB on Linux, in bytes on macOS
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
