@@ -25,7 +25,7 @@ def _no_bool(value: Any) -> Any:
     return value
 
 
-Int = Annotated[int, BeforeValidator(_no_bool)]
+Int = Annotated[int, BeforeValidator(_no_bool), Field(le=10**7)]  # beyond it something else was meant
 Float = Annotated[float, BeforeValidator(_no_bool)]  # also takes the string "1e-5", which YAML 1.1 makes of 1e-5
 Names = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)  # one name may stand without []
 Seed = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, lt=2**32)]
@@ -62,9 +62,11 @@ class Params(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     # the study
-    study: str = key("default", "name of the study; its files lie under runs/<study>", pattern=f"^{NAME.pattern}$")
+    study: str = key(
+        "default", "name of the study; its files lie under runs/<study>", pattern=f"^{NAME.pattern}$", max_length=60
+    )
     seeds: tuple[Seed, ...] = key(
-        (0, 1, 2), "seeds of training and sampling; each arm runs once per seed", min_length=1
+        (0, 1, 2), "seeds of training and sampling; each arm runs once per seed", min_length=1, max_length=100
     )
     arms: dict[str, dict[str, Any]] = key(
         DEFAULT_ARMS, f"arm name -> what differs from this study, at most {MAX_ARM_KEYS} keys", min_length=1
@@ -79,10 +81,10 @@ class Params(BaseModel):
     base_dtype: Literal["auto", "float32", "bfloat16"] = key(
         "auto", "compute type; auto = bfloat16 where the processor has instructions for it"
     )
-    base_hidden: Int = key(192, "tiny: hidden size", "dimensions", OURS, ge=32)
-    base_layers: Int = key(4, "tiny: number of layers", ge=1)
-    base_heads: Int = key(4, "tiny: attention heads; key-value heads are half of them", ge=2, multiple_of=2)
-    base_vocabulary: Int = key(4096, "tiny: tokenizer size", "tokens", ge=512)
+    base_hidden: Int = key(192, "tiny: hidden size", "dimensions", OURS, ge=32, le=8192)
+    base_layers: Int = key(4, "tiny: number of layers", ge=1, le=128)
+    base_heads: Int = key(4, "tiny: attention heads; key-value heads are half of them", ge=2, le=128, multiple_of=2)
+    base_vocabulary: Int = key(4096, "tiny: tokenizer size", "tokens", ge=512, le=200_000)
     base_patterns: Int = key(
         48, "tiny: edition of the textbook it reads and invented cases are about (0 = all patterns)", "patterns", ge=0
     )
@@ -93,8 +95,8 @@ class Params(BaseModel):
         "our choice, on single questions about invented records",
         ge=1,
     )
-    base_batch_size: Int = key(4, "tiny: blocks per step; small ones learn more per minute", "blocks", ge=1)
-    base_block: Int = key(256, "tiny: length of a pre-training block", "tokens", ge=32)
+    base_batch_size: Int = key(4, "tiny: blocks per step; small ones learn more per minute", "blocks", ge=1, le=4096)
+    base_block: Int = key(256, "tiny: length of a pre-training block", "tokens", ge=32, le=4096)
     base_learning_rate: Float = key(1.5e-3, "tiny: peak learning rate of pre-training", gt=0, lt=1)
     base_seed: Seed = key(0, "tiny: seed of corpus, initial weights and pre-training")
 
@@ -121,7 +123,7 @@ class Params(BaseModel):
     data_allow_few: bool = key(
         False, "whether a study may have fewer than 8 test cases or 5 training answers; its report says so"
     )
-    data_cases: Int = key(200, "invented: cases to write", "cases", ge=4)
+    data_cases: Int = key(200, "invented: cases to write", "cases", ge=4, le=1_000_000)
     data_limit: Int = key(0, "other sources: use only the first so many records (0 = all)", "records", ge=0)
     data_follow_up_share: Share = key(0.4, "invented: share of follow-up visits", "share of cases")
     data_validation_share: Share = key(0.15, "share of groups held out to watch training", "share of groups")
@@ -253,6 +255,13 @@ class Params(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self):
+        if self.base_hidden % (2 * self.base_heads):
+            raise ValueError(
+                f"base_hidden: {self.base_hidden} is no multiple of 2 * base_heads ({2 * self.base_heads}): rotary "
+                "positions need heads of an even, equal size"
+            )
+        if "\0" in self.data_path or len(self.data_path) > 1000:
+            raise ValueError("data_path: no path of a file")
         if len(self.dpo_loss_weights) != len(self.dpo_loss_type):
             raise ValueError("dpo_loss_weights needs one weight for each entry of dpo_loss_type")
         if self.data_validation_share + self.data_test_share >= 1:
