@@ -20,6 +20,27 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
+def parse_json(text: str) -> Any:
+    """A JSON value in which no key stands twice (plain JSON lets the last one win).
+
+    Raises:
+        ValueError: for what is no JSON, a key that stands twice, a number of thousands of digits, too many levels.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("thousands of levels") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:40]!r} stands twice")
+    return found
+
+
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as JSON lines, loadable by `datasets.load_dataset("json", …)`."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -4,7 +4,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
+from typing import Any
 
 COMMANDS = {
     "read": ("read", "how prescriptions are understood, and what was not read"),
@@ -32,15 +34,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return guarded(lambda: called.function(called), CaseError)
 
 
+_UNSEEN = [*range(32), *range(0x7F, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+_AS_CODE = {code: f"\\u{code:04x}" for code in _UNSEEN if chr(code) not in "\n\t"}
+"""Characters that move the cursor, recolour or reorder what a terminal shows: control, escape, and direction marks."""
+
+
+class Visible:
+    """A stream that writes what a terminal would obey, or hide, as its code: records come from anywhere."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text with such characters as codes."""
+        return self._stream.write(text.translate(_AS_CODE))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def guarded(call: Callable[[], int], *errors: type[Exception]) -> int:
     """The exit code of a call: 2 after one line for an error of the input, 130 when interrupted."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # Han text on a terminal that has no letters for it
     try:
-        return call()
-    except errors as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        with redirect_stdout(Visible(sys.stdout)), redirect_stderr(Visible(sys.stderr)):
+            try:
+                return call()
+            except errors as error:
+                print(f"error: {error}", file=sys.stderr)
+                return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of a pipe, such as `head`, had enough

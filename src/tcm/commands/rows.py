@@ -1,5 +1,6 @@
 """Rows that the commands `score` and `audit` read: JSON lines, checked field by field before anything is scored."""
 
+import difflib
 import json
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -16,7 +17,7 @@ from pydantic import (
 )
 
 from tcm.cases import CaseError, Patient, PrescriptionItem
-from tcm.files import write_json
+from tcm.files import parse_json, write_json
 
 R = TypeVar("R", bound="Row")
 
@@ -131,11 +132,14 @@ def read_rows(path: Path, kind: type[R]) -> dict[str, R]:
 
 def _row(line: str, kind: type[R], where: str) -> R:
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(line)
+    except ValueError as error:
         raise RowError(f"{where}:line: no JSON ({error}); give one JSON object a line") from None
     if not isinstance(value, dict):
         raise RowError(f'{where}:line: a JSON {type(value).__name__}; give an object such as {{"id": 1, "text": "…"}}')
+    for name in value.keys() - kind.model_fields.keys():
+        if meant := difflib.get_close_matches(name.strip().lower(), kind.model_fields, 1, 0.85):
+            raise RowError(f"{where}:{name}: no such field; did you mean {meant[0]!r}?")
     try:
         return kind.model_validate(value)
     except ValidationError as error:

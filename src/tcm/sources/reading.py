@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tcm.cases import Case, CaseError, explain, read_utf8
+from tcm.files import parse_json
 
 
 def decode(content: bytes, path: Path) -> tuple[str, str]:
@@ -54,11 +55,13 @@ def json_rows(path: Path, text: str) -> Iterator[tuple[int, dict]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except json.JSONDecodeError as error:
             raise CaseError(
                 f"{path}:{number}: no valid JSON ({error.msg}, column {error.colno}); one object per line"
             ) from None
+        except ValueError as error:
+            raise CaseError(f"{path}:{number}: no record ({str(error)[:90]}); one object per line") from None
         if not isinstance(row, dict):
             raise CaseError(f"{path}:{number}: must be an object {{…}}, not a {type(row).__name__}")
         found = True

@@ -5,6 +5,7 @@ their ends; cells keep what they hold (numbers, dates, lists), for the readers o
 """
 
 import csv
+import difflib
 import io
 import json
 from collections import Counter
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tcm.cases import CaseError
+from tcm.files import parse_json
 from tcm.sources.reading import decode, json_rows
 
 SPREADSHEET = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # a zip (.xlsx, .ods) or the older .xls
@@ -89,11 +91,16 @@ def _is_list(path: Path, text: str) -> bool:
         _, end = json.JSONDecoder().raw_decode(text.lstrip())
     except json.JSONDecodeError as error:
         raise CaseError(f"{path}:{error.lineno}: no valid JSON ({error.msg}, column {error.colno})") from None
+    except (ValueError, RecursionError) as error:
+        raise CaseError(f"{path}: no records ({str(error)[:90]}); give a list of flat objects") from None
     return not text.lstrip()[end:].strip()
 
 
 def _json_list(path: Path, text: str, encoding: str) -> Table:
-    records = json.loads(text)
+    try:
+        records = parse_json(text)
+    except ValueError as error:
+        raise CaseError(f"{path}: no records ({str(error)[:90]}); give a list of objects") from None
     for number, row in enumerate(records, 1):
         if not isinstance(row, dict):
             raise CaseError(f"{path}: record {number}: must be an object {{…}}, not a {type(row).__name__}")
@@ -113,8 +120,19 @@ def _table_of(path: Path, said: str, unit: str, rows: list[tuple[int, dict]]) ->
         if len(cells) < len(row):
             raise CaseError(f"{path}:{line}: two names are the same but for blanks; rename one")
         named.append(Row(line, cells))
-    columns = dict.fromkeys(name for row in named for name in row.cells)
+    columns = Counter(name for row in named for name in row.cells)
+    for row in named:
+        _refuse_misspelt(path, row, columns, len(named))
     return Table(path, said, unit, tuple(columns), tuple(named))
+
+
+def _refuse_misspelt(path: Path, row: Row, columns: Counter, number: int) -> None:
+    """Refuse a record with a field that hardly any other has, in the place of one that most have: it would be lost."""
+    for name in row.cells:
+        if 4 * columns[name] < number:
+            usual = [other for other in columns if 2 * columns[other] > number and other not in row.cells]
+            if meant := difflib.get_close_matches(name, usual, 1, 0.8):
+                raise CaseError(f"{path}:{row.line}: no other record has a field {name!r}; did you mean {meant[0]!r}?")
 
 
 # separated text
@@ -128,7 +146,9 @@ def _separated(path: Path, text: str, encoding: str) -> Table:
     while True:
         try:
             fields = next(reader, None)
-        except csv.Error:
+        except csv.Error as error:
+            if "field limit" in str(error):
+                raise CaseError(f"{path}:{start}: a cell of more than {csv.field_size_limit()} characters") from None
             fix = 'write a quote inside a quoted cell twice (""), or remove it'
             raise CaseError(f'{path}:{start}: a stray quote (") in the record that begins here; {fix}') from None
         if fields is None:

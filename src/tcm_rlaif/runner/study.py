@@ -15,7 +15,9 @@ from pathlib import Path
 
 import yaml
 
+from tcm.cases import CaseError
 from tcm.files import write_text
+from tcm.sources import SOURCES
 from tcm_rlaif.runner.lock import HeldError, hold
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import ROOT
@@ -38,10 +40,12 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
 
     Raises:
         StageError: if another process runs this study.
+        CaseError: if its records cannot be read.
     """
     try:
         with hold(study_folder(P)) as lock:
             due = stage.problems(P)
+            _check_data(P, due)
             _say_what_is_old(P, due)
             status = _supervised([*_snakemake(P, list(due), cores), *extra], lock)
     except HeldError as error:
@@ -85,6 +89,17 @@ def has_gpu() -> bool:
     return (
         shutil.which("nvidia-smi") is not None and subprocess.run(["nvidia-smi"], capture_output=True).returncode == 0
     )
+
+
+def _check_data(P: Params, due: Mapping[str, str]) -> None:
+    """Read the records where they are due: a wrong path or column is found before a model is built."""
+    if P.data_source == "invented" or not any(folder.startswith("01_data_prep/") for folder in due):
+        return
+    path = ROOT / P.data_path
+    try:
+        SOURCES[P.data_source](path, P.data_columns, P.data_fill_merged, P.data_leave_out)
+    except OSError as error:
+        raise CaseError(f"{path}: cannot be read ({error.strerror}); correct data_path") from None
 
 
 def _say_what_is_old(P: Params, due: Mapping[str, str]) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import ValidationError
 
 from tcm.cases import explain
@@ -18,6 +17,7 @@ from tcm.metrics.floors import ATTACKS, FLOORS
 from tcm_rlaif.study.measures import MEASURES
 from tcm_rlaif.study.schema import DEFAULT_QUESTIONS, Params
 from tcm_rlaif.study.schema_sft import MAX_ARM_KEYS
+from tcm_rlaif.study.yaml_file import YamlError, read_mapping
 
 ROOT = Path(__file__).resolve().parents[3]
 SNAPSHOT = "params.yaml"  # beside the runs of a study: what they are run with
@@ -84,7 +84,7 @@ def questions(P: Params) -> dict[tuple[str, str], str]:
 def _checked(values: Mapping[str, Any], where: str) -> Params:
     for name in values:
         if name not in Params.model_fields:
-            raise ParamsError(f"{where}: {name}: no such key; {nearest(str(name), Params.model_fields)}")
+            raise ParamsError(f"{where}: {str(name)[:60]}: no such key; {nearest(str(name), Params.model_fields)}")
     try:
         return Params.model_validate(dict(values))
     except ValidationError as error:
@@ -116,40 +116,24 @@ def for_arm(P: Params, arm: str) -> Params:
     return _checked({**P.model_dump(), **P.arms[arm]}, f"arms.{arm}")
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key that occurs twice is an error (plain YAML lets the last one win)."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key_node, _ in node.value:
-            name = self.construct_object(key_node, deep=True)
-            if name in seen:
-                raise ParamsError(f"line {key_node.start_mark.line + 1}: {name}: occurs twice; keep one")
-            seen.add(name)
-        return super().construct_mapping(node, deep)
-
-
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """The mapping that a params file holds, unchecked; a relative path starts at the project folder.
 
     Raises:
-        ParamsError: if the file is missing, no YAML, no mapping, or has a key twice.
+        ParamsError: if the file is missing, empty, no YAML, no mapping, or has a key twice.
     """
     path = ROOT / path
-    if not path.is_file():
-        have = ", ".join(sorted(p.name for p in (ROOT / "params").glob("*.yaml")))
-        raise ParamsError(f"{path}: no such params file; params/ holds {have}")
     try:
-        values = yaml.load(path.read_text("utf-8"), Loader=_UniqueKeys) or {}
-    except ParamsError as error:
+        there = path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        there = False
+    if not there:
+        have = ", ".join(sorted(p.name for p in (ROOT / "params").glob("*.yaml")))
+        raise ParamsError(f"{str(path)[:300]}: no such params file; params/ holds {have}")
+    try:
+        return read_mapping(path)
+    except YamlError as error:
         raise ParamsError(f"{path}: {error}") from None
-    except UnicodeDecodeError:
-        raise ParamsError(f"{path}: is not UTF-8; save it as UTF-8") from None
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise ParamsError(f"{path}: must hold `key: value` lines, not a {type(values).__name__}")
-    return values
 
 
 def load(path: str | Path, **overrides: Any) -> Params:

@@ -61,6 +61,13 @@ class Params(FeedbackParams):
             raise ValueError("dpo_loss_weights needs one weight for each entry of dpo_loss_type")
         if self.data_validation_share + self.data_test_share >= 1:
             raise ValueError("data_validation_share + data_test_share leave nothing to train on: lower one of them")
+        if self.base_hidden % (2 * self.base_heads):
+            raise ValueError(
+                f"base_hidden: {self.base_hidden} is no multiple of 2 * base_heads ({2 * self.base_heads}): rotary "
+                "positions need heads of an even, equal size"
+            )
+        if "\0" in self.data_path or len(self.data_path) > 1000:
+            raise ValueError("data_path: no path of a file")
         if self.data_source != "invented" and not self.data_path:
             raise ValueError(f"data_path: tell where the {self.data_source} records lie")
         if self.study == "cache":

@@ -28,9 +28,11 @@ class SftParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     # the study
-    study: str = key("default", "name of the study; its files lie under runs/<study>", pattern=f"^{NAME.pattern}$")
+    study: str = key(
+        "default", "name of the study; its files lie under runs/<study>", pattern=f"^{NAME.pattern}$", max_length=60
+    )
     seeds: tuple[Seed, ...] = key(
-        (0, 1, 2), "seeds of training and sampling; each arm runs once per seed", min_length=1
+        (0, 1, 2), "seeds of training and sampling; each arm runs once per seed", min_length=1, max_length=100
     )
     arms: dict[str, dict[str, Any]] = key(
         DEFAULT_ARMS,
@@ -54,10 +56,10 @@ class SftParams(BaseModel):
         "none", "4bit: QLoRA, on GPUs with CUDA and bitsandbytes alone", source="arXiv 2305.14314"
     )
     base_trust_remote_code: bool = key(False, "whether code that comes with a model may run")
-    base_hidden: Int = key(192, "tiny: hidden size", "dimensions", OURS, ge=32)
-    base_layers: Int = key(4, "tiny: number of layers", ge=1)
-    base_heads: Int = key(4, "tiny: attention heads; key-value heads are half of them", ge=2, multiple_of=2)
-    base_vocabulary: Int = key(4096, "tiny: tokenizer size", "tokens", ge=512)
+    base_hidden: Int = key(192, "tiny: hidden size", "dimensions", OURS, ge=32, le=8192)
+    base_layers: Int = key(4, "tiny: number of layers", ge=1, le=128)
+    base_heads: Int = key(4, "tiny: attention heads; key-value heads are half of them", ge=2, le=128, multiple_of=2)
+    base_vocabulary: Int = key(4096, "tiny: tokenizer size", "tokens", ge=512, le=200_000)
     base_patterns: Int = key(
         48, "tiny: edition of the textbook it reads and invented cases are about (0 = all patterns)", "patterns", ge=0
     )
@@ -68,8 +70,8 @@ class SftParams(BaseModel):
         "our choice, on single questions about invented records",
         ge=1,
     )
-    base_batch_size: Int = key(4, "tiny: blocks per step; small ones learn more per minute", "blocks", ge=1)
-    base_block: Int = key(256, "tiny: length of a pre-training block", "tokens", ge=32)
+    base_batch_size: Int = key(4, "tiny: blocks per step; small ones learn more per minute", "blocks", ge=1, le=4096)
+    base_block: Int = key(256, "tiny: length of a pre-training block", "tokens", ge=32, le=4096)
     base_learning_rate: Float = key(1.5e-3, "tiny: peak learning rate of pre-training", gt=0, lt=1)
     base_seed: Seed = key(0, "tiny: seed of corpus, initial weights and pre-training")
 
@@ -96,7 +98,7 @@ class SftParams(BaseModel):
     data_allow_few: bool = key(
         False, "whether a study may have fewer than 8 test cases or 5 training answers; its report says so"
     )
-    data_cases: Int = key(200, "invented: cases to write", "cases", ge=4)
+    data_cases: Int = key(200, "invented: cases to write", "cases", ge=4, le=1_000_000)
     data_unlabelled: Int = key(
         200,
         "invented: further cases whose answers are thrown away: prompts that AI feedback alone may use",

@@ -42,10 +42,6 @@ def test_a_params_file_names_only_what_differs_from_the_defaults(path: Path) -> 
     assert set(params.read_yaml(path)) - said_for_clarity <= set(params.differences(params.load(path)))
 
 
-def test_an_empty_params_file_is_the_default_study(tmp_path: Path) -> None:
-    assert params.load(yaml_file(tmp_path, "")) == Params()
-
-
 def test_keyword_arguments_override_the_file(tmp_path: Path) -> None:
     assert params.load(yaml_file(tmp_path, "dpo_beta: 0.2\n"), dpo_beta=0.3).dpo_beta == 0.3
 
