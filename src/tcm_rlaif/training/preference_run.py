@@ -149,6 +149,8 @@ class PreferenceRun:
         if self.method.online:
             answers = self.P.candidate_number * len(self.rows) * self.P.preference_rounds
             cost = {"answers": answers, "tokens": tokens_trained(log)}
+        elif not self.method.asks:
+            cost = {}  # it learns from no candidate
         made = {"rows": len(self.rows), "pairs": len(self.pairs), "steps": self.trainer.state.global_step}
         spent = {
             "answers": cost.get("answers"),
