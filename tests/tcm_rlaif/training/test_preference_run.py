@@ -67,6 +67,7 @@ def test_two_rounds_of_each_method_are_watched_and_their_cost_is_told(study, met
     assert (rounds[0]["answers"] is None) == (method == "sft_more")
     if online:
         assert rounds[0]["answers"] == 4 * 6 * 2 and rounds[0]["steps"] == 6
+        assert 0 < rounds[0]["tokens_sampled"] <= 48 * 8 < rounds[0]["tokens_trained"]
     assert abs(rounds[-1]["kl"]) > 1e-4, "the policy moved away from what it came in as"
 
 
