@@ -128,10 +128,11 @@ def main() -> None:
         policy = adapters.trained(trainer)
         policy.save_pretrained(Path(place) / "adapter")
         before, first = measured(policy, tokenizer, fresh, judge, P), {}
-        print(said(f"SFT on {len(rows)} answers", before, None), flush=True)
+        table = [said(f"SFT on {len(rows)} answers", before, None)]
         for way in ways:
             line = learned(Params(**common, **way), data, base, Path(place) / "adapter", judge, fresh, before, first)
-            print(f"{' '.join(f'{k}={v}' for k, v in way.items())}: {line}", flush=True)
+            table.append(f"{' '.join(f'{k}={v}' for k, v in way.items())}: {line}")
+            print("\n".join(["", *table, ""]), flush=True)  # so far: trainers print in between
 
 
 if __name__ == "__main__":

@@ -68,7 +68,9 @@ def loss_curve(history: Sequence[Mapping[str, float]], title: str, series: Mappi
     for number, (name, label) in enumerate(series.items()):
         points = [(row["step"], float(row[name])) for row in history if name in row]
         if points:
-            axes.plot(*zip(*points, strict=True), label=label, marker=MARKERS[number], markevery=0.1, ms=5)
+            axes.plot(
+                *zip(*points, strict=True), label=label, marker=MARKERS[number % len(MARKERS)], markevery=0.1, ms=5
+            )
     axes.set(xlabel="step", title=title)
     if axes.lines:
         axes.legend()

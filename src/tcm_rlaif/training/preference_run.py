@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from tcm.cases import Case, read_split
@@ -149,7 +150,10 @@ class PreferenceRun:
         fresh = of_candidates(items, verdicts) if number == 1 or self.method.asks else {}
         if self.method.online:
             answers = self.P.candidate_number * len(self.rows) * self.P.preference_rounds
-            cost = {"answers": answers, "tokens": tokens_trained(log)}
+            length = fmean(row["completions/mean_length"] for row in log if "completions/mean_length" in row)
+            cost = {"answers": answers, "tokens": round(answers * length)}
+        elif not self.method.asks:
+            cost = {}  # it learns from no candidate
         made = {"rows": len(self.rows), "pairs": len(self.pairs), "steps": self.trainer.state.global_step}
         spent = {
             "answers": cost.get("answers"),
