@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tcm import metrics
+from tcm.metrics.intervals import wilson
 from tcm_rlaif.evaluation import stats, tables
 from tcm_rlaif.evaluation.judging import JUDGED_BY
 from tcm_rlaif.study import params
@@ -119,11 +120,18 @@ def _over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def arm_means(evidence: Evidence, key: str, study: Params) -> pd.DataFrame:
-    """One metric by arm: mean, its interval over seeds and cases, the mean of each seed, n cases."""
+    """One metric by arm: mean, its interval over seeds and cases, the mean of each seed, n cases.
+
+    Where every value is 0, or every one 1, the interval is that of a share (`wilson`) over patients.
+    """
     rows, limits = [], MEASURES[key]
     for arm in study.arms:
         found = stats.estimate(stats.matrix(evidence.tables[arm], key), evidence.patient_of)
         low, high = found.interval(study.ablation_confidence)
+        if (
+            not found.se and (limits.low, limits.high) == (0, 1) and found.mean in (0, 1)
+        ):  # none or all of them: rare is not never
+            low, high = wilson(found.patients * int(found.mean), found.patients, study.ablation_confidence)
         low, high = max(low, limits.low), min(high, math.inf if limits.high is None else limits.high)
         seeds = [round(mean, 4) for mean in found.by_seed.values()]
         rows.append({"arm": arm, "mean": found.mean, "low": low, "high": high, "seeds": seeds, "n": found.n})

@@ -65,7 +65,7 @@ def sentences(evidence: Evidence, study: Params) -> list[str]:
                 own = _of_task(evidence.tables[arm], key, task)[key].mean()
                 stand[_against(evidence, study, arm, floor, key, task)].append(f"{arm} ({own:.3f})")
             told = "; ".join(f"{how}: {', '.join(arms)}" for how, arms in stand.items() if arms)
-            said.append(f"On {words} (n = {n}) the best floor{kind} is {floor}, {key} {value:.3f}. {told}{few}.")
+            said.append(f"On {words} (n = {n}) the best floor{kind} is {floor} ({key} {value:.3f}); {told}{few}.")
     return said
 
 

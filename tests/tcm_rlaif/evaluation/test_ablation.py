@@ -80,3 +80,9 @@ def test_side_by_side_shows_gold_and_every_arm_of_a_case(evidence) -> None:
     assert set(shown) <= {"a", "b"} and shown
     for table in shown.values():
         assert table["answers by"].tolist() == ["gold", "base", "sft", "sft_dpo"]
+
+
+def test_a_share_that_never_came_has_an_interval_all_the_same(evidence, stage) -> None:
+    rows = ablation.arm_means(evidence, "usable", stage.study).set_index("arm")
+    assert rows.loc["base", "mean"] == 0.0 == rows.loc["base", "low"] and rows.loc["base", "high"] > 0.5  # two cases
+    assert rows.loc["sft_dpo", "mean"] == 1.0 == rows.loc["sft_dpo", "high"] and rows.loc["sft_dpo", "low"] < 0.5

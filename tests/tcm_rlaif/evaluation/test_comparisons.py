@@ -99,6 +99,9 @@ def test_the_findings_tell_each_declared_test_with_the_effect_of_every_seed() ->
     table = comparisons.comparisons(evidence(FIVE), study(5, ablation_family=["sft_dpo - sft"]))
     said = comparisons.findings(table)
     assert len(said) == 2 and all("by seed +0." in line and "**higher**" in line for line in said)
+    assert all(
+        f"detectable from {mdd:.3f}" in line for line, mdd in zip(said, table["mdd"][table["declared"]], strict=True)
+    )
     assert comparisons.findings(pd.DataFrame()) == ["No two arms of this study can be compared."]
 
 

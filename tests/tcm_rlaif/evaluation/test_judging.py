@@ -50,3 +50,9 @@ def test_without_a_judge_there_is_no_score() -> None:
     by = judging.judges(study(judge="openai", **MODEL), TRAIN)
     table = judging.judged(tables.score_answers(TEST[:1], [write(answer("柴胡"))], [None]), TEST, by)
     assert table.loc[0, "judge_score"] is None and tables.summary(table)["judge_score"] == {"mean": None, "n": 0}
+
+
+def test_floors_and_gold_are_judged_and_attacks_are_not() -> None:
+    table = judging.judged(tables.floors(TRAIN, TEST), TEST, judging.judges(study(), TRAIN))
+    judged = table.groupby("arm")["judge_score"].agg(lambda scores: scores.notna().all())
+    assert {name for name, every in judged.items() if not every} == {"empty", "list_everything", "nonsense_names"}

@@ -42,7 +42,7 @@ def test_every_arm_is_told_for_each_task_and_each_kind_of_floor(evidence, stage)
     said = standing.sentences(evidence, stage.study)
     assert [line.split(" (n")[0] for line in said] == ["On first visits"] * 2 + ["On follow-up visits"] * 2
     plain, knowing = said[2], said[3]
-    assert "the best floor is copy_previous, herb_f1 0.667" in plain and "knows what the judge knows" in knowing
+    assert "the best floor is copy_previous (herb_f1 0.667)" in plain and "knows what the judge knows" in knowing
     assert "does not beat it: base (0.000), sft (0.667)" in plain and "beats it: sft_dpo (1.000)" in plain
     assert "2 seed(s): exploratory" in plain
 
