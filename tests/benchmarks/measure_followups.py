@@ -8,14 +8,17 @@ No test: run it by hand with ``python tests/benchmarks/measure_followups.py --ba
 """
 
 import argparse
+import random
+import re
 import tempfile
 from collections.abc import Sequence
+from itertools import count, islice
 from pathlib import Path
 from statistics import fmean, stdev
 
 from tcm.answers import previous_items, read_for, write
 from tcm.cases import Case, splits
-from tcm.invented import invent_cases
+from tcm.invented import corpus, invent_cases, textbook
 from tcm.metrics import score_case
 from tcm.metrics.sets import herb_set
 from tcm_rlaif.models import loading
@@ -62,6 +65,22 @@ def changes(cases: Sequence[Case], texts: Sequence[str], out: bool) -> str:
     return f"{done / len(cases):.2f} ({right / max(done, 1):.0%} right)"
 
 
+def rules_known(base: str, P: Params, number: int = 48) -> str:
+    """How many new findings the base itself answers as the rule 加减 of the tables does, asked as in its reading."""
+    model, tokenizer = loading.load_base(base, P)
+    dice, book = random.Random(FRESH_SEED), [p for p in textbook.edition(P.base_patterns).patterns if p.modifications]
+    asked = (corpus.change_chat(dice.choice(book), dice) for _ in count())
+    chats = list(islice((chat for chat in asked if "现：" in chat and "调方？" in chat), number))
+    right = 0
+    for chat in chats:
+        head, gold = re.match("(.*assistant\n)(.*)<", chat, re.S).groups()
+        ids = tokenizer(head, return_tensors="pt", add_special_tokens=False)
+        said = model.generate(**ids, max_new_tokens=32, do_sample=False, pad_token_id=tokenizer.pad_token_id)
+        answer = tokenizer.decode(said[0][ids["input_ids"].shape[1] :], skip_special_tokens=True)
+        right += answer.strip() == gold.strip()
+    return f"{right} of {number} new findings answered by their rule"
+
+
 def row(cases: Sequence[Case], texts: Sequence[str]) -> str:
     """The figures of one model, or of copy_previous, as a line."""
     scores = [score_case(case, text) for case, text in zip(cases, texts, strict=True)]
@@ -93,6 +112,7 @@ def main() -> None:
     train, validation = default_cases(P)
     cases = validation + invent_cases(args.fresh, 0.6, FRESH_SEED, P.base_patterns)
     copied = [write(case.previous_answer or case.answer) for case in cases]
+    print("the base before SFT:", rules_known(args.base or str(cached_folder(P)), P), flush=True)
     print("copy_previous (gold at first visits):", row(cases, copied), flush=True)
     for number in args.answers:
         for layout in args.layouts:

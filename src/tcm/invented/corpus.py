@@ -131,10 +131,11 @@ def _item(herb: str, dose: float) -> PrescriptionItem:
 
 
 def modification_statement(pattern: Pattern, rng: random.Random) -> str:
-    """One rule 加减 of a pattern."""
+    """One rule 加减 of a pattern, in few words: there are four times as many rules as patterns, each to be met often."""
     rule = rng.choice(pattern.modifications)
     change = _change(dict.fromkeys(rule.remove, 9), dict(rule.add)).removeprefix("守上方，")
-    return f"{pattern.disease}，{pattern.syndrome}，{rng.choice('兼若')}：{rule.symptom}，{change}。"
+    seen = f"{rng.choice('兼若现')}：{_say(rule.symptom, rng)}"
+    return rng.choice((f"{pattern.disease}，{pattern.syndrome}，{seen}，{change}。", f"{seen}，{change}。"))
 
 
 def dose_statement(herb: Herb, rng: random.Random) -> str:
@@ -227,7 +228,7 @@ def statements(seed: int, patterns: int = 0) -> Iterator[str]:
         (0.05, lambda: formula_statement(rng.choice(book.formulas), rng)),
         (0.07, lambda: pattern_statement(rng.choice(book.patterns), rng)),
         (0.12, lambda: note_statement(rng.choice(book.patterns), rng)),
-        (0.04, lambda: modification_statement(rng.choice(modified), rng)),
+        (0.20, lambda: modification_statement(rng.choice(modified), rng)),
         (0.03 if synonyms else 0.0, lambda: synonym_statement(*rng.choice(synonyms), rng)),
         (0.44, lambda: record_chat(rng.choice(book.patterns), rng)),
         (0.14, lambda: change_chat(rng.choice(modified), rng)),
