@@ -73,7 +73,7 @@ def supervised(trainer: "SFTTrainer", number: int = 0) -> list[tuple[str, bool]]
 
 
 def holds(text: str, part: str) -> bool:
-    """Whether a decoded text holds another; white space, which tokenizers and templates set their way, does not count."""
+    """Whether a decoded text holds another; white space, set by tokenizers and templates, does not count."""
     return "".join(part.split()) in "".join(text.split())
 
 
