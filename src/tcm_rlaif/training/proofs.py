@@ -72,6 +72,11 @@ def supervised(trainer: "SFTTrainer", number: int = 0) -> list[tuple[str, bool]]
     return [(trainer.processing_class.decode(run), learned) for run, learned in runs]
 
 
+def holds(text: str, part: str) -> bool:
+    """Whether a decoded text holds another; white space, set by tokenizers and templates, does not count."""
+    return "".join(part.split()) in "".join(text.split())
+
+
 def first_loss(trainer: "DPOTrainer") -> dict[str, float]:
     """DPO's loss and margin on the first batch before any step.
 

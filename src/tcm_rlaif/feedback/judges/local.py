@@ -14,6 +14,7 @@ from typing import Any
 from tcm.cases import Case
 from tcm_rlaif.feedback.judges import prompt_text
 from tcm_rlaif.feedback.judges.base import JUDGED, JudgeError, Mode, Question, Record, Reply
+from tcm_rlaif.models import chat
 from tcm_rlaif.models.loading import load_base
 from tcm_rlaif.study.schema import Params
 
@@ -87,9 +88,8 @@ class LocalJudge:
     def _ids(self, question: Question) -> list[int]:
         text, lead = prompt_text.choice_prompt(question, self.sees_gold)
         if self.tokenizer.chat_template:
-            text = self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False, enable_thinking=False
-            )
+            said = chat.fitted(self.tokenizer, [{"role": "user", "content": text}])
+            text = chat.rendered(self.tokenizer, said, ask=True)
         return self.tokenizer(text + lead, add_special_tokens=not self.tokenizer.chat_template)["input_ids"]
 
     def _choice_ids(self, choices: Sequence[str]) -> list[int]:
