@@ -179,6 +179,80 @@ HELD_OUT = {
 }
 """Written before any pattern was, and looked at by none."""
 
+FURTHER = (
+    "患儿[王小明]之母诉",
+    "其外婆[刘芳]代诉",
+    "[王]大爷，78岁",
+    "[张三丰]，汉族，已婚",
+    "家住[大连路]，",
+    "单位：[市一中]，",
+    "经朋友介绍找到[张]医生",
+    "[李建国]，65岁，退休工人",
+    "[欧阳修远] 男 45岁",
+    "病历摘要：[周某]，",
+    "患者[孙XX]，女",
+    "患者[Wang Li]，女",
+    "身份证尾号[1234]，",
+    "邮编[100032]，",
+    "[二月初三]发病",
+    "在[北大医院]就诊",
+    "[301医院]诊断",
+    "[市立医院]门诊",
+    "我是[陈静]，今年",
+    "[湖南长沙]人，",
+    "籍贯[湖南长沙]，",
+    "主诉：[刘某某]头痛3天",
+    "患者 [陈 静] ，女",
+    "姓名：[陈  静]",
+    "姓 名：[陈静]",
+    "患者，[陈静]，女，35岁",
+    "[陈静] 女 35岁",
+    "35岁女性患者[陈静]因失眠",
+    "患者[陈静]，近日失眠",
+    "孕妇[陈静]，",
+    "患者本人[陈静]，",
+    "（记录者：[陈静]）",
+    "主任医师：[陈静]/",
+    "[陈静]医师",
+    "T:[13812345678]",
+    "Tel [010 64371234]",
+    "手机[138****5678]，",
+    "[2023年11月]起",
+    "[23年11月2日]",
+    "[11/2]就诊",
+    "[2023-11-02] 10:30",
+    "12床[陈静]，",
+    "住院号:[00-123456]",
+    "就诊于[上海中医药大学附属龙华医院]",
+    "转至[湘雅二院]，",
+    "在[同济]查CT",
+    "[北京市朝阳区]居民",
+    "居住于[广州]，",
+    "[上海市黄浦区]人",
+    "[浦东新区张杨路500号]",
+    "家庭住址 [河北省石家庄市长安区建华大街12号]",
+    "丈夫[王强]体健",
+    "其父[王强]已故",
+    "儿子[王强]，10岁",
+    "育有一子[王小宝]，",
+    "抖音号 [abc12345]",
+    "车牌号[京A12345]",
+    "微信同手机号[13812345678]",
+    "[陈]老师",
+    "[陈]姐陪同",
+    "[老陈]来诊",
+    "患者[陈]女士",
+    "[陈某某]之妻",
+    "[李四光]，男，汉族",
+    "患者[常某]，男",
+    "患者[于某某]，女",
+    "[张某]与其妻系夫妻",
+    "[任某]，女",
+)
+"""A third list of looser wordings, written down once all patterns stood, the identifier in brackets. 45 of the 68 were
+found then: what can be expected of wordings that nobody thought of. Patterns were mended by it since."""
+
+
 HARMLESS = (
     "失眠3月，加重1周，多梦易醒。",
     "经期5天，周期28天，量少色淡。",
@@ -324,6 +398,15 @@ def _value(name: str, rng: random.Random) -> str:
         "dd": f"{day:02}",
     }
     return digits(int(name[6:])) if name.startswith("digits") else values[name]
+
+
+def further() -> list[Record]:
+    """The records of `FURTHER`."""
+    made = []
+    for form in FURTHER:
+        first, end = form.index("["), form.index("]") - 1
+        made.append(Record(form.replace("[", "").replace("]", ""), (("further", first, end, form),)))
+    return made
 
 
 def covered(record: Record, spans: list[tuple[int, int]]) -> list[bool]:

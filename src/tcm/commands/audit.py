@@ -73,7 +73,7 @@ def main(args: argparse.Namespace) -> int:
         RowError: where the file cannot be used.
     """
     results = audit_rows(read_rows(args.rows, AuditRow))
-    save(args.json, results)
+    save(args.json, results, args.rows)
     for result in results:
         findings, asked = ([Finding.model_validate(f) for f in result[kind]] for kind in ("findings", "review"))
         use = " (external)" if result["use"] == "external" else ""

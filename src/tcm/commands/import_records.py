@@ -128,7 +128,7 @@ def _masked(account: Account) -> list[str]:
     lines = [f"masked: {account.counts.total()}; the first of each kind, in context"]
     lines += [f"  {row['kind']:16} {row['field']:16} …{row['text']}…" for row in account.shown]
     lines += [f"suspicious, but left: {account.left_count or 'nothing'}"]
-    return lines + [f"  {row['record']:20} {row['field']:16} …{row['text']}…" for row in account.left]
+    return lines + [f"  {row['record']:18} {row['field']:16} …{row['text']}…" for row in account.left]
 
 
 def _problems(records: Records) -> list[str]:

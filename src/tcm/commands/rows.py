@@ -169,8 +169,10 @@ def _explained(where: str, error: Any) -> str:
     return f"{where}:{field}: {message}{got}; {FIXES[str(error['loc'][0])]}"
 
 
-def save(path: Path | None, value: Any) -> None:
-    """Write JSON where a path was given."""
+def save(path: Path | None, value: Any, *read: Path) -> None:
+    """Write JSON where a path was given, but never over a file that was read."""
+    if path and path.resolve() in [one.resolve() for one in read]:
+        raise RowError(f"{path}: is the file that was read; give --json another file")
     try:
         if path:
             write_json(path, value)

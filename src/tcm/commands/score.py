@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> int:
         RowError: where a file cannot be used.
     """
     result = score_rows(read_rows(args.gold, ScoreRow), read_rows(args.pred, ScoreRow))
-    save(args.json, result)
+    save(args.json, result, args.gold, args.pred)
     print(score_table(result))
     return 0
 

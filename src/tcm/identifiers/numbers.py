@@ -25,7 +25,8 @@ PATTERNS = (
     ("identity number", r"(?<![\dA-Za-z])\d{17}[\dXx](?!\d)"),
     ("identity number", rf"(?:身份证|证件|社会保障|社保|公民身份)[卡证]?{_IS}(\d{{6}}[\d Xx*-]{{5,}})"),
     ("identity number", rf"(?:{_PAPERS}){_IS}((?:[A-Za-z]|{HAN})?\s?[A-Za-z]?\d{{5,}}[A-Za-z0-9]*)"),
-    ("telephone number", rf"(?<![\d.]){_COUNTRY}1[3-9]\d[- ]?\d{{4}}[- ]?\d{{4}}(?!\d)"),
+    ("identity number", r"(?:身份证|证件|手机|电话|卡)号?码?尾号\s*[:：是为]?\s*(\d{3,6}[\dXx]?)"),
+    ("telephone number", rf"(?<![\d.]){_COUNTRY}1[3-9]\d[- ]?(?:\d{{4}}|[*＊xX]{{4}})[- ]?\d{{4}}(?!\d)"),
     (
         "telephone number",
         rf"(?<![\d.]){_COUNTRY}[(（]?0[1-9]\d{{1,2}}[)）]?[- －]?[2-8]\d{{6,7}}(?:[- 转]+\d{{1,6}})?(?!\d)",
@@ -41,6 +42,7 @@ PATTERNS = (
         rf"(?i:(?:(?:{_COUNTED}){HAN}{{0,3}}?(?:号码|号|编号|编码|ID|卡)|编号|ID号?|No\.?|Nr\.?|MRN)"
         rf"\s*(?:[:：#是为]|号码?)?\s*({_CODE})(?<=[A-Za-z0-9]{{4}}))",
     ),
+    ("record number", r"(?:邮编|邮政编码)\s*[:：]?\s*(\d{6})(?!\d)"),
     ("record number", r"(?<![\d.])\d{15,19}(?![\d.])"),
     ("record number", rf"(?:(?<![A-Za-z\u4e00-\u9fff])|(?<=车牌)|(?<=车牌号)){_PLATE}(?![A-Za-z0-9])"),
 )

@@ -9,7 +9,7 @@ from tcm.identifiers.pseudonyms import pseudonym
 from tcm.identifiers.spans import MARKS, Span
 from tcm.identifiers.text import in_context, known_names, masked, spans_of, suspicious
 
-SHOWN = 6
+SHOWN = 4
 """Examples that are kept of each kind: enough to see what a rule does, few enough to read."""
 SHOWN_LEFT = 20
 SHORT = 6

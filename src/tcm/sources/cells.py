@@ -95,7 +95,7 @@ def sex_of(value: Any) -> str:
     """男, 女 or ""."""
     text = plain(text_of("sex", value)).lower()
     if text and text not in SEXES:
-        raise CellError("sex", "neither 男 nor 女", f"{text!r}; write 男 or 女, or leave it empty")
+        raise CellError("sex", "neither 男 nor 女", f"{text[:60]!r}; write 男 or 女, or leave it empty")
     return SEXES.get(text, "")
 
 
@@ -110,11 +110,11 @@ def age_of(value: Any) -> float | None:
         return None
     found = _AGE.fullmatch(text)
     if not found or not any(found.group("bare", "years", "months", "days")):
-        raise CellError("age", "no age", f"{text!r}; write years such as 45 or 45岁, or 3岁4个月, 8个月, 20天")
+        raise CellError("age", "no age", f"{text[:60]!r}; write years such as 45 or 45岁, or 3岁4个月, 8个月, 20天")
     years = float(found["bare"] or found["years"] or 0) + (0.5 if found["half"] else 0)
     years += float(found["months"] or 0) / 12 + float(found["days"] or 0) / 365
     if years > 120:
-        raise CellError("age", "an impossible age", f"{text!r}; years from 0 to 120")
+        raise CellError("age", "an impossible age", f"{text[:60]!r}; years from 0 to 120")
     return years
 
 
@@ -124,7 +124,7 @@ def pregnant_of(value: Any) -> bool:
     if text in MISSING or not text:
         return False
     if text not in TRUTHS:
-        raise CellError("pregnant", "neither yes nor no", f"{text!r}; write true or false")
+        raise CellError("pregnant", "neither yes nor no", f"{text[:60]!r}; write true or false")
     return TRUTHS[text]
 
 
@@ -150,7 +150,7 @@ def visit_of(values: list[Any]) -> VisitMark:
     later = any(m.later for m in marks)
     if len(numbers) > 1 or len(dates) > 1 or (later and 1 in numbers):
         said = "、".join(map(written, values))
-        raise CellError("visit", "two visits in one record", f"{said!r} contradict each other; correct one")
+        raise CellError("visit", "two visits in one record", f"{said[:80]!r} contradict each other; correct one")
     return VisitMark(next(iter(numbers), None), later and not numbers, next(iter(dates), None))
 
 
@@ -168,14 +168,14 @@ def _mark(value: Any) -> VisitMark | None:
         try:
             return VisitMark(date=dt.date(*map(int, found.groups())))
         except ValueError:
-            raise CellError("visit", "no date", f"{text!r} is no day of the calendar; correct it") from None
+            raise CellError("visit", "no date", f"{text[:60]!r} is no day of the calendar; correct it") from None
     if re.fullmatch(r"[3-7]\d{4}(\.\d+)?", text):  # a day as spreadsheets count them, from 1900 on
         return VisitMark(date=dt.date(1899, 12, 30) + dt.timedelta(int(float(text))))
     found = _ORDINAL.fullmatch(text)
     number = _number(found[1]) if found and (text.isascii() or found[1] != text) else 0
     if number < 1:
         fix = "write 1 for the first visit, 2 for the second, …, 初诊, 复诊, 二诊, or the date"
-        raise CellError("visit", "no visit", f"{text!r}; {fix}")
+        raise CellError("visit", "no visit", f"{text[:60]!r}; {fix}")
     return VisitMark(number=number)
 
 

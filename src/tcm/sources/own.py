@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,7 @@ def _chain(drafts: list[_Draft], patient: str) -> list[tuple[Case, PrescriptionC
         raise CellError("sex", "two sexes of one patient", f"patient {patient!r} is {said}; one number, one patient")
     made = []
     for course in episodes([(d.mark, d.row.line) for d in drafts], patient):
+        _refuse_falling_age([drafts[i] for i in course if drafts[i].values["age"] is not None], patient)
         earlier, previous = (), ()
         for draft in (drafts[i] for i in course):
             try:
@@ -224,6 +226,13 @@ def _chain(drafts: list[_Draft], patient: str) -> list[tuple[Case, PrescriptionC
             earlier += (case.visit.model_copy(update={"answer": case.answer}),)
             previous = case.answer.prescription if case.answer and case.answer.prescription else previous
     return made
+
+
+def _refuse_falling_age(course: list[_Draft], patient: str) -> None:
+    for one, other in pairwise(course):
+        if int(other.values["age"]) < int(one.values["age"]):  # 3岁4个月 and later 3岁 is no fall
+            ages = f"{one.values['age']:g} on line {one.row.line} and {other.values['age']:g} at a later visit"
+            raise CellError("age", "an age that falls", f"patient {patient!r} is {ages}; correct one", other.row.line)
 
 
 def _answer(value: Mapping[str, str], cell: PrescriptionCell | None) -> Answer | None:

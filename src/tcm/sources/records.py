@@ -57,6 +57,7 @@ class Records:
         for case in self.cases:
             cases.append(mask_case(case, account, key if case.source == "own" else b""))
             names[case.id] = cases[-1].id
+        account.shown.sort(key=lambda row: row["kind"])
         cells = tuple(replace(cell, id=names.get(cell.id, cell.id)) for cell in self.prescriptions)
         return replace(self, cases=cases, prescriptions=cells, masked=account)
 

@@ -86,6 +86,12 @@ def _check(course: Sequence[Marked], patient: str, dated: bool) -> None:
                 f"patient {patient!r}: numbers and dates (or places) of lines {line} and {line_2} contradict each other"
             )
             raise CellError("visit", "numbers and dates contradict", f"{said}; correct one", line_2)
+        if one.number and other.number and other.number > one.number + 1:
+            said = (
+                f"patient {patient!r} has visit {one.number} on line {line} and then visit {other.number}; add those "
+                "between, or count the visits that you have"
+            )
+            raise CellError("visit", "a visit that is missing", said, line_2)
         if not dated and not other.number and not other.later:
             said = f"patient {patient!r} has visit 1 on line {line} already; give number, 初诊/复诊 or date"
             raise CellError("visit", "one visit twice", said, line_2)

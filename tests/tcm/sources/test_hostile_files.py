@@ -9,6 +9,7 @@ import pytest
 
 from tcm.cases import CaseError
 from tcm.commands import main
+from tcm.sources import read_own
 from tcm.sources.tables import read_table
 
 HEAD = "id,主诉,处方\n"
@@ -87,6 +88,50 @@ def test_other_fields_of_an_audited_row_are_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"id": 1, "prescription": "桃仁10g", "note": "x", "previous_id": 3}', "utf-8")
     assert main(["audit", str(path)]) == 0
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "../{}/rows.jsonl", "link.jsonl"], ids=["same", "other path", "link"])
+def test_the_file_that_is_read_is_never_written_over(tmp_path: Path, name: str, capsys) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"id": 1, "prescription": "桃仁10g"}', "utf-8")
+    (tmp_path / "link.jsonl").symlink_to(path)
+    assert main(["audit", str(path), "--json", str(tmp_path / name.format(tmp_path.name))]) == 2
+    assert "is the file that was read" in capsys.readouterr().err and path.read_text("utf-8").startswith('{"id": 1')
+
+
+CONTRADICTIONS = {
+    "a sex that changes": ([("1", "女", "40"), ("2", "男", "40")], ":2: sex: patient 'P' is"),
+    "an age that falls": ([("1", "女", "41"), ("2", "女", "40")], ":3: age: patient 'P' is 41 on line 2 and 40"),
+    "a visit that is missing": ([("1", "女", "40"), ("3", "女", "40")], ":3: visit: patient 'P' has visit 1 on line 2"),
+    "a visit twice": ([("1", "女", "40"), ("1", "女", "40")], ":3: visit: patient 'P' has visit 1"),
+    "no first visit": ([("2", "女", "40"), ("3", "女", "40")], ":2: visit: patient 'P' starts with visit 2"),
+    "an age that is a truth": ([("1", "女", "true")], ":2: age: 'true'"),
+    "an age of 5,000 digits": ([("1", "女", "9" * 5000)], ":2: age:"),
+    "an age of nobody": ([("1", "女", "130")], ":2: age: '130'"),
+    "a sex that is none": ([("1", "x", "40")], ":2: sex: 'x'"),
+    "a visit that is none": ([("first", "女", "40")], ":2: visit: 'first'"),
+    "a visit of no day": ([("2023-02-30", "女", "40")], ":2: visit: '2023-02-30' is no day"),
+}
+
+
+@pytest.mark.parametrize("what", CONTRADICTIONS)
+def test_visits_of_one_patient_that_contradict_each_other_are_refused(tmp_path: Path, what: str) -> None:
+    visits, said = CONTRADICTIONS[what]
+    path = tmp_path / "a.csv"
+    lines = [f"P,{number},{sex},{age},失眠{i}日,柴胡10g" for i, (number, sex, age) in enumerate(visits)]
+    path.write_text("\n".join(["patient_id,visit,sex,age,history,prescription", *lines]), "utf-8")
+    with pytest.raises(CaseError) as caught:
+        read_own(path, {})
+    message = str(caught.value)
+    assert f"{path}{said}" in message and "\n" not in message and len(message) < 500
+
+
+def test_an_age_in_months_and_then_in_years_does_not_fall(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "patient_id,visit,age,history,prescription\nP,1,3岁4个月,咳嗽,柴胡6g\nP,2,3岁,咳减,柴胡6g\n", "utf-8"
+    )
+    assert len(read_own(path, {}).cases) == 2
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[31m", "\x1b]0;title\x07", "\u202e", "\u2066", "\r", "\x9b", "\x08"])
