@@ -131,7 +131,7 @@ def _item(herb: str, dose: float) -> PrescriptionItem:
 
 
 def modification_statement(pattern: Pattern, rng: random.Random) -> str:
-    """One rule 加减 of a pattern, in few words: there are four times as many rules as patterns, each to be met often."""
+    """One rule 加减 of a pattern, in few words: there are four times as many rules as patterns, each to be met."""
     rule = rng.choice(pattern.modifications)
     change = _change(dict.fromkeys(rule.remove, 9), dict(rule.add)).removeprefix("守上方，")
     seen = f"{rng.choice('兼若现')}：{_say(rule.symptom, rng)}"

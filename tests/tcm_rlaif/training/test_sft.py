@@ -80,7 +80,7 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept(tmp_path):
             if state.epoch >= 2:
                 tiny_model.perturb(model, scale=1.0)
 
-    trainer = sft(tmp_path, validation=sft_rows(tiny_model.cases()[8:10]))
+    trainer = sft(tmp_path, rows=8, validation=sft_rows(tiny_model.cases()[8:10]))
     trainer.add_callback(Spoil())
     losses = [row["eval_loss"] for row in run(trainer) if "eval_loss" in row]
     assert len(losses) == 3 and losses[2] > losses[1] + 0.1 and losses[1] < losses[0]
