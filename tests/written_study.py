@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tcm import answers
-from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
+from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit, write_cases
+from tcm.files import write_json
 from tcm_rlaif.evaluation import judging, tables
 from tcm_rlaif.study import params, plan
 from tcm_rlaif.study.stage import Stage
@@ -58,7 +59,14 @@ AUDIT = {
     "cost": {"requests": 0, "latency_median_s": float("nan")},
 }
 HEALTH = [{"margin": 0.0, "kl_per_token": 0.0}, {"margin": 1.5, "kl_per_token": 0.2}]
-DPO = {"pairs": 5, "chosen_longer": 0.4, "first": {"loss": math.log(2), "margin": 0.0}, "health": HEALTH}
+DPO = {
+    "pairs": 5,
+    "rows": 5,
+    "rounds": [],
+    "chosen_longer": 0.4,
+    "first": {"loss": math.log(2), "margin": 0.0},
+    "health": HEALTH,
+}
 FACTS = {
     "00_base_model": {"model": "tiny", "parameters": 2_000_000, "vocabulary": 4096, "last_loss": 1.2, "dtype": "f"},
     "01_data_prep": {
@@ -73,7 +81,7 @@ FACTS = {
     "02_sft": {},
     "03_rlaif_labels": AUDIT,
     "04_dpo": {**DPO, "fell_back_to_step": None, "gate_overridden": False},
-    "05_evaluate": {},
+    "05_evaluate": {"answering": {}},
 }
 
 
@@ -92,6 +100,9 @@ def opened(root: Path) -> Iterator[Stage]:
         by = judging.judges(P, TRAIN)
         for run in earlier:
             folder = place / run.folder
+            if run.stage == "01_data_prep":
+                write_cases(folder / "cases.jsonl", [*TRAIN, *TEST])
+                write_json(folder / "splits.json", {c.id: "train" if c in TRAIN else "test" for c in (*TRAIN, *TEST)})
             if run.stage == "05_evaluate":
                 scores = tables.score_answers(TEST, TEXTS[run.arm][run.seed], [True, True])
                 for name, table in (("scores", scores), ("floors", tables.floors(TRAIN, TEST))):

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tcm import metrics
+from tcm.cases import read_split
 from tcm.metrics.intervals import wilson
 from tcm_rlaif.evaluation import stats, tables
 from tcm_rlaif.evaluation.judging import JUDGED_BY
@@ -74,12 +75,17 @@ def collect(stage: Stage) -> Evidence:
         raise StageError(f"ablation_primary: none of {', '.join(stage.study.ablation_primary)} applies to these cases")
     by_name = {arm: scores[scores["arm"] == arm] for arm in stage.study.arms}
     by_name |= {str(name): part for name, part in floors.groupby("arm", sort=False)}
+    data_run = next(r for r in plan(stage.study) if r.stage == "01_data_prep")
+    data_folder = study_folder(stage.study) / data_run.folder
+    train = read_split(data_folder, "train")[: stage.study.sft_cases or None]
+    test = read_split(data_folder, "test")[: stage.study.eval_cases or None]
+    attacks = tables.attacks(train, test).reindex(columns=floors.columns)  # no judge reads them
+    by_name |= {str(name): part for name, part in attacks.groupby("arm", sort=False)}
     found: dict[str, dict[str, dict]] = {s: {} for s in STAGES}
     for run in plan(stage.study):
         if run.stage != ABLATION:
             path = study_folder(stage.study) / run.folder / DONE
             found[run.stage][run.folder.split("/", 1)[1]] = json.loads(path.read_text("utf-8"))
-    data_run = next(r for r in plan(stage.study) if r.stage == "01_data_prep")
     return Evidence(
         scores,
         by_name,
@@ -89,8 +95,18 @@ def collect(stage: Stage) -> Evidence:
         found["05_evaluate"],
         primary,
         [key for key in dict.fromkeys((*primary, *SHOWN)) if scores[key].notna().any()],
-        study_folder(stage.study) / data_run.folder,
+        data_folder,
     )
+
+
+def beaten(evidence: Evidence) -> list[str]:
+    """Attacks that beat the gold answers on a metric, which could not be trusted then. Judges do not read attacks."""
+    return [
+        f"{attack} on {key}"
+        for attack in metrics.ATTACKS
+        for key in metrics.PRIMARY
+        if evidence.mean(attack, key) > evidence.mean("gold", key)
+    ]
 
 
 def figures(evidence: Evidence) -> list[str]:

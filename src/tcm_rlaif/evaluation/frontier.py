@@ -23,16 +23,15 @@ def points(evidence: Evidence) -> pd.DataFrame:
         or n), `kl`, `judge_score`, `herb_f1`; no row where the stages do not tell them.
     """
     rows = [
-        {"answers by": _arm(name), "step": r["round"], "kl": r["kl"], "judge_score": r["score"]}
-        | {"herb_f1": r["herb_f1"]}
+        {"answers by": _arm(name), "step": r["round"]} | {k: r[k] for k in COLUMNS[2:]}
         for name, facts in evidence.dpo.items()
-        for r in facts.get("rounds", [])
-        if {"kl", "score", "herb_f1"} <= r.keys()
+        for r in facts["rounds"]
     ]
     rows += [
-        {"answers by": f"{_arm(name)}, {BEST_OF_N}", "step": r["n"]} | {k: r[k] for k in COLUMNS[2:]}
+        {"answers by": f"{_arm(name)}, {BEST_OF_N}", "step": r["k"], "kl": r["kl"], "judge_score": r["score"]}
+        | {"herb_f1": r["herb_f1"]}
         for name, facts in evidence.evaluations.items()
-        for r in facts.get("curve") or []
+        for r in facts["answering"].get("curve", [])
     ]
     found = pd.DataFrame(rows, columns=COLUMNS).dropna(subset="kl")
     return found.groupby(list(COLUMNS[:2]), sort=False).mean(numeric_only=True).reset_index()

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from tcm.cases import Case
-from tcm.metrics import ATTACKS
 from tcm_rlaif.feedback.judges import COMPUTED, make_judges
 from tcm_rlaif.study import params
 from tcm_rlaif.study.measures import JUDGE_SCORES
@@ -53,14 +52,13 @@ def judged(table: pd.DataFrame, cases: Sequence[Case], by: Mapping) -> pd.DataFr
         by: as of `judges`.
 
     Returns:
-        The table with the columns of `JUDGE_SCORES` (None where there is no such judge, and for attacks on metrics,
-        whose hundreds of herbs would take longer than all other answers) and `judged_by`.
+        The table with the columns of `JUDGE_SCORES` (None where there is no such judge) and `judged_by`.
     """
     case = {c.id: c for c in cases}
-    left_out = table["arm"].isin(ATTACKS) if "arm" in table else [False] * len(table)
-    answers = list(zip(table["case_id"], table["text"], left_out, strict=True))
+    for judge in by.values():
+        judge.prepare(cases)
+    answers = list(zip(table["case_id"], table["text"], strict=True))
     said = {
-        m.key: [by[m.key].score(case[i], text) if m.key in by and not out else None for i, text, out in answers]
-        for m in JUDGE_SCORES
+        m.key: [by[m.key].score(case[i], text) if m.key in by else None for i, text in answers] for m in JUDGE_SCORES
     }
     return table.assign(**said, **{JUDGED_BY: ", ".join(f"{key}: {judge.name}" for key, judge in by.items())})

@@ -99,11 +99,11 @@ def in_short(evidence: Evidence, study: Params) -> str:
         if data["source"] == "invented"
         else f"cases of {data['source']}"
     )
-    untrained = [name for name, dpo in evidence.dpo.items() if not dpo["pairs"]]
+    untrained = [name for name, dpo in evidence.dpo.items() if not dpo["rows"]]
     overridden = [name for name, dpo in evidence.dpo.items() if dpo["gate_overridden"]]
     warning = f"\n\n**The judge's audit failed and was overridden** for {', '.join(overridden)}." if overridden else ""
     if untrained:
-        warning += f"\n\n**No preference pair was left, and nothing trained,** in {', '.join(untrained)}."
+        warning += f"\n\n**Nothing was left to train on, and nothing trained,** in {', '.join(untrained)}."
     few = splits.too_few(
         *(min(n, limit or n) for n, limit in ((split["train"], study.sft_cases), (split["test"], study.eval_cases)))
     )

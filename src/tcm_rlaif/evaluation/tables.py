@@ -57,18 +57,23 @@ def unsafe(case: Case, text: str) -> dict[str, float | None]:
 
 
 def floors(train: Sequence[Case], test: Sequence[Case]) -> pd.DataFrame:
-    """Scores of the answers that need no model (floors), of attacks on the metrics, and of the gold answers.
+    """Scores of the answers that need no model (floors), and of the gold answers.
 
     Returns:
-        As `score_answers`, with a column `arm` that names the floor, the attack or `gold`.
+        As `score_answers`, with a column `arm` that names the floor, or `gold`.
     """
-    tables = []
-    for name, answer in {**metrics.FLOORS, **metrics.ATTACKS}.items():
-        texts = answer(train, test)
-        tables.append(score_answers(test, texts, [None] * len(test)).assign(arm=name))
-    gold = [answers.write(c.answer) for c in test]
-    tables.append(score_answers(test, gold, [None] * len(test)).assign(arm="gold"))
-    return pd.concat([t for t in tables if len(t)], ignore_index=True)
+    texts = {name: answer(train, test) for name, answer in metrics.FLOORS.items()}
+    return _named(test, {**texts, "gold": [answers.write(c.answer) for c in test]})
+
+
+def attacks(train: Sequence[Case], test: Sequence[Case]) -> pd.DataFrame:
+    """Scores of answers that are made to please a metric; the column `arm` names the attack."""
+    return _named(test, {name: answer(train, test) for name, answer in metrics.ATTACKS.items()})
+
+
+def _named(test: Sequence[Case], texts: Mapping[str, Sequence[str | None]]) -> pd.DataFrame:
+    scored = [score_answers(test, said, [None] * len(test)).assign(arm=name) for name, said in texts.items()]
+    return pd.concat([table for table in scored if len(table)], ignore_index=True)
 
 
 def summary(table: pd.DataFrame) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from statistics import fmean
 from typing import Any
 
+from tcm.answers import previous_items
 from tcm_rlaif.feedback.judges.base import Item, Verdict
 from tcm_rlaif.feedback.pairs import herb_names
 
@@ -24,7 +25,8 @@ def of_candidates(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[st
         commonest take); None where there is nothing to tell from.
     """
     scores = [known for v in verdicts if (known := [s for s in v.scores if s is not None])]
-    herbs = [names for item in items for text in item.candidates if (names := herb_names(text))]
+    said = (herb_names(text, previous_items(item.case)) for item in items for text in item.candidates)
+    herbs = [names for names in said if names]
     written = Counter(name for names in herbs for name in names)
     return {
         "mean_score": fmean(s for known in scores for s in known) if scores else None,

@@ -15,13 +15,13 @@ def evidence(root, dpo: dict, evaluations: dict) -> ablation.Evidence:
 
 
 def test_rounds_and_best_of_n_are_gathered_and_averaged_over_seeds(tmp_path) -> None:
-    rounds = [{"round": n, "pairs": 5, "kl": 0.5 * n, "score": 0.8 + n / 100, "herb_f1": 0.5} for n in (1, 2)]
+    rounds = [{"round": n, "pairs": 5, "kl": 0.5 * n, "judge_score": 0.8 + n / 100, "herb_f1": 0.5} for n in (1, 2)]
     other = [row | {"herb_f1": 0.7} for row in rounds]
-    curve = [{"n": n, "herb_f1": 0.5, "judge_score": 0.8, "kl": kl} for n, kl in ((1, 0.0), (4, 0.64))]
+    curve = [{"k": n, "herb_f1": 0.5, "score": 0.8, "kl": kl} for n, kl in ((1, 0.0), (4, 0.64))]
     found = evidence(
         tmp_path,
         {"sft_dpo/seed0": {"rounds": rounds}, "sft_dpo/seed1": {"rounds": other}},
-        {"sft/seed0": {"curve": curve}},
+        {"sft/seed0": {"answering": {"curve": curve}}},
     )
     table = frontier.points(found)
     first = table.iloc[0].to_dict()
@@ -32,9 +32,9 @@ def test_rounds_and_best_of_n_are_gathered_and_averaged_over_seeds(tmp_path) -> 
     assert frontier.heights(found)["expert"]["herb_f1"] == pytest.approx(found.tables["expert"]["herb_f1"].mean())
 
 
-def test_rounds_that_do_not_tell_their_kl_give_no_frontier(tmp_path) -> None:
-    old = {"sft_dpo/seed0": {"rounds": [{"round": 1, "pairs": 5, "steps": 3}]}}
-    assert len(frontier.points(evidence(tmp_path, old, {"sft/seed0": {}}))) == 0
+def test_without_rounds_and_draws_there_is_no_frontier(tmp_path) -> None:
+    nothing = {"sft_dpo/seed0": {"rounds": []}}
+    assert len(frontier.points(evidence(tmp_path, nothing, {"sft/seed0": {"answering": {}}}))) == 0
 
 
 def test_what_rounding_moves_is_told_or_said_to_be_unknown(tmp_path) -> None:

@@ -52,7 +52,6 @@ def test_without_a_judge_there_is_no_score() -> None:
     assert table.loc[0, "judge_score"] is None and tables.summary(table)["judge_score"] == {"mean": None, "n": 0}
 
 
-def test_floors_and_gold_are_judged_and_attacks_are_not() -> None:
+def test_floors_and_gold_are_judged() -> None:
     table = judging.judged(tables.floors(TRAIN, TEST), TEST, judging.judges(study(), TRAIN))
-    judged = table.groupby("arm")["judge_score"].agg(lambda scores: scores.notna().all())
-    assert {name for name, every in judged.items() if not every} == {"empty", "list_everything", "nonsense_names"}
+    assert table["judge_score"].notna().all() and "gold" in set(table["arm"])
