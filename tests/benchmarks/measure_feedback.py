@@ -18,7 +18,7 @@ from types import SimpleNamespace
 
 import yaml
 
-from tcm.cases import read_split, write_cases
+from tcm.cases import Case, read_split, write_cases
 from tcm.invented import invent_cases
 from tcm.metrics import score_case
 from tcm.metrics.intervals import interval
@@ -27,10 +27,7 @@ from tcm_rlaif.feedback.judges import make_judges
 from tcm_rlaif.models import loading, sampling
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.training import adapters, arguments, pretraining, sft
-from tcm_rlaif.training.health import usable
 from tcm_rlaif.training.preference_run import PreferenceRun
-
-FRESH = 1000  # added to the seed of the cases
 
 
 def groups(words: list[str]) -> list[dict]:
@@ -45,9 +42,16 @@ def groups(words: list[str]) -> list[dict]:
     return found
 
 
+def invented(P: Params, fresh: int) -> list[Case]:
+    """The study's cases and its pool, or the fresh ones after them: other patients of the same physicians."""
+    number = P.data_cases + P.data_unlabelled
+    how = (P.data_follow_up_share, P.data_seed, P.base_patterns, P.data_physicians)
+    return invent_cases(number + fresh, *how)[number if fresh else 0 :]
+
+
 def write_data(folder: Path, P: Params) -> None:
     """Training, validation and unlabelled cases as 01_data_prep leaves them (no test case, no near-duplicate check)."""
-    cases = invent_cases(P.data_cases + P.data_unlabelled, P.data_follow_up_share, P.data_seed, P.base_patterns)
+    cases = invented(P, 0)
     train = round(P.data_cases * (1 - P.data_validation_share))
     names = ["train"] * train + ["validation"] * (P.data_cases - train) + ["unlabelled"] * P.data_unlabelled
     cases = [
@@ -65,7 +69,7 @@ def measured(model, tokenizer, cases, judge, P: Params) -> dict[str, list[float]
     return {
         "judge": [judge.score(c, s.text) for c, s in zip(cases, samples, strict=True)],
         "herb_f1": [row["herb_f1"] for row in rows],
-        "usable": [float(usable(row)) for row in rows],
+        "usable": [row["usable"] for row in rows],
     }
 
 
@@ -119,10 +123,11 @@ def main() -> None:
         data = Path(place) / "data"
         data.mkdir()
         write_data(data, P)
-        fresh = invent_cases(args.fresh, P.data_follow_up_share, P.data_seed + FRESH, P.base_patterns)
+        fresh = invented(P, args.fresh)
         (judge,) = make_judges(P, read_split(data, "train"))
         model, tokenizer = loading.load_base(base, P)
-        rows = sft.sft_rows(read_split(data, "train")[: P.sft_cases or None])
+        seen = read_split(data, "train")[: P.sft_cases or None]
+        rows = sft.sft_rows(seen, followup_layout=P.sft_followup_layout)
         trainer = sft.sft_trainer(model, tokenizer, rows, None, P, seed=0, folder=Path(place) / "sft")
         arguments.run(trainer)
         policy = adapters.trained(trainer)

@@ -5,7 +5,7 @@ rejected both less likely (likelihood displacement, arXiv 2410.08847). The panel
 before, during and after training, stops when answers fall ill, and goes back to the last healthy weights.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -122,7 +122,7 @@ class HealthPanel:
             batch_size=len(self.cases), max_new_tokens=P.candidate_max_new_tokens, prompter=self.prompter,
         )  # fmt: skip
         scores = [score_case(c, s.text, s.finished) for c, s in zip(self.cases, samples, strict=True)]
-        self.scores[step] = [row | {"usable": float(usable(row))} for row in scores]
+        self.scores[step] = scores
         f1 = [row["herb_f1"] for row in scores if row["herb_f1"] is not None]
         policy, tokens = sample_logps(self.model, self.tokenizer, self.cases, samples, self.prompter)
         with self.as_reference():
@@ -133,7 +133,7 @@ class HealthPanel:
         return mean | {
             "judge_score": fmean(self.judge(c, s.text) for c, s in zip(self.cases, samples, strict=True)),
             "herb_f1": fmean(f1) if f1 else None,
-            "usable": fmean(row["usable"] for row in self.scores[step]),
+            "usable": fmean(row["usable"] for row in scores),
             "kl": (sum(policy) - sum(reference)) / len(samples),
             "kl_per_token": (sum(policy) - sum(reference)) / max(1, sum(tokens)),
             "entropy": -sum(policy) / max(1, sum(tokens)),
@@ -175,15 +175,6 @@ class HealthPanel:
                 return control
 
         return Callback()
-
-
-def usable(scores: Mapping[str, float | None]) -> bool:
-    """Whether an answer could be used as it stands: it ended by itself, in the agreed layout, and names no herb twice.
-
-    Source:
-        Our choice: what can be read off the text alone; whether the doses and the herbs suit is the judge's affair.
-    """
-    return bool(scores["finished"] and scores["format_valid"] and not scores["herb_repetition"])
 
 
 def illness(row: dict[str, Any], before: dict[str, Any]) -> list[str]:

@@ -61,6 +61,6 @@ def test_in_short_calls_invented_cases_invented_and_names_the_floors(evidence, s
 
 
 def test_in_short_warns_where_the_audit_was_overridden(evidence, stage) -> None:
-    evidence = ablation.Evidence(**{**vars(evidence), "dpo": {"sft_dpo/seed0": {"gate_overridden": True, "pairs": 3}}})
+    evidence = ablation.Evidence(**{**vars(evidence), "dpo": {"sft_dpo/seed0": {"gate_overridden": True, "rows": 3}}})
     said = standing.in_short(evidence, stage.study)
     assert "**The judge's audit failed and was overridden** for sft_dpo/seed0." in said
