@@ -99,6 +99,14 @@ def collect(stage: Stage) -> Evidence:
     )
 
 
+def first_seed(found: dict[str, dict]) -> dict[str, dict]:
+    """Of what stands there for each run (``arm/seed0``), the first seed of each arm."""
+    first: dict[str, str] = {}
+    for name in found:
+        first.setdefault(name.split("/")[0], name)
+    return {name: found[name] for name in first.values()}
+
+
 def beaten(evidence: Evidence) -> list[str]:
     """Attacks that beat the gold answers on a metric, which could not be trusted then. Judges do not read attacks."""
     return [
