@@ -4,13 +4,14 @@ A page is made safe three times over: the template escapes text and cleans HTML 
 a content security policy, and the finished page is audited (`safe_html.problems`); one with a problem is not written.
 """
 
+import base64
 import copy
 import json
 import re
 from pathlib import Path
 from typing import Any
 
-from tcm.files import write_text
+from tcm.files import write_bytes, write_text
 from tcm_rlaif.report.safe_html import POLICY, clean, problems
 from tcm_rlaif.report.show import table_html
 from tcm_rlaif.study import params, stage
@@ -101,8 +102,17 @@ def publish(study: Path, reports: Path) -> Path:
         browser.publish(params.load(ran_with), cases)
     beside = CASES if cases.exists() else ""
     report = to_html(study / ABLATION / "notebook.ipynb", reports / "report.html", title, beside)
+    _first_figure(study / ABLATION / "notebook.ipynb", reports / "figure.png")
     write_text(reports / "results.json", (study / ABLATION / "results.json").read_text("utf-8"))
     return report
+
+
+def _first_figure(notebook_path: Path, path: Path) -> None:
+    """The report's first figure as a file of its own, for pages that link to it."""
+    cells = json.loads(notebook_path.read_text("utf-8"))["cells"]
+    outputs = (output.get("data", {}).get("image/png") for cell in cells for output in cell.get("outputs", []))
+    if png := next(filter(None, outputs), None):
+        write_bytes(path, base64.b64decode("".join(png)))
 
 
 def _unfinished(study: Path, runs: list[dict[str, Any]]) -> Any:

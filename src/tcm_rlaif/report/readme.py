@@ -1,14 +1,20 @@
-"""The results in README.md, filled in from a published `results.json`: no number there is typed by hand."""
+"""The results in README and docs, filled in from published `results.json`: no number there is typed by hand."""
 
 import json
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from tcm.files import write_text
+from tcm_rlaif.report import in_short
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.study.params import ROOT
 
 BEGIN, END = "<!-- results of reports/{study}: `./study readme` writes them -->", "<!-- end -->"
+SHORT = {
+    "<!-- in short, from reports/*/results.json: `./study readme` writes it -->": "en",
+    "<!-- 摘要，取自 reports/*/results.json，由 `./study readme` 写入 -->": "zh",
+}
+FILES = tuple(ROOT / name for name in ("README.md", "README.zh.md", "docs/results.md"))
 JURY = ROOT / "reports" / "jury.json"
 JURY_BEGIN = "<!-- from reports/jury.json: `./study readme` writes it -->"
 COLUMNS = ("herb_f1", "judge_score", "usable", "dose_overlap", "disease_f1", "syndrome_f1", "followup_change_f1")
@@ -90,24 +96,31 @@ def _worth(gain: dict[str, dict[str, Any]]) -> str:
     return f"with it the jury is {', '.join(parts)}" if parts else "no difference is shown"
 
 
-def filled(readme: str) -> str:
-    """README text with every block of a published study filled in, and that of the jury."""
-    if JURY.exists() and JURY_BEGIN in readme:
-        head, rest = readme.split(JURY_BEGIN, 1)
-        body = jury(json.loads(JURY.read_text("utf-8")))
-        readme = f"{head}{JURY_BEGIN}\n{body}\n{END}{rest.split(END, 1)[1]}"
+def filled(text: str) -> str:
+    """A text with every block filled in: of a published study, of all in short, and of the jury."""
+    if JURY.exists():
+        text = _with(text, JURY_BEGIN, lambda: jury(json.loads(JURY.read_text("utf-8"))))
+    studies = {}
     for path in sorted(ROOT.glob("reports/*/results.json")):
-        begin = BEGIN.format(study=path.parent.name)
-        if begin in readme:
-            head, rest = readme.split(begin, 1)
-            try:
-                body = render(json.loads(path.read_text("utf-8")))
-            except (ValueError, KeyError, TypeError):
-                raise ReportError(f"{path}: is damaged; ./study report {path.parent.name} writes it again") from None
-            readme = f"{head}{begin}\n{body}\n{END}{rest.split(END, 1)[1]}"
-    return readme
+        try:
+            studies[path.parent.name] = found = json.loads(path.read_text("utf-8"))
+            text = _with(text, BEGIN.format(study=path.parent.name), lambda found=found: render(found))
+        except (ValueError, KeyError, TypeError):
+            raise ReportError(f"{path}: is damaged; ./study report {path.parent.name} writes it again") from None
+    for begin, language in SHORT.items():
+        text = _with(text, begin, lambda language=language: in_short.table(studies, language))
+    return text
 
 
-def update(path: Path = ROOT / "README.md") -> None:
-    """Fill README.md in."""
-    write_text(path, filled(path.read_text("utf-8")))
+def _with(text: str, begin: str, body: Callable[[], str]) -> str:
+    """The text with the block after `begin` written anew; as it was where it has none."""
+    if begin not in text:
+        return text
+    head, rest = text.split(begin, 1)
+    return f"{head}{begin}\n{body()}\n{END}{rest.split(END, 1)[1]}"
+
+
+def update() -> None:
+    """Fill in every file of `FILES`."""
+    for path in FILES:
+        write_text(path, filled(path.read_text("utf-8")))

@@ -9,28 +9,45 @@ from tcm_rlaif.runner import cli
 from tcm_rlaif.study import params
 from tcm_rlaif.study.params import ROOT
 
-TEXT = (ROOT / "README.md").read_text("utf-8")
+TEXT, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh.md"))
+DOCS = "".join(path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
 
 
-def test_every_number_of_a_published_study_is_the_one_in_its_results():
-    assert readme.filled(TEXT) == TEXT, "run ./study readme"
+@pytest.mark.parametrize("path", readme.FILES, ids=lambda path: path.name)
+def test_every_number_of_a_published_study_is_the_one_in_its_results(path):
+    text = path.read_text("utf-8")
+    assert readme.filled(text) == text, "run ./study readme"
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"params/[\w-]+\.yaml", TEXT))))
+def test_both_languages_hold_the_same_numbers_sections_and_commands():
+    rows = [re.findall(r"^\| (?:default|controls|mtcmb|best4sdt) .*", text, re.MULTILINE) for text in (TEXT, CHINESE)]
+    numbers = [[re.findall(r"\d+\.\d+|\d+", row) for row in found] for found in rows]
+    assert numbers[0] and numbers[0] == numbers[1]
+    assert len(re.findall("^## ", TEXT, re.MULTILINE)) == len(re.findall("^## ", CHINESE, re.MULTILINE))
+    assert set(re.findall(r"\./study (\w+)", CHINESE)) <= set(re.findall(r"\./study (\w+)", TEXT + DOCS))
+
+
+def test_readme_is_read_in_two_minutes():
+    assert len(TEXT.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"params/[\w-]+\.yaml", TEXT + DOCS)) - {"params/mine.yaml"}))
 def test_params_files_that_are_named_exist_and_load(path):
     assert params.load(path).study
 
 
 def test_every_params_file_is_named():
-    assert {p.name for p in (ROOT / "params").glob("*.yaml")} == set(re.findall(r"params/([\w-]+\.yaml)", TEXT))
+    assert {p.name for p in (ROOT / "params").glob("*.yaml")} == set(re.findall(r"params/([\w-]+\.yaml)", TEXT)) - {
+        "mine.yaml"
+    }
 
 
-@pytest.mark.parametrize("stem", sorted(set(re.findall(r"`(0\d_\w+)`", TEXT))))
+@pytest.mark.parametrize("stem", sorted(set(re.findall(r"`(0\d_\w+)`", TEXT + DOCS))))
 def test_notebooks_that_are_named_exist(stem):
     assert (ROOT / "notebooks" / f"{stem}.ipynb").is_file()
 
 
-@pytest.mark.parametrize("line", sorted(set(re.findall(r"\./study (\w+)", TEXT)) - {"test", "lab"}))
+@pytest.mark.parametrize("line", sorted(set(re.findall(r"\./study (\w+)", TEXT + DOCS)) - {"test", "lab"}))
 def test_commands_that_are_named_exist(line, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main([line, "--help"])
@@ -38,7 +55,7 @@ def test_commands_that_are_named_exist(line, capsys):
 
 
 def test_the_limits_of_the_study_are_said():
-    assert "Research only" in TEXT and "invented" in TEXT
+    assert "Research only" in TEXT and "invented" in TEXT and "仅供研究" in CHINESE and "虚构" in CHINESE
 
 
 def test_the_file_tree_names_every_folder_under_src_and_no_other():
