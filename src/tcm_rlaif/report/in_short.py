@@ -1,4 +1,4 @@
-"""The answer in short, for README.md in two languages: one table over the published studies, and the default's findings."""
+"""The answer in short, for README in two languages: a table over the published studies, the default's findings."""
 
 from typing import Any
 
@@ -15,7 +15,8 @@ HEAD = {
 SAID = {
     "en": "Herb F1 (0 to 1) on test cases: the model's answers beside answers that need no model. AI feedback: the arm "
     "named. Seeds: with fewer than three everything is exploratory.",
-    "zh": "测试病例上的药物F1（0到1）：模型的回答与不需模型的回答并列。AI反馈一列注明所用的臂。种子少于三个时只作探索。",
+    "zh": "测试病例上的药物F1（0到1）：模型的回答与不需模型的回答并列。AI反馈一列注明所用的臂。"
+    "种子少于三个时只作探索。",
 }
 
 
