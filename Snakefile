@@ -14,16 +14,32 @@ from tcm_rlaif.study.notebooks import NOTEBOOKS
 P = params.load(config["params"])
 STUDY = plan.study_folder(P).relative_to(params.ROOT)
 RUNS = {run.folder: run for run in plan.plan(P)}
+DUE = set((config.get("due") or "").split(","))
 
 
-# Inputs are `ancient`: a run that was repeated by the same recipe is newer than those after it and leaves them standing.
+def before(folder):
+    """The runs that a run reads, directly or through others."""
+    return {f for _, direct in RUNS[folder].inputs for f in (direct, *before(direct))}
+
+
+def needed(folders, due_before):
+    """Done-markers that a rule waits for.
+
+    They are `ancient`: a run that was repeated by the same recipe is newer than those after it and leaves them
+    standing. But a rule that is due waits for all due ones before it, or Snakemake would take it for done once one of
+    them has run (it drops what is forced behind a run, and brings back only what reads it as new).
+    """
+    done = {folder: str(STUDY / folder / stage.DONE) for folder in [*folders, *sorted(due_before)]}
+    return [path if folder in due_before else ancient(path) for folder, path in done.items()]
+
+
 localrules:
     report,
 
 
 rule report:
     input:
-        [ancient(str(STUDY / folder / stage.DONE)) for folder in RUNS],
+        needed(RUNS, DUE & RUNS.keys()),
     output:
         touch(str(STUDY / PUBLISHED)),
     shell:
@@ -36,7 +52,7 @@ for run in RUNS.values():
         name:
             rule_name(run.folder)
         input:
-            [ancient(str(STUDY / folder / stage.DONE)) for _, folder in run.inputs],
+            needed([f for _, f in run.inputs], DUE & before(run.folder) if run.folder in DUE else set()),
         output:
             str(STUDY / run.folder / stage.DONE),
         params:

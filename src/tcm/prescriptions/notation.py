@@ -21,6 +21,7 @@ or dose that it had to guess is marked in `guesses`.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from tcm.cases import PrescriptionItem
 from tcm.prescriptions.changes import ChangeReader, begins_with_verb, changed, start_of_change
@@ -125,7 +126,7 @@ def read_prescriptions(
     found = []
     for section in sections(half):
         part, plain_part = text[section.start : section.end], half[section.start : section.end]
-        read = _read(part, plain_part, previous)
+        read = _read(part, plain_part, previous) if previous else _read_alone(part, plain_part)
         if section.external or (EXTERNAL.search(read.usage) and "服" not in read.usage):
             guesses = tuple("" if guess.startswith(OUT_OF_REASON) else guess for guess in read.guesses)
             read = replace(read, use="external", guesses=guesses)  # the usual doses are for internal use
@@ -134,6 +135,11 @@ def read_prescriptions(
         unread = (*(piece for piece in aside if not ignorable(piece)), *found[0].unread, *advice)
         found[0] = replace(found[0], unread=unread)
     return tuple(found)
+
+
+@lru_cache(maxsize=256)  # a text is read as an answer, and again for what the answer has no place for
+def _read_alone(text: str, half: str) -> ReadPrescription:
+    return _read(text, half, None)
 
 
 def _unwrapped(half: str) -> str:

@@ -121,7 +121,8 @@ def _snakemake(P: Params, due: list[str], cores: int) -> list[str]:
     return [
         sys.executable, "-m", "snakemake", "--nolock", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT),
         *forced, "--cores", str(cores), "--resources", f"gpu={P.gpus if has_gpu() else cores}",
-        "--workflow-profile", str(ROOT / "profiles" / "default"), "--config", f"params={snapshot(P)}",
+        "--workflow-profile", str(ROOT / "profiles" / "default"),
+        "--config", f"due={','.join(folder for folder in due if folder != 'report')}", f"params={snapshot(P)}",
     ]  # fmt: skip
 
 
