@@ -28,13 +28,18 @@ from tcm_rlaif.training import adapters, sft
 from tcm_rlaif.training.arguments import run
 from tcm_rlaif.training.pretraining import cached_folder
 
-FRESH_SEED = 7001
-"""Of the fresh cases, far from the seeds that studies use."""
+DICE_SEED = 7001
+
+
+def invented(P: Params, fresh: int) -> list[Case]:
+    """The study's cases, or so many fresh ones after them: other patients of the same physicians."""
+    how = (P.data_follow_up_share, P.data_seed, P.base_patterns, P.data_physicians)
+    return invent_cases(P.data_cases + fresh, *how)[P.data_cases if fresh else 0 :]
 
 
 def default_cases(P: Params) -> tuple[list[Case], list[Case]]:
     """Training and validation cases of the embedded default."""
-    cases = invent_cases(P.data_cases, P.data_follow_up_share, P.data_seed, P.base_patterns)
+    cases = invented(P, 0)
     place = splits.split(
         cases, splits.groups(cases, P.data_near_duplicate), P.data_validation_share, P.data_test_share, P.data_seed
     )
@@ -68,7 +73,7 @@ def changes(cases: Sequence[Case], texts: Sequence[str], out: bool) -> str:
 def rules_known(base: str, P: Params, number: int = 48) -> str:
     """How many new findings the base itself answers as the rule 加减 of the tables does, asked as in its reading."""
     model, tokenizer = loading.load_base(base, P)
-    dice, book = random.Random(FRESH_SEED), [p for p in textbook.edition(P.base_patterns).patterns if p.modifications]
+    dice, book = random.Random(DICE_SEED), [p for p in textbook.edition(P.base_patterns).patterns if p.modifications]
     asked = (corpus.change_chat(dice.choice(book), dice) for _ in count())
     chats = list(islice((chat for chat in asked if "现：" in chat and "调方？" in chat), number))
     right = 0
@@ -110,7 +115,7 @@ def main() -> None:
     args = parser.parse_args()
     P = Params(sft_epochs=args.epochs)
     train, validation = default_cases(P)
-    cases = validation + invent_cases(args.fresh, 0.6, FRESH_SEED, P.base_patterns)
+    cases = validation + invented(P, args.fresh)
     copied = [write(case.previous_answer or case.answer) for case in cases]
     print("the base before SFT:", rules_known(args.base or str(cached_folder(P)), P), flush=True)
     print("copy_previous (gold at first visits):", row(cases, copied), flush=True)

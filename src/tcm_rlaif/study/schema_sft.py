@@ -130,6 +130,13 @@ class SftParams(BaseModel):
         5.0e-3, "peak learning rate", "", "our choice, on invented validation cases", gt=0, lt=1
     )
     sft_epochs: Float = key(6, "passes over the training cases", "epochs", gt=0)
+    sft_keep: Literal["last", "best"] = key(
+        "last",
+        "which epoch is kept: the last, or the one with the lowest validation loss (of few answers the loss rises while "
+        "greedy answers still get better)",
+        "",
+        "our choice, on invented validation cases: 40 answers, 12 epochs, first visits usable 0.88 (last) and 0.12 (best)",
+    )
     sft_batch_size: Int = key(4, "cases per forward pass", "cases", ge=1)
     sft_accumulation: Int = key(1, "forward passes that make one step", "passes", ge=1)
     sft_max_length: Int = key(768, "longest prompt + answer; a longer one is an error, never a cut", "tokens", ge=64)

@@ -58,7 +58,7 @@ def sft_trainer(
     learning_rate: float | None = None,
     saves: int = 0,
 ) -> "SFTTrainer":
-    """TRL's SFT trainer with completion-only loss; the epoch with the lowest validation loss is kept.
+    """TRL's SFT trainer with completion-only loss, watched by the validation loss; `sft_keep` says what is kept.
 
     Args:
         model: a base model, which gets a fresh adapter, or a model with a trainable adapter, which is continued.
@@ -104,13 +104,13 @@ def sft_trainer(
 
 
 def _saved(P: Params, steps: int, validated: bool, saves: int) -> dict[str, Any]:
-    """When weights are saved: with validation after each epoch, of which the best is kept; else `saves` times."""
+    """When weights are saved: with validation after each epoch, else `saves` times; and which are kept (`sft_keep`)."""
     if not validated:
         return {"save_strategy": "steps", "save_steps": max(1, steps // saves)} if saves else {"save_strategy": "no"}
     if not P.sft_permutations:
-        return {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True}
+        return {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": P.sft_keep == "best"}
     every = max(1, round(steps / P.sft_epochs))  # as often as without the other orders
     return {
         "eval_strategy": "steps", "eval_steps": every, "save_strategy": "steps", "save_steps": every,
-        "load_best_model_at_end": True,
+        "load_best_model_at_end": P.sft_keep == "best",
     }  # fmt: skip

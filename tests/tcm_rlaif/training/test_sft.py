@@ -72,7 +72,8 @@ def test_a_batch_of_four_and_two_accumulated_batches_of_two_make_the_same_update
     assert changed > 0 and differ < 0.01 * changed
 
 
-def test_the_epoch_with_the_lowest_validation_loss_is_kept(tmp_path):
+@pytest.mark.parametrize(("keep", "number"), [("best", 1), ("last", 2)])
+def test_the_epoch_that_was_asked_for_is_kept(tmp_path, keep, number):
     from transformers import TrainerCallback
 
     class Spoil(TrainerCallback):
@@ -80,11 +81,11 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept(tmp_path):
             if state.epoch >= 2:
                 tiny_model.perturb(model, scale=1.0)
 
-    trainer = sft(tmp_path, rows=8, validation=sft_rows(tiny_model.cases()[8:10]))
+    trainer = sft(tmp_path, rows=8, validation=sft_rows(tiny_model.cases()[8:10]), sft_keep=keep)
     trainer.add_callback(Spoil())
     losses = [row["eval_loss"] for row in run(trainer) if "eval_loss" in row]
     assert len(losses) == 3 and losses[2] > losses[1] + 0.1 and losses[1] < losses[0]
-    assert trainer.evaluate()["eval_loss"] == pytest.approx(losses[1], rel=1e-5)
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(losses[number], rel=1e-5)
 
 
 def test_the_first_step_has_a_learning_rate(tmp_path):
