@@ -121,7 +121,8 @@ class FeedbackParams(SftParams):
         4,
         "best_of_n, sft_more: passes over the rows of a round",
         "epochs",
-        "our choice, on 150 fresh invented cases: judge's score +0.012 [+0.003, +0.022], herb F1 +0.020 [-0.002, +0.047]",
+        "our choice, on 150 fresh invented cases, one seed: judge's score +0.012 [+0.003, +0.022], herb F1 +0.020 "
+        "[-0.002, +0.047]",
         gt=0,
     )
     preference_beta: Float = key(0.04, "grpo: weight of the KL from the policy as it came in", ge=0)
