@@ -68,6 +68,7 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
     return {
         "study": study.study,
         "params": params.differences(study),
+        "all_params": params.public(study.model_dump(mode="json")),  # defaults change, a study shall not
         "seeds": list(study.seeds),
         "machine": {"platform": platform.platform(), "python": platform.python_version(), **_versions()},
         "data": {

@@ -74,7 +74,8 @@ def verify(arguments: argparse.Namespace) -> int:
     from tcm_rlaif.report import compare
 
     published = compare.read_results(arguments.study)
-    P = params.validated({**published["params"], "study": f"{published['study']}_again"}, "verify")
+    given = published.get("all_params") or published["params"]
+    P = params.validated({**given, "study": f"{published['study']}_again"}, "verify")
     if status := study.run_study(P, arguments.cores or os.cpu_count() or 2):
         return status
     table = compare.reproduced(published, compare.read_results(str(reports_folder(P))))
