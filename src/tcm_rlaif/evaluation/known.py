@@ -82,14 +82,14 @@ def promises(evidence: Evidence, study: Params) -> pd.DataFrame:
     """What the judge's choice was expected to bring, and what training on it brought, by arm and seed.
 
     Returns:
-        One row for each arm that trains on the judge's choice and seed: number of ``candidates`` of a prompt; ``expected``, herb
-        F1 (base level) of the judge's choice over the mean candidate, with its interval over prompts, of what was
-        ``possible``; ``gain``, that of the arm over its ``start`` arm on the same ``n`` test cases, with its interval
-        over cases. NaN where one of them is not known.
+        One row for each arm that trains on the judge's choice and seed: number of ``candidates`` of a prompt;
+        ``expected``, herb F1 (base level) of the judge's choice over the mean candidate, with its interval over
+        prompts, of what was ``possible``; ``gain``, that of the arm over its ``start`` arm on the same ``n`` test
+        cases, with its interval over cases. NaN where one of them is not known.
     """
     rows = []
     for arm in study.arms:
-        for seed in study.seeds if _learns_choice(params.for_arm(study, arm)) else ():
+        for seed in study.seeds if learns_choice(params.for_arm(study, arm)) else ():
             folder = find_run(study, "03_rlaif_labels", arm, seed).folder.split("/", 1)[1]
             row: dict[str, Any] = {"arm": arm, "seed": seed}
             if flight := evidence.labels[folder]["preflight"]["rows"]:
@@ -105,7 +105,7 @@ def promises(evidence: Evidence, study: Params) -> pd.DataFrame:
     return pd.DataFrame(rows).reindex(columns=columns)
 
 
-def _learns_choice(P: Params) -> bool:
+def learns_choice(P: Params) -> bool:
     """Whether an arm trains on what the judge chose; controls do not, and nothing was promised for them."""
     judged = P.preference_choice == P.pair_labels == "judged" and P.preference_training != "sft_more"
     return judged and "04_dpo" in TRAININGS[P.training]

@@ -219,6 +219,27 @@ def forest(table: "pd.DataFrame") -> "Figure":
     return figure
 
 
+def judge_quality(table: "pd.DataFrame", figures: Sequence[str]) -> "Figure":
+    """Gain of learning from a judge against each of the audit's figures of that judge; one mark an arm.
+
+    Args:
+        table: rows with `arm`, `gain`, `low`, `high` and a column for each of `figures`.
+    """
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, len(figures), figsize=(5 * len(figures), 3.8), sharey=True, squeeze=False)
+    for axes, name in zip(panels[0], figures, strict=True):
+        for number, row in enumerate(table.to_dict("records")):
+            error = [[row["gain"] - row["low"]], [row["high"] - row["gain"]]]
+            axes.errorbar(row[name], row["gain"], yerr=error, marker=MARKERS[number % len(MARKERS)], capsize=3, ls="",
+                          color=COLOURS[number % len(COLOURS)], label=row["arm"])  # fmt: skip
+        axes.axhline(0, color="#666666", lw=1.3, ls="--")
+        axes.set(xlabel=f"the judge: {name}")
+    panels[0][0].set_ylabel("gain in herb F1 over the start")
+    panels[0][-1].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
 def frontier(table: "pd.DataFrame", dashed: str, floors: Mapping[str, Mapping[str, float]]) -> "Figure":
     """Judge's score and herb F1 against the distance from the model before feedback.
 

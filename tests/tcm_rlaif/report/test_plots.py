@@ -37,7 +37,10 @@ GAINED = pd.DataFrame({
     "answers by": ["sft_dpo"] * 2 + ["sft, best of n"] * 2, "step": [1, 2, 1, 8], "kl": [0.5, 1.1, 0.0, 1.2],
     "judge_score": [0.85, 0.87, 0.83, 0.9], "herb_f1": [0.55, 0.59, 0.53, 0.6],
 })  # fmt: skip
+QUALITY = pd.DataFrame({"arm": ["a", "b"], "gain": [0.05, 0.0], "low": [0.01, -0.03], "high": [0.09, 0.03],
+                        "order": [0.8, 0.5]})  # fmt: skip
 FIGURES = {
+    "judge_quality": lambda: plots.judge_quality(QUALITY, ["order"]),
     "curve": lambda: plots.curve(LINE, ARMS[1:].assign(answers=40), "herb_f1"),
     "forest": lambda: plots.forest(FIELDS),
     "frontier": lambda: plots.frontier(GAINED, "best of n", {"expert": {"judge_score": 0.95, "herb_f1": 0.88}}),
