@@ -10,14 +10,14 @@ SOURCES = {
     "zh": {"invented": "虚构病例", "mtcmb": "教材病例（MTCMB）", "best4sdt": "医案（BEST4SDT）"},
 }
 HEAD = {
-    "en": ("study", "cases", "test", "seeds", "untrained", "SFT", "SFT + AI feedback", *FLOORS),
-    "zh": ("研究", "病例", "测试", "种子", "未训练", "SFT", "SFT＋AI反馈", *FLOORS),
+    "en": ("study", "cases", "test", "seeds", "untrained", "SFT", "SFT + AI feedback", *FLOORS, "minutes"),
+    "zh": ("研究", "病例", "测试", "种子", "未训练", "SFT", "SFT＋AI反馈", *FLOORS, "分钟"),
 }
 SAID = {
     "en": "Herb F1 (0 to 1) on test cases: the model's answers beside answers that need no model. AI feedback: the arm "
-    "named.\nSeeds: with fewer than three everything is exploratory.",
+    "named.\nSeeds: with fewer than three everything is exploratory. Minutes: on 2 cores, base model included.",
     "zh": "测试病例上的药物F1（0到1）：模型的回答与不需模型的回答并列。AI反馈一列注明所用的臂。"
-    "种子少于三个时只作探索。",
+    "种子少于三个时只作探索。分钟：双核，含基础模型。",
 }
 
 
@@ -39,6 +39,7 @@ def table(studies: dict[str, dict[str, Any]], language: str) -> str:
         cells += [_mean(arms[arm]["herb_f1"]) if arm in arms else "–" for arm in ("base", "sft")]
         cells += [f"{_mean(arms[best]['herb_f1'])} ({best})" if best in arms else "–"]
         cells += [f"{floors[floor]['herb_f1']['mean']:.2f}" for floor in FLOORS]
+        cells += [f"{results['side_by_side']['wall_seconds'] / 60:.0f}"]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     if language == "en" and "default" in studies:
         said = studies["default"]["findings"]
