@@ -52,17 +52,21 @@ class Work:
 def cases_of(P: Params) -> dict[str, list[Case]]:
     """The cases of a study by split, as `01_data_prep` makes them."""
     if P.data_source == "invented":
-        found = invent_cases(P.data_cases, P.data_follow_up_share, P.data_seed, P.base_patterns)
+        how = (P.data_follow_up_share, P.data_seed, P.base_patterns, P.data_physicians)
+        invented = invent_cases(P.data_cases + P.data_unlabelled, *how)
+        pool = [case.model_copy(update={"answer": None}) for case in invented[P.data_cases :]]
+        found = invented[: P.data_cases] + pool
     else:
         how = (P.data_columns, P.data_fill_merged, P.data_leave_out)
         found = sources.SOURCES[P.data_source](ROOT / P.data_path, *how).cases
-    kept, *_ = cleaning.clean(found, P.data_limit)
+    kept, _, pool = cleaning.clean(found, P.data_limit)
     group = splits.groups(kept, P.data_near_duplicate)
     place = splits.split(kept, group, P.data_validation_share, P.data_test_share, P.data_seed)
-    return {
+    parts = {
         name: [case for case, p in zip(kept, place, strict=True) if p == name]
         for name in ("train", "validation", "test")
     }
+    return parts | {"unlabelled": splits.unlabelled(pool, kept, place, P.data_near_duplicate)[0]}
 
 
 def lengths(cases: dict[str, list[Case]], P: Params, tokenizer=None) -> tuple[Lengths, list[list[int]]]:
@@ -85,7 +89,7 @@ def lengths(cases: dict[str, list[Case]], P: Params, tokenizer=None) -> tuple[Le
 def work_of(run: Run, P: Params, cases: dict[str, list[Case]], long: Lengths) -> Work:
     """What a run does with an arm's parameters; where a number is only known later, the most that it can be."""
     row, inputs = long.prompt + long.answer, dict(run.inputs)
-    prompts = len(cases["train"][: P.candidate_prompts or None])
+    prompts = len([*cases["train"], *cases["unlabelled"]][: P.candidate_prompts or None])
 
     def said(number: int, longest: int, learned: bool) -> Work:
         """Answers as long as physicians' after training on them; a model that was not may go on to the end."""
@@ -101,7 +105,8 @@ def work_of(run: Run, P: Params, cases: dict[str, list[Case]], long: Lengths) ->
     if run.stage == "04_dpo":
         return _preferences(P, prompts, row, said(P.dpo_health_cases, P.candidate_max_new_tokens, True))
     if run.stage == "05_evaluate":
-        return said(len(cases["test"][: P.eval_cases or None]), P.eval_max_new_tokens, "sft" in inputs)
+        asked = len(cases["test"][: P.eval_cases or None])
+        return said(asked * P.eval_number, P.eval_max_new_tokens, "sft" in inputs)
     return Work()
 
 
@@ -118,16 +123,24 @@ def _sft(P: Params, cases: dict[str, list[Case]], row: float) -> Work:
 
 
 def _preferences(P: Params, prompts: int, row: float, health: Work) -> Work:
-    from tcm_rlaif.training import dpo
+    from tcm_rlaif.training.methods import METHODS
 
-    pairs = prompts * P.pair_number
-    learned = 2 * pairs * P.dpo_epochs * row * P.dpo_rounds
-    checks = (P.dpo_health_evaluations + 1) * P.dpo_rounds
-    sampled = (P.dpo_rounds - 1) * prompts * P.candidate_number
+    method = METHODS[P.preference_training]
+    drawn = prompts * P.candidate_number
+    rows, learned = {  # rows of a round, and the answers that are passed in it
+        "best_of_n": (n := round(prompts / (1 - P.preference_replay)), n * P.preference_epochs),
+        "sft_more": (n, n * P.preference_epochs),
+        "grpo": (prompts, drawn),
+    }.get(P.preference_training, (prompts * P.pair_number, 2 * prompts * P.pair_number * P.dpo_epochs))
+    rounds, reference = P.preference_rounds, P.preference_training == "dpo"
+    checks = (P.dpo_health_evaluations + 1) * (1 if method.online else rounds)
+    sampled = drawn * rounds if method.online else drawn * (rounds - 1) * method.asks
     answers = checks * health.answers + sampled
+    steps = method.steps(P, rows) * (1 if method.online else rounds)
+    tokens = learned * row * rounds
     return Work(
-        steps=dpo.steps(P, pairs) * P.dpo_rounds, learned=learned, read=learned + checks * health.read,
-        answers=answers, said=answers * health.said / max(1, health.answers),
+        steps=steps, learned=tokens, read=tokens * reference + checks * health.read, answers=answers,
+        said=answers * health.said / max(1, health.answers),
     )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def test_the_steps_and_tokens_of_sft_are_those_of_its_trainer(here, arm: str, tm
 
 
 def test_answers_and_steps_of_the_other_stages_are_those_of_their_keys(here) -> None:
-    P = study(candidate_number=3, dpo_rounds=2, eval_cases=7, candidate_prompts=20)
+    P = study(candidate_number=3, preference_rounds=2, eval_cases=7, candidate_prompts=20)
     lines, train = table(forecast.forecast(P)), 20
     assert lines["03_rlaif_labels/sft_dpo/seed0"][2] == str(train * 3)
     assert lines["04_dpo/sft_dpo/seed0"][0] == str(2 * dpo.steps(P, train * P.pair_number))
