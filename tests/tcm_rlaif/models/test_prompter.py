@@ -102,7 +102,7 @@ def test_evidence_comes_from_the_answers_that_sft_sees_alone() -> None:
     assert not any(case_text(c) in shown for c in TRAIN[10:])
 
 
-def test_every_stage_asks_with_the_same_tokens(prompter, tmp_path) -> None:
+def test_every_stage_asks_with_the_same_tokens(prompter, tmp_path, monkeypatch) -> None:
     model, tokenizer = tiny_model.with_adapter_and_reference()
     case = TRAIN[0]
     P = tiny_model.params(**KEYS, candidate_number=2, candidate_max_new_tokens=8, pair_margin=0.0, pair_max_overlap=1.0)
@@ -111,8 +111,13 @@ def test_every_stage_asks_with_the_same_tokens(prompter, tmp_path) -> None:
     assert tokenizer.decode(ids) == tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
     assert sft.sft_rows([case], prompter)[0]["prompt"] == asked
     seen = []
-    generate = model.generate
-    model.generate = lambda **given: seen.append(given["input_ids"][0].tolist()) or generate(**given)
+    decode = sampling.decode
+
+    def recorded(model, tokenizer, prompts, *given, **settings):
+        seen.append(prompts[0])
+        return decode(model, tokenizer, prompts, *given, **settings)
+
+    monkeypatch.setattr(sampling, "decode", recorded)
     items, _ = candidates.sample_candidates(model, tokenizer, [case], P, 0, tmp_path / "c.jsonl", prompter)
     panel = HealthPanel(model, tokenizer, [case], [], lambda case, text: 0.5, P, 0, prompter)
     panel.check(0)
@@ -135,14 +140,14 @@ def test_a_stage_that_forgets_the_evidence_is_refused(tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ["02_sft", "03_rlaif_labels", "04_dpo", "05_evaluate"])
 def test_no_notebook_asks_without_the_prompter(name: str) -> None:
-    asking = {"sft_rows", "sample", "sample_candidates", "check_context", "check_lengths", "pairs_of", "PreferenceRun"}
+    asking = {"sft_rows", "sample", "sample_candidates", "check_context", "check_lengths", "answers", "Feedback"}
     cells = json.loads((Path(__file__).parents[3] / "notebooks" / f"{name}.ipynb").read_text("utf-8"))["cells"]
     code = ast.parse("\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code"))
     calls = [n for n in ast.walk(code) if isinstance(n, ast.Call)]
     named = [(getattr(c.func, "attr", getattr(c.func, "id", "")), ast.unparse(c)) for c in calls]
     found = [(who, text) for who, text in named if who in asking]
     assert found
-    assert [text for _, text in found if "prompter" not in text and "**settings" not in text] == []
+    assert [text for _, text in found if "prompter" not in text.lower() and "**settings" not in text] == []
 
 
 def test_prompts_that_are_too_long_are_refused_by_the_names_of_the_keys(prompter) -> None:

@@ -31,7 +31,7 @@ def counts(found, unit: str) -> dict[str, int]:
 
 
 def test_the_best_candidate_of_each_prompt_is_learned_the_first_of_equals() -> None:
-    found = best_of_n.rows(feedback(), tiny_model.params(), 0)
+    found = best_of_n.rows(feedback(), tiny_model.params(preference_replay=0.0), 0)
     assert said(found) == [(CASES[0].id, "乙"), (CASES[1].id, "甲")]
     assert found.rows[0]["score_chosen"] == 0.7 and found.rows[0]["score_mean"] == pytest.approx(1.9 / 4)
     assert counts(found, "prompts") == {"all": 3, "with a chosen candidate": 2, "no valid judgement": 1}

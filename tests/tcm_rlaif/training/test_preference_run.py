@@ -18,7 +18,7 @@ from tcm_rlaif.training.rounds import of_candidates
 CASES = tiny_model.cases()
 TRAIN, POOL, WATCHED = CASES[:3], CASES[3:5], CASES[5:8]
 SMALL = {
-    **{"candidate_number": 4, "candidate_max_new_tokens": 8, "dpo_batch_size": 2, "dpo_accumulation": 1},
+    **{"candidate_number": 4, "candidate_max_new_tokens": 24, "dpo_batch_size": 2, "dpo_accumulation": 1},
     **{"pair_margin": 0.0, "pair_max_overlap": 1.0, "pair_max_length_ratio": 100.0, "dpo_health_evaluations": 1},
     **{"preference_epochs": 1, "preference_learning_rate": 0.01, "dpo_learning_rate": 0.01, "judge": "format"},
 }
@@ -61,13 +61,13 @@ def test_two_rounds_of_each_method_are_watched_and_their_cost_is_told(study, met
     assert rounds[0]["seconds"].get("sampling") == (1.5 if asks else None)
     assert {row["round"] for row in history} == {row["round"] for row in rounds}
     if asks:
-        assert rounds[1]["answers"] == 20 and rounds[1]["tokens_sampled"] <= 160
+        assert rounds[1]["answers"] == 20 and rounds[1]["tokens_sampled"] <= 20 * 24
         assert {"sampling", "judging"} <= set(rounds[1]["seconds"])
     assert (run.stage.folder / "round2" / "candidates.jsonl").exists() == asks
     assert (rounds[0]["answers"] is None) == (method == "sft_more")
     if online:
         assert rounds[0]["answers"] == 4 * 6 * 2 and rounds[0]["steps"] == 6
-        assert 0 < rounds[0]["tokens_sampled"] <= 48 * 8 < rounds[0]["tokens_trained"]
+        assert 0 < rounds[0]["tokens_sampled"] <= 48 * 24 < rounds[0]["tokens_trained"]
     assert abs(rounds[-1]["kl"]) > 1e-4, "the policy moved away from what it came in as"
 
 
