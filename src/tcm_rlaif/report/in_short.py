@@ -15,7 +15,8 @@ HEAD = {
 }
 SAID = {
     "en": "Herb F1 (0 to 1) on test cases: the model's answers beside answers that need no model. AI feedback: the arm "
-    "named.\nSeeds: with fewer than three everything is exploratory. Minutes: on 2 cores; the default's with the base model.",
+    "named.\nSeeds: with fewer than three everything is exploratory. Minutes: on 2 cores; the default's with the base "
+    "model.",
     "zh": "测试病例上的药物F1（0到1）：模型的回答与不需模型的回答并列。AI反馈一列注明所用的臂。"
     "种子少于三个时只作探索。分钟：双核；default 一行含基础模型的训练。",
 }
