@@ -44,10 +44,12 @@ def way(params_file: str, threads: int, dtype: str, answers: int, cases: int) ->
     if not model.exists():
         sys.exit(f"{model}: no such folder; run notebooks/00_base_model.ipynb with {params_file} first")
     P = params.load(params_file, base_dtype=dtype)
-    drawn = invented.invent_cases(answers + cases, P.data_follow_up_share, CASE_SEED, P.base_patterns)
+    how = (P.data_follow_up_share, CASE_SEED, P.base_patterns, P.data_physicians)
+    drawn = invented.invent_cases(answers + cases, *how)
     base, tokenizer = loading.load_base(str(model), P)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = sft.sft_trainer(base, tokenizer, sft.sft_rows(drawn[:answers]), None, P, seed=0, folder=Path(folder))
+        rows = sft.sft_rows(drawn[:answers], followup_layout=P.sft_followup_layout)
+        trainer = sft.sft_trainer(base, tokenizer, rows, None, P, seed=0, folder=Path(folder))
         history = arguments.run(trainer)
     asked = drawn[answers:]
     said = sampling.sample(
