@@ -42,6 +42,7 @@ def render(results: dict[str, Any]) -> str:
     said = [*results["findings"], *results.get("curve", {}).get("findings", ())]  # older results have no curve
     said += [results["promises"]["said"]] if "promises" in results else []
     lines += ["", *(f"- {finding}" for finding in said)]
+    lines += _judges(results.get("judge_quality", []))
     total = next(row for row in results["cost"] if row["stage"] == "all")
     whole = results["side_by_side"]
     lines += [
@@ -51,6 +52,18 @@ def render(results: dict[str, Any]) -> str:
         f"{whole['memory_mib'] / 1024:.1f} GiB. Everything behind these lines: `reports/{results['study']}/`.",
     ]
     return "\n".join(lines)
+
+
+def _judges(rows: list[dict[str, Any]]) -> list[str]:
+    """What each arm's judge is worth by its audit, and what learning from it brought, where judges differ."""
+    figures = [name for name in rows[0] if name not in ("arm", "gain", "low", "high", "seeds")] if rows else []
+    if len({tuple(row[name] for name in figures) for row in rows}) < 2:
+        return []
+    lines = ["", f"| arm | {' | '.join(figures)} | gain in herb F1 over its start |", "|---" * (len(figures) + 2) + "|"]
+    for row in rows:
+        worth = " | ".join("–" if row[name] is None else f"{row[name]:.2f}" for name in figures)
+        lines.append(f"| {row['arm']} | {worth} | {row['gain']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}] |")
+    return lines
 
 
 def _mean(cell: dict[str, Any]) -> str:
