@@ -190,7 +190,8 @@ def prepare(stage: str, given: Mapping[str, Any]) -> Stage:
     overrides = {k: v for k, v in given.items() if k not in ("params_file", "arm", "seed")}
     try:
         # `papermill -f FILE` gives a whole params file, `study` with it: nothing of the notebook's own file is in it
-        whole = "study" in overrides
+        if whole := "study" in overrides:
+            print(f"study {overrides['study']}: what is given here is all of it; {given['params_file']} is not read")
         P = params.validated(overrides, "papermill") if whole else params.load(given["params_file"], **overrides)
     except ParamsError as error:
         if not (unknown := sorted(overrides.keys() - Params.model_fields.keys())):

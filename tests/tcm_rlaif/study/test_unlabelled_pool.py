@@ -23,8 +23,9 @@ def prepare(tmp_path_factory):
 
     def run(**given: object) -> Path:
         root = tmp_path_factory.mktemp("study")
-        (root / "some.yaml").write_text(f"data_cases: {CASES}\nbase_patterns: {PATTERNS}\n", "utf-8")
-        names: dict = {"params_file": str(root / "some.yaml"), "arm": "sft_dpo", "study": "pool", **given}
+        text = f"study: pool\ndata_cases: {CASES}\nbase_patterns: {PATTERNS}\n"
+        (root / "some.yaml").write_text(text, "utf-8")
+        names: dict = {"params_file": str(root / "some.yaml"), "arm": "sft_dpo", **given}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(plan, "ROOT", root)
             for cell in json.loads(NOTEBOOK.read_text("utf-8"))["cells"]:
@@ -51,7 +52,8 @@ def test_the_pool_is_there_and_every_case_is_accounted_for(folder) -> None:
 def test_no_answer_of_a_pool_case_is_on_disk(folder) -> None:
     pool = {case.id for case in read_split(folder, "unlabelled")}
     written = "".join(path.read_text("utf-8") for path in folder.iterdir())
-    for case in invent_cases(CASES + POOL, Params().data_follow_up_share, 0, PATTERNS)[CASES:]:
+    how = (Params().data_follow_up_share, 0, PATTERNS, Params().data_physicians)
+    for case in invent_cases(CASES + POOL, *how)[CASES:]:
         own = answers.write(case.answer)
         assert own not in written
         if case.id in pool:
