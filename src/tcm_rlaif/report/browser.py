@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from tcm import answers, metrics
+from tcm import answers
 from tcm.answers import wording
 from tcm.cases import Answer, Case, read_split
 from tcm.evidence import CaseEvidence, Evidence
@@ -24,7 +24,7 @@ from tcm.knowledge import dose_in_g
 from tcm.metrics.sets import herb_at
 from tcm.prescriptions import safety
 from tcm_rlaif.evaluation import tables
-from tcm_rlaif.feedback.judges import COMPUTED, make_judges
+from tcm_rlaif.feedback.judges import computed_judge
 from tcm_rlaif.study.plan import ABLATION, plan, study_folder
 from tcm_rlaif.study.schema import Params
 
@@ -77,11 +77,10 @@ def data_of(P: Params) -> dict[str, Any]:
         [tables.read_table(f / "scores.jsonl").assign(arm=arm, seed=int(seed)) for arm, seed, f in evaluations]
         + [tables.read_table(evaluations[0][2] / "floors.jsonl")]
     )
-    scores = scores[~scores["arm"].isin(metrics.ATTACKS)]
     train = read_split(data, "train")
     test = [case for case in read_split(data, "test") if case.id in set(scores["case_id"])]
-    name = next((name for name in P.judge if name in COMPUTED), "rubric")
-    (judge,) = make_judges(P.model_copy(update={"judge": (name,)}), train)
+    judge = computed_judge(P, train)
+    judge.prepare(test)
     evidence = Evidence(train[: P.sft_cases or None], P.data_near_duplicate).about(test)
     by_case = {case_id: part.to_dict("records") for case_id, part in scores.groupby("case_id")}
     others = [arm for arm in dict.fromkeys(scores["arm"]) if arm not in P.arms]
@@ -89,7 +88,7 @@ def data_of(P: Params) -> dict[str, Any]:
         "study": P.study,
         "arms": list(P.arms),
         "others": others,
-        "judge": name,
+        "judge": judge.name,
         "cases": [_case(case, by_case[case.id], about, judge) for case, about in zip(test, evidence, strict=True)],
     }
 

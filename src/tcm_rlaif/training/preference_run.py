@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcm.cases import Case, read_split
 from tcm_rlaif.feedback import candidates, labels
-from tcm_rlaif.feedback.judges import COMPUTED, make_judges
+from tcm_rlaif.feedback.judges import computed_judge, make_judges
 from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.models.logps import answer_logps
 from tcm_rlaif.study.stage import Stage
@@ -86,11 +86,8 @@ class PreferenceRun:
 
     @cached_property
     def judge(self):
-        """The first judge that computes, or the rubric where a model judges alone."""
-        name = next((name for name in self.P.judge if name in COMPUTED), "rubric")
-        P = self.P.model_copy(update={"judge": (name,)})
-        (judge,) = make_judges(P, read_split(self.stage.inputs["data"], "train"))
-        return judge
+        """What the panel scores by, and what GRPO takes as its reward."""
+        return computed_judge(self.P, read_split(self.stage.inputs["data"], "train"))
 
     @property
     def score(self) -> Callable[[Case, str], float]:

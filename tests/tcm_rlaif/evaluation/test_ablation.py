@@ -1,25 +1,12 @@
 """The ablation: arms, floors and facts of a small study are gathered and told."""
 
 import pytest
-import written_study
 from written_study import ARMS
 
 from tcm import metrics
 from tcm.metrics import FLOORS, PRIMARY
 from tcm_rlaif.evaluation import ablation, judging, tables
 from tcm_rlaif.study.plan import StageError
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory):
-    """06_ablation of a study whose earlier stages are written by hand."""
-    with written_study.opened(tmp_path_factory.mktemp("project")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def evidence(stage):
-    return ablation.collect(stage)
 
 
 def test_the_evidence_has_a_row_for_each_arm_seed_and_case(evidence) -> None:

@@ -13,12 +13,6 @@ ENDS = {"value": 0.7, "low": 0.6, "high": 0.8, "n": 30, "unjudged": 0}
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory):
-    with written_study.opened(tmp_path_factory.mktemp("project")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def evidence(stage):
     """With an audit and a pre-flight in the stage that labelled."""
     found = ablation.collect(stage)

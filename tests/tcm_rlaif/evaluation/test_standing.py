@@ -1,20 +1,8 @@
 """Arms against floors: per task, with the floors of that task, and the judge's own knowledge kept apart."""
 
 import pytest
-import written_study
 
 from tcm_rlaif.evaluation import ablation, standing
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory):
-    with written_study.opened(tmp_path_factory.mktemp("project")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def evidence(stage):
-    return ablation.collect(stage)
 
 
 def test_a_floor_is_told_where_it_answers_every_case_of_the_metric(evidence) -> None:

@@ -5,26 +5,13 @@ import math
 
 import numpy as np
 import pytest
-import written_study
 from written_study import ARMS
 
 from tcm import metrics
 from tcm.metrics import FLOORS
-from tcm_rlaif.evaluation import ablation, comparisons
+from tcm_rlaif.evaluation import comparisons
 from tcm_rlaif.report import readme, results
 from tcm_rlaif.study.plan import plan, study_folder
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory):
-    """06_ablation of a study whose earlier stages are written by hand."""
-    with written_study.opened(tmp_path_factory.mktemp("project")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def evidence(stage):
-    return ablation.collect(stage)
 
 
 def test_the_cost_adds_up_and_tells_the_share_of_overhead(stage) -> None:

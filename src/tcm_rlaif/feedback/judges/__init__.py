@@ -9,6 +9,7 @@ from tcm_rlaif.feedback.judges.base import Judge
 from tcm_rlaif.feedback.judges.impaired import impaired
 
 if TYPE_CHECKING:
+    from tcm_rlaif.feedback.judges.rubric import RubricJudge
     from tcm_rlaif.study.schema import Params
 
 JUDGES = {
@@ -32,3 +33,13 @@ def make_judges(P: "Params", training_cases: Sequence[Case]) -> list[Judge]:
     """
     judges = [import_module(f"{__name__}.{JUDGES[name]}").from_params(P, training_cases) for name in P.judge]
     return [impaired(judge, P) if judge.name in COMPUTED else judge for judge in judges]
+
+
+def computed_judge(P: "Params", training_cases: Sequence[Case]) -> "RubricJudge":
+    """What scores answers at no cost: the first judge that computes, or the rubric where a model judges alone.
+
+    Args:
+        training_cases: as for `make_judges`.
+    """
+    name = next((name for name in P.judge if name in COMPUTED), "rubric")
+    return make_judges(P.model_copy(update={"judge": (name,)}), training_cases)[0]
