@@ -1,7 +1,7 @@
 """Invented physicians: stable habits that no table holds, so that invented answers are no copy of the rule book.
 
-A rule book explains little of real records: on TCM-BEST4SDT the formula of the best-fitting pattern agrees with the
-physician in 0.27 of herb F1, the best formula of all patterns in 0.60. An invented physician has favourite herbs that
+A rule book explains little of real records (`metrics.hardness.REAL`: the formula of the best-fitting pattern, and the
+best formula of all patterns, against the physician's). An invented physician has favourite herbs that
 he adds to every prescription or for one finding, writes other herbs of the same kind than the book, treats some
 patterns by another formula or by two combined (合方), cuts long formulas short and doses in his own way. His habits are
 drawn once from a seed and are the same in all his cases; in each case he follows most of them.
