@@ -36,7 +36,7 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
         extra: further arguments of Snakemake.
 
     Returns:
-        Exit status: 0 done, 128 + signal number when interrupted, else Snakemake's.
+        Exit status: 0 done, 1 where runs are still due, 128 + signal number when interrupted, else Snakemake's.
 
     Raises:
         StageError: if another process runs this study.
@@ -48,8 +48,12 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
             _check_data(P, due)
             _say_what_is_old(P, due)
             status = _supervised([*_snakemake(P, list(due), cores), *extra], lock)
+            left = {} if status or "--dry-run" in extra else stage.problems(P)  # an engine's 0 is not taken on trust
     except HeldError as error:
         raise StageError(f"study {P.study!r}: {error}; wait for it or stop it (kill NUMBER)") from None
+    if left:
+        print(f"\n{len(left)} runs are still due, {next(iter(left))} first; the same command goes on", file=sys.stderr)
+        return 1
     if status == 0:
         print(f"\nreport and results: {reports_folder(P)}")
     else:

@@ -47,8 +47,9 @@ def forced(command: list[str]) -> list[str]:
     return after[: after.index("--cores")] if after else []
 
 
-def test_a_fresh_study_is_run_whole(P, commands) -> None:
-    assert study.run_study(P, cores=3) == 0
+def test_a_fresh_study_is_run_whole_and_an_engine_that_ran_nothing_is_not_believed(P, commands, capsys) -> None:
+    assert study.run_study(P, cores=3) == 1
+    assert f"{len(plan.plan(P))} runs are still due, 00_base_model/shared first" in capsys.readouterr().err
     (command,) = commands
     assert command[1:3] == ["-m", "snakemake"] and command[command.index("--cores") + 1] == "3"
     assert forced(command) == [*(r.folder.replace("/", "_") for r in plan.plan(P)), "report"]
@@ -104,6 +105,7 @@ def test_a_study_is_run_by_one_process_at_a_time(P, commands) -> None:
     with hold(plan.study_folder(P)), pytest.raises(StageError, match="study 'smoke': .* is in use by process "):
         study.run_study(P, cores=2)
     assert commands == []
+    finish(P)
     assert study.run_study(P, cores=2) == 0
 
 
