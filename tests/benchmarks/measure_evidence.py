@@ -11,6 +11,7 @@ import argparse
 import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from tqdm import tqdm
 from tcm.answers import parse
 from tcm.cases import Answer, Case
 from tcm.cases.splits import folds
-from tcm.evidence import Evidence, Weights
+from tcm.evidence import Evidence
 from tcm.metrics.case import label_scores
 from tcm.metrics.dose import dose_agreement, grams
 from tcm.metrics.floors import expert_rule, nearest_case, popularity
@@ -46,8 +47,8 @@ def floors(train: list[Case], test: list[Case]) -> dict[str, list[Answer]]:
     }
     w = (evidence := Evidence(train)).weights
     without = {
-        "expert without patterns": Weights(0, w.similar, w.popular, w.previous, w.sharpness),
-        "expert without similar cases": Weights(max(w.patterns, 0.1), 0, w.popular, w.previous, w.sharpness),
+        "expert without patterns": replace(w, patterns=0.0),
+        "expert without similar cases": replace(w, patterns=max(w.patterns, 0.1), similar=0.0),
     }
     answers["expert"] = [found.answer for found in evidence.about(test)]
     for name, weights in without.items():

@@ -24,7 +24,8 @@ class CaseEvidence:
         mean_size: mean number of herbs of the training answers.
         votes: how much each witness counts, shape (witnesses,).
         witnesses: name of each: disease, syndrome and formula of a pattern, or the id of a training case.
-        weight_before: how much the previous answer of a follow-up visit counts beside them.
+        before: the previous answer of a follow-up visit as the rules revise it, None at a first visit.
+        weight_before: how much it counts beside the witnesses.
         fits: how well each pattern of the tables fits, relative to the best, shape (patterns,).
         similar: share of each training case among those that are similar, shape (train,); 0 for its own group.
     """
@@ -35,6 +36,7 @@ class CaseEvidence:
     mean_size: float
     votes: np.ndarray = field(repr=False)
     witnesses: list[str] = field(repr=False)
+    before: Answer | None = field(repr=False)
     weight_before: float
     writer: Writer = field(repr=False)
     fits: np.ndarray = field(repr=False)
@@ -52,7 +54,7 @@ class CaseEvidence:
         order, sizes = best_sets(self.p[None, :], self.mean_size)
         names = list(self.columns)
         herbs = [names[place] for place in order[0, : sizes[0]]]
-        return self.writer.write(herbs, self.votes, self.case.previous_answer, self.weight_before)
+        return self.writer.write(herbs, self.votes, self.before, self.weight_before)
 
     def best_patterns(self, number: int) -> list[Answer]:
         """The patterns of the tables that fit best, each with its first formula, best first; fewer where fewer fit."""
@@ -67,7 +69,7 @@ class CaseEvidence:
         """The most probable herbs, most probable first, in the form and dose that the witnesses give them."""
         names = list(self.columns)
         herbs = [names[i] for i in _highest(self.p, number)]
-        return self.writer.write(herbs, self.votes, self.case.previous_answer, self.weight_before).prescription
+        return self.writer.write(herbs, self.votes, self.before, self.weight_before).prescription
 
     def expected_f1(self, herbs: Iterable[str]) -> float:
         """Expected herb F1 (base level) of a prescription with a physician's, 0 to 1.
@@ -136,6 +138,7 @@ class Evidence:
                 mean_size=float(heard.mean_sizes[i, 0]),
                 votes=votes[i],
                 witnesses=self.pool.names,
+                before=heard.before[i],
                 weight_before=self.weights.previous,
                 writer=self._writer,
                 fits=heard.fits[i],

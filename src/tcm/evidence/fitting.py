@@ -1,5 +1,6 @@
 """The weights of the evidence, fitted to the training answers by leave-one-out: never to the cases to answer."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -9,6 +10,7 @@ from tcm.evidence.mixture import Pool, Weights
 
 PATTERNS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 POPULAR = (0.125, 0.25, 0.5, 1.0)
+RULES = (0.0, 0.5, 1.0)
 PREVIOUS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 SHARPNESS = (4.0, 8.0, 16.0)
 """The grid, with similar cases at 1. Coarse on purpose: tens of answers cannot tell finer steps apart."""
@@ -26,24 +28,23 @@ def fit_weights(pool: Pool) -> Weights:
         `Weights()` where there are fewer than `FEWEST` training prescriptions.
 
     Source:
-        Our choice: a grid over three ratios and one power; ties go to the smaller weight.
+        Our choice: a grid over four ratios and one power; ties go to the smaller weight.
     """
     cases = [case for case in pool.train if case.answer.prescription]
     if len(cases) < FEWEST:
         return Weights()
     heard = pool.testimony(cases)
-    known = len(pool.pattern_numbers)
-    gold = pool.herbs[known:].toarray()[[bool(case.answer.prescription) for case in pool.train]]
+    gold = pool.herbs[pool.of_train].toarray()[[bool(case.answer.prescription) for case in pool.train]]
     gold = np.pad(gold, ((0, 0), (0, len(heard.columns) - gold.shape[1])))
     similar, popular = heard.herbs_of("similar", 1.0), heard.herbs_of("popular", 1.0)
     best, weights, mixed = -1.0, Weights(), similar
     for sharpness in SHARPNESS:
-        by_pattern = heard.herbs_of("patterns", sharpness)
-        for a, c in product(PATTERNS, POPULAR):
-            p = (a * by_pattern + similar + c * popular) / (a + 1 + c)
+        by_pattern, by_rule = heard.herbs_of("patterns", sharpness), heard.herbs_of("rules", sharpness)
+        for a, r, c in product(PATTERNS, RULES, POPULAR):
+            p = (a * (by_pattern + r * by_rule) + similar + c * popular) / (a + 1 + c)
             found = float(f1_of_best_sets(p, gold, heard.mean_sizes).mean())
             if found > best:
-                best, weights, mixed = found, Weights(a, 1.0, c, sharpness=sharpness), p
+                best, weights, mixed = found, Weights(a, 1.0, c, sharpness=sharpness, rules=r), p
     return _with_previous(weights, mixed, heard.previous, gold, heard.mean_sizes)
 
 
@@ -59,4 +60,4 @@ def _with_previous(
         d: f1_of_best_sets((rest * mixed[rows] + d * previous[rows]) / (rest + d), gold[rows], mean_sizes[rows]).mean()
         for d in PREVIOUS
     }
-    return Weights(weights.patterns, weights.similar, weights.popular, max(scores, key=scores.get), weights.sharpness)
+    return replace(weights, previous=max(scores, key=scores.get))

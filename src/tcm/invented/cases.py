@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tcm import knowledge
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
+from tcm.evidence.revision import rule_share
 from tcm.invented import textbook
 from tcm.invented.physicians import Physician, attending, staff
 from tcm.knowledge import Herb, Modification, Pattern
@@ -121,7 +122,7 @@ def _first_visit(
     fraction = child_fraction(patient.age)
     herbs = {herb: dose * fraction for herb, dose in physician.compose(formula).items()}
     for modification in modifications:
-        herbs = _modify(herbs, modification, _rule_share(pattern, patient))
+        herbs = _modify(herbs, modification, rule_share(pattern, patient.age))
     for addition in physician.additions([*complaint, *rest]):
         herbs = _modify(herbs, addition, fraction)
     changed = modifications or herbs.keys() != knowledge.compose(formula).keys()
@@ -135,12 +136,6 @@ def _first_visit(
         usage="水煎服",
     )
     return Case(id=name, source="invented", patient_id=name, patient=patient, visit=visit, answer=answer)
-
-
-def _rule_share(pattern: Pattern, patient: Patient) -> float:
-    """Share of a 加减 rule's doses for this patient: paediatric patterns give doses of small children (1/2) already."""
-    fraction = child_fraction(patient.age)
-    return min(1.0, 2 * fraction) if pattern.age_group == "小儿" else fraction
 
 
 def _modify(herbs: dict[str, float], modification: Modification, share: float) -> dict[str, float]:
@@ -195,7 +190,7 @@ def _follow_up(first: Case, pattern: Pattern, physician: Physician, rng: random.
     if fresh and (not changes or rng.random() < 0.5):
         new = rng.choice(fresh)
         text.append(f"现{_say(new.symptom, rng)}")
-        herbs = _modify(herbs, new, _rule_share(pattern, first.patient))
+        herbs = _modify(herbs, new, rule_share(pattern, first.patient.age))
         changes += 1
     staying = [s for s in pattern.key_symptoms if s not in better]
     unchanged = herbs == {item.herb: item.dose for item in before.prescription}

@@ -13,7 +13,8 @@ from functools import cache, lru_cache
 from tcm.cases import Case
 from tcm.knowledge import Pattern, patterns, symptom_synonyms
 
-ABSENT_BEFORE = ("无", "未见", "否认", "没有", "不伴", "未诉", "已无")
+GONE_BEFORE = ("已无", "不再")
+ABSENT_BEFORE = ("无", "未见", "否认", "没有", "不伴", "未诉", *GONE_BEFORE)
 ABSENT_AFTER = ("已除", "消失", "已愈", "已止", "已无")
 KEY_WEIGHT = 2.0  # a key symptom counts twice as much as another one; our choice, as in the tables key ones come first
 PULSE = "脉"
@@ -40,6 +41,17 @@ def mentions(text: str, symptom: str) -> bool:
         start = text.find(wording)
         while start >= 0:
             if _is_there(text, start, start + len(wording)):
+                return True
+            start = text.find(wording, start + 1)
+    return False
+
+
+def resolved(text: str, symptom: str) -> bool:
+    """Whether a text says, in any wording, that a symptom has gone: 失眠已除, 已无失眠; 无失眠 does not say so."""
+    for wording in _wordings(symptom):
+        start = text.find(wording)
+        while start >= 0:
+            if text[:start].endswith(GONE_BEFORE) or text.startswith(ABSENT_AFTER, start + len(wording)):
                 return True
             start = text.find(wording, start + 1)
     return False

@@ -175,9 +175,9 @@ def test_floors_stand_in_the_promised_order_and_distance(seed: int) -> None:
     assert 0.54 <= found["pattern_oracle"] <= 0.67
 
 
-def test_by_the_book_the_rule_knows_nearly_everything() -> None:
+def test_by_the_book_the_tables_know_nearly_everything() -> None:
     found = floors(0, 0)
-    assert found["expert_rule"] > 0.7 and found["expert"] < found["expert_rule"] + 0.06
+    assert found["expert_rule"] > 0.7 and found["expert"] > 0.9  # the rules 加减 are the evidence's, not the rule's
 
 
 def test_rows_of_the_table_hold_mean_interval_and_number() -> None:
