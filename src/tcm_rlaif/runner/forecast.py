@@ -132,7 +132,7 @@ def _preferences(P: Params, prompts: int, row: float, health: Work) -> Work:
         "sft_more": (n, n * P.preference_epochs),
         "grpo": (prompts, drawn),
     }.get(P.preference_training, (prompts * P.pair_number, 2 * prompts * P.pair_number * P.dpo_epochs))
-    rounds, reference = P.preference_rounds, P.preference_training == "dpo"
+    rounds, reference = P.preference_rounds, P.preference_training in ("dpo", "kto")
     checks = (P.dpo_health_evaluations + 1) * (1 if method.online else rounds)
     sampled = drawn * rounds if method.online else drawn * (rounds - 1) * method.asks
     answers = checks * health.answers + sampled

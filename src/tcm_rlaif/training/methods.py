@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.feedback.pairs import RowSet, pairs_of
 from tcm_rlaif.study.schema import Params
-from tcm_rlaif.training import best_of_n, dpo, grpo, sft_chosen
+from tcm_rlaif.training import best_of_n, dpo, grpo, kto, sft_chosen
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ def pairs(feedback: Feedback, P: Params, seed: int) -> RowSet:
 
 METHODS = {
     "dpo": Method(pairs, dpo.trainer, dpo.steps),
+    "kto": Method(pairs, kto.trainer, kto.steps),
     "best_of_n": Method(best_of_n.rows, best_of_n.trainer, best_of_n.steps),
     "grpo": Method(grpo.rows, grpo.trainer, grpo.steps, asks=False, online=True),
     "sft_chosen": Method(pairs, sft_chosen.trainer, sft_chosen.steps),

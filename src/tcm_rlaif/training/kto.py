@@ -1,0 +1,82 @@
+"""Kahneman-Tversky Optimization by TRL's trainer: single answers that are good or bad, no pairs needed."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcm_rlaif.models import chat
+from tcm_rlaif.models.logps import PAD_TO
+from tcm_rlaif.study.schema import Params
+from tcm_rlaif.training import economy
+from tcm_rlaif.training.adapters import lora
+from tcm_rlaif.training.arguments import arguments, steps_of
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from trl import KTOTrainer
+
+
+def trainer(
+    model: "PreTrainedModel | PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    pairs: Sequence[dict],
+    P: Params,
+    *,
+    seed: int,
+    folder: Path,
+) -> "KTOTrainer":
+    """TRL's KTO trainer on the chosen answers as good ones and the rejected as bad ones, with DPO's rate and beta.
+
+    Source:
+        arXiv 2402.01306, eq. 8; the answers of DPO's pairs are our choice, so that both learn from the same.
+    """
+    from datasets import Dataset
+    from peft import PeftModel
+    from trl import KTOConfig, KTOTrainer
+
+    real = P.base_model != "tiny"
+    if real:
+        economy.answers_alone()
+    answers = [(row["prompt"], row[side], side == "chosen") for row in pairs for side in ("chosen", "rejected")]
+    rows = [{"prompt": prompt, "completion": answer, "label": good} for prompt, answer, good in answers]
+    random.Random(f"{seed}:kto").shuffle(rows)  # TRL takes them in order, and KTO's KL needs other prompts beside it
+    fitted = [row | {k: chat.fitted(tokenizer, row[k]) for k in ("prompt", "completion")} for row in rows]
+    settings = KTOConfig(
+        **arguments(P, seed, folder, "kto", steps(P, len(pairs))),
+        save_strategy="no",
+        per_device_train_batch_size=P.dpo_batch_size,
+        gradient_accumulation_steps=2 * P.dpo_accumulation,
+        num_train_epochs=P.dpo_epochs,
+        learning_rate=P.dpo_learning_rate,
+        beta=P.dpo_beta,
+        pad_to_multiple_of=PAD_TO,
+        max_length=None,
+        activation_checkpointing=real and economy.checkpointing(model, P.dpo_batch_size * P.sft_max_length),
+    )
+    fresh = None if isinstance(model, PeftModel) else lora(P)
+    data = Dataset.from_list(fitted)
+    trainer = KTOTrainer(model, args=settings, train_dataset=data, processing_class=tokenizer, peft_config=fresh)
+    trainer.train_dataset = token_rows(tokenizer, rows, P.dpo_batch_size)  # as in `dpo.trainer`
+    return trainer
+
+
+def token_rows(tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict], batch_size: int):
+    """Rows as tokens; beside each the answer before it in its batch, which does not belong: KTO's estimate of the KL."""
+    from datasets import Dataset
+
+    found = []
+    for row in rows:
+        ids, first = chat.row_tokens(tokenizer, row["prompt"], row["completion"])
+        found.append({"prompt_ids": ids[:first], "completion_ids": ids[first:], "label": row["label"]})
+    for start in range(0, len(found), batch_size):
+        batch = found[start : start + batch_size]
+        for place, row in enumerate(batch):
+            row["KL_completion_ids"] = batch[place - 1]["completion_ids"]
+    return Dataset.from_list(found)
+
+
+def steps(P: Params, pairs: int) -> int:
+    """Optimiser steps on the answers of so many pairs, as many answers a step as DPO takes."""
+    return steps_of(2 * pairs, 2 * P.dpo_batch_size * P.dpo_accumulation, P.dpo_epochs)
