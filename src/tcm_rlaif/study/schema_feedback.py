@@ -94,8 +94,9 @@ class FeedbackParams(SftParams):
     # 04_dpo
     preference_training: Literal["dpo", "kto", "best_of_n", "grpo", "sft_chosen", "sft_more"] = key(
         "dpo",
-        "dpo on pairs; kto: their answers one by one, good or bad; best_of_n: SFT on each prompt's best candidate; grpo: the judge's criteria as rewards; controls "
-        "with as many answer passes: sft_chosen (SFT on DPO's chosen answers), sft_more (SFT on physicians' answers)",
+        "dpo on pairs; kto: their answers one by one, good or bad; best_of_n: SFT on each prompt's best candidate; "
+        "grpo: the judge's criteria as rewards; controls with as many answer passes: sft_chosen (SFT on DPO's chosen "
+        "answers), sft_more (SFT on physicians' answers)",
         "",
         "arXiv 2305.18290, 2402.01306 (KTO), 2304.06767 (RAFT), 2309.00267 with 2402.03300 (GRPO)",
     )

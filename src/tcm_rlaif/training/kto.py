@@ -63,7 +63,7 @@ def trainer(
 
 
 def token_rows(tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict], batch_size: int):
-    """Rows as tokens; beside each the answer before it in its batch, which does not belong: KTO's estimate of the KL."""
+    """Rows as tokens; beside each the answer before it in its batch, which does not belong, for KTO's KL."""
     from datasets import Dataset
 
     found = []

@@ -1,4 +1,4 @@
-"""The rules 加减 as evidence: followed at a follow-up visit, taken back when the symptom has gone, learned from training."""
+"""The rules 加减 as evidence: followed at a follow-up, taken back when the symptom has gone, learned from training."""
 
 import pytest
 
@@ -68,7 +68,7 @@ def test_a_symptom_has_gone_only_where_the_text_says_so():
 
 
 def test_at_follow_ups_the_expected_answer_beats_copying():
-    cases = [case for case in invent_cases(160, 1.0, seed=5, physicians=5)]
+    cases = invent_cases(160, 1.0, seed=5, physicians=5)
     found = Evidence(cases[:40]).about(cases[40:])
 
     def f1(case: Case, answer: Answer) -> float:
@@ -78,22 +78,15 @@ def test_at_follow_ups_the_expected_answer_beats_copying():
     assert sum(gain) / len(gain) > 0.03 and all(item.dose for e in found for item in e.answer.prescription)
 
 
+def by_formula(answer: Answer) -> Answer:
+    """The answer with the herbs of its formula alone."""
+    items = tuple(PrescriptionItem(herb=herb, dose=dose) for herb, dose in compose(answer.formula).items())
+    return answer.model_copy(update={"prescription": items})
+
+
 def test_how_much_rules_count_is_learned_from_the_training_answers():
-    cases = [c for c in invent_cases(60, 0.0, seed=11)]
-    plain = [
-        c.model_copy(
-            update={
-                "answer": c.answer.model_copy(
-                    update={
-                        "prescription": tuple(
-                            PrescriptionItem(herb=h, dose=d) for h, d in compose(c.answer.formula).items()
-                        )
-                    }
-                )
-            }
-        )
-        for c in cases
-    ]
+    cases = invent_cases(60, 0.0, seed=11)
+    plain = [case.model_copy(update={"answer": by_formula(case.answer)}) for case in cases]
     assert Evidence(cases).weights.rules > Evidence(plain).weights.rules == 0
     told = cases[0].model_copy(update={"id": "told", "patient_id": "told"})
     without = Evidence(cases[1:], weights=Weights(1, 1, 0.25)).about([told])[0]

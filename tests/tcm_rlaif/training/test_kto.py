@@ -1,4 +1,4 @@
-"""KTO learns DPO's answers one by one: labels by side, the KL from answers that do not belong, good ones more likely."""
+"""KTO learns DPO's answers one by one: labels by side, a KL from answers that do not belong, good ones more likely."""
 
 import tiny_model
 
