@@ -21,6 +21,7 @@ from tcm.invented import invent_cases
 from tcm.metrics.hardness import REAL, herb_f1_by_folds
 from tcm.metrics.sets import herb_set, overlap
 from tcm.prescriptions.safety import audit
+from tcm_rlaif.feedback.judges.evidence_judge import combined
 from tcm_rlaif.study.schema import Params
 
 WEIGHT = Params().judge_agreement_weight
@@ -47,9 +48,9 @@ def judges(cases: Sequence[Case], seed: int) -> dict[str, float]:
         gold = [case.answer for case in asked]
         herbs = [herb_set(answer.herbs, "base") for answer in gold]
         agree = np.array([[overlap(one, other)["f1"] for other in herbs] for one in herbs])
-        rules = np.array([[rubric(case, other) for other in gold] for case in asked])
+        rules, safe = np.moveaxis(np.array([[rubric(case, other) for other in gold] for case in asked]), -1, 0)
         hoped = expected(Evidence(train).about(asked), gold)
-        evidence = (rules + WEIGHT * hoped) / (1 + WEIGHT)
+        evidence = combined(rules, hoped, safe, WEIGHT)
         for name, score in (("rubric", rules), ("evidence", evidence)):
             found.setdefault(f"{name}: this patient's above another's", []).extend(patient(score))
             found.setdefault(f"{name}: order agreement", []).extend(order(score, agree))

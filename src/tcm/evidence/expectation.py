@@ -114,13 +114,20 @@ class Evidence:
         near_duplicate: as `data_near_duplicate`: a training case whose findings share this much of their character
             trigrams with a case says nothing about it, and neither does one of the same patient.
         weights: given weights; fitted by leave-one-out on `train` where None.
+        pattern_share: share of the tables' patterns that may testify; less than 1 only to see what the others bring.
 
     Source:
         Our choice. A mixture as in kernel-weighted and case-based prediction; decided by minimum Bayes risk.
     """
 
-    def __init__(self, train: Sequence[Case], near_duplicate: float = 0.8, weights: Weights | None = None) -> None:
-        self.pool = Pool(train, near_duplicate)
+    def __init__(
+        self,
+        train: Sequence[Case],
+        near_duplicate: float = 0.8,
+        weights: Weights | None = None,
+        pattern_share: float = 1.0,
+    ) -> None:
+        self.pool = Pool(train, near_duplicate, pattern_share)
         self.weights = weights or fit_weights(self.pool)
         self._writer = Writer(self.pool.answers, len(self.pool.train))
 

@@ -61,12 +61,15 @@ class Pool:
         train: training cases; those without an answer say nothing.
         near_duplicate: Jaccard similarity of character trigrams from which two findings count as the same case
             (`cases.splits.groups`).
+        pattern_share: share of the tables' patterns that may testify, drawn by lot; 1 = all.
     """
 
-    def __init__(self, train: Sequence[Case], near_duplicate: float) -> None:
+    def __init__(self, train: Sequence[Case], near_duplicate: float, pattern_share: float = 1.0) -> None:
         self.train = [case for case in train if case.answer]
         self.near_duplicate = near_duplicate
         known, self.pattern_numbers = pattern_answers()
+        order = np.random.default_rng(0).permutation(len(patterns()))
+        self.heard_patterns = order < round(pattern_share * len(order))
         first = np.searchsorted(self.pattern_numbers, self.pattern_numbers)  # answers of one pattern stand together
         parts = 1 / (1 + np.arange(len(first)) - first)  # the tables name the main formula first: 1, 1/2, 1/3
         self.formula_shares = parts / np.bincount(self.pattern_numbers, parts)[self.pattern_numbers]
@@ -107,7 +110,7 @@ class Testimony:
         new = sorted(frozenset().union(*before) - pool.columns.keys())
         self.columns = pool.columns | {herb: len(pool.columns) + place for place, herb in enumerate(new)}
         self.previous = incidence(before, self.columns).toarray()
-        self.fits = relative(sign_fits(cases) + wording_fits(cases))
+        self.fits = relative((sign_fits(cases) + wording_fits(cases)) * pool.heard_patterns)
         group = np.array(groups([*pool.train, *cases], pool.near_duplicate), dtype=int)
         trained = len(pool.train)
         allowed = (group[trained:, None] != group[None, :trained]).astype(float)

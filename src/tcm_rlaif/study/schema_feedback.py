@@ -46,6 +46,9 @@ class FeedbackParams(SftParams):
     judge_leave_out: Literal[
         "", "agreement", "coverage", "coherence", "safety", "dose", "format", "repetition", "continuity"
     ] = key("", "a judge made worse: the criterion that it does not know")
+    judge_pattern_share: Share = key(
+        1.0, "evidence made worse: share of the tables' patterns that may testify, drawn by lot; its rubric keeps all"
+    )
     judge_bias: Float = key(
         0.0, "a judge made worse: weight of the number of herbs beside its own score, which counts 1", ge=0
     )

@@ -72,8 +72,7 @@ def sft_trainer(
     from trl import SFTConfig, SFTTrainer
 
     real = P.base_model != "tiny"
-    if real:
-        economy.answers_alone()
+    economy.answers_alone()
     epochs = P.sft_epochs / (1 + P.sft_permutations) if epochs is None else epochs
     steps = steps_of(len(train), P.sft_batch_size * P.sft_accumulation, epochs)
     settings = SFTConfig(

@@ -98,7 +98,16 @@ def test_expected_f1_compares_base_herbs_and_charges_unknown_ones():
     assert found.expected_f1(["甘草"]) == found.expected_f1(["炙甘草"]) == found.expected_f1(["甘草", "炙甘草"])
     assert found.expected_f1([*given, "天外草"]) < found.expected_f1(given)
     assert found.expected_f1([]) == 0
-    assert found.expected_f1(found.answer.herbs) >= max(found.expected_f1(c.answer.herbs) for c in TRAIN)
+    assert found.expected_f1(found.answer.herbs) >= max(found.expected_f1(c.answer.herbs) for c in TRAIN) - 1e-9
+
+
+def test_patterns_that_may_not_testify_say_nothing():
+    some = Evidence(TRAIN, pattern_share=0.5, weights=Weights(1, 1, 0.25))
+    heard = some.pool.heard_patterns
+    assert heard.mean() == pytest.approx(0.5, abs=0.01)
+    assert all(not found.fits[~heard].any() and found.fits[heard].any() for found in some.about(TRAIN))
+    all_of_them = Evidence(TRAIN, weights=Weights(1, 1, 0.25)).about(TRAIN)
+    assert any(found.fits[~heard].any() for found in all_of_them)
 
 
 def test_doses_are_those_that_similar_cases_got():

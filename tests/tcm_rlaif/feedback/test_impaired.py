@@ -75,6 +75,11 @@ def test_fewer_answers_are_other_evidence() -> None:
     assert scores(judge(judge_answers=10)) != scores(judge())
 
 
+def test_a_judge_may_know_only_a_share_of_the_patterns():
+    assert judge(judge_pattern_share=0.5).evidence.pool.heard_patterns.mean() == pytest.approx(0.5, abs=0.01)
+    assert scores(judge(judge_pattern_share=0.5)) != scores(judge())
+
+
 def test_a_criterion_that_no_judge_has_is_refused() -> None:
     with pytest.raises(ParamsError, match="judge_leave_out"):
         validated({"judge_leave_out": "beauty"}, "params")

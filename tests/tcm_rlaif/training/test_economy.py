@@ -1,5 +1,5 @@
-"""Training a real model multiplies only learned tokens with the vocabulary, at the same loss; layers are computed twice
-only where memory asks for it."""
+"""Training multiplies only learned tokens with the vocabulary, at the same loss; layers are computed twice only where
+memory asks for it."""
 
 from pathlib import Path
 
@@ -39,9 +39,9 @@ def head(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return rows
 
 
-def sft_loss(tokenizer, folder: Path, base_model: str) -> tuple[float, int]:
+def sft_loss(tokenizer, folder: Path) -> tuple[float, int]:
     """Loss of one batch, and how many of its tokens are learned."""
-    P = Params(**SMALL, base_model=base_model)
+    P = Params(**SMALL)
     rows = sft.sft_rows(CASES)
     trainer = sft.sft_trainer(tiny.new_tiny(P, tokenizer), tokenizer, rows, None, P, seed=0, folder=folder)
     batch = trainer.data_collator(list(trainer.train_dataset))
@@ -49,25 +49,31 @@ def sft_loss(tokenizer, folder: Path, base_model: str) -> tuple[float, int]:
         return float(trainer.compute_loss(trainer.model, dict(batch))), int((batch["labels"] != -100).sum())
 
 
-def test_sft_of_a_real_model_reads_out_the_answers_alone_at_the_same_loss(tokenizer, head, tmp_path: Path) -> None:
-    everything, learned = sft_loss(tokenizer, tmp_path, "tiny")
-    answers, _ = sft_loss(tokenizer, tmp_path, "a/real-model")
+def test_sft_reads_out_the_answers_alone_at_the_same_loss(tokenizer, head, tmp_path: Path, monkeypatch) -> None:
+    with monkeypatch.context() as plain:
+        plain.setattr(economy, "answers_alone", lambda: None)
+        everything, learned = sft_loss(tokenizer, tmp_path)
+    answers, _ = sft_loss(tokenizer, tmp_path)
     assert head[0] > head[1] == learned
     assert answers == pytest.approx(everything, abs=1e-5)
 
 
-def test_dpo_of_a_real_model_reads_out_the_answers_alone_at_the_same_loss(tokenizer, head, tmp_path: Path) -> None:
+def test_dpo_reads_out_the_answers_alone_at_the_same_loss(tokenizer, head, tmp_path: Path, monkeypatch) -> None:
     pairs = [
         {"prompt": row["prompt"], "chosen": row["completion"], "rejected": other["completion"]}
         for row, other in zip(sft.sft_rows(CASES), sft.sft_rows(CASES[1:] + CASES[:1]), strict=True)
     ]
-    found = []
-    for base_model in ("tiny", "a/real-model"):
-        P = Params(**SMALL, base_model=base_model, dpo_loss_type=["sigmoid", "sft"], dpo_loss_weights=[1.0, 0.2])
+    P = Params(**SMALL, dpo_loss_type=["sigmoid", "sft"], dpo_loss_weights=[1.0, 0.2])
+
+    def first() -> tuple[float, int]:
         trainer = dpo.trainer(tiny.new_tiny(P, tokenizer), tokenizer, pairs, P, seed=0, folder=tmp_path)
         del head[:]
-        found.append((proofs.first_loss(trainer)["loss"], max(head)))
-    (everything, rows), (answers, fewer) = found
+        return proofs.first_loss(trainer)["loss"], max(head)
+
+    with monkeypatch.context() as plain:
+        plain.setattr(economy, "answers_alone", lambda: None)
+        everything, rows = first()
+    answers, fewer = first()
     assert fewer < rows / 1.2
     assert answers == pytest.approx(everything, abs=1e-5)
 

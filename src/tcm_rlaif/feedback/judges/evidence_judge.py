@@ -22,7 +22,8 @@ from tcm_rlaif.study.schema import Params
 def from_params(P: Params, training_cases: Sequence[Case]) -> "EvidenceJudge":
     """The judge, with the answers that SFT may see (`sft_cases`) as its evidence."""
     seen = training_cases[: P.sft_cases or None][: P.judge_answers or None]
-    return EvidenceJudge(Evidence(seen, P.data_near_duplicate), P.judge_agreement_weight)
+    evidence = Evidence(seen, P.data_near_duplicate, pattern_share=P.judge_pattern_share)
+    return EvidenceJudge(evidence, P.judge_agreement_weight)
 
 
 UNBRAKED = rubric.LEFT_AFTER["medium"]
@@ -76,8 +77,8 @@ class EvidenceJudge(rubric.RubricJudge):
         answers = len(self.evidence.pool.train)
         return [
             *super().description(question),
-            f"agreement (expected herb F1) {self.weight:g} beside the rubric's 1, from {answers} training answers, "
-            f"weights fitted on them: {self.evidence.weights}",
+            f"agreement (expected herb F1) {self.weight:g} beside the rubric's 1, from {answers} training answers and "
+            f"{self.evidence.pool.heard_patterns.mean():.0%} of the patterns, weights: {self.evidence.weights}",
             f"the score is multiplied by {LEFT:g} (safety 0) to 1 (safety {UNBRAKED:g} or more)",
         ]
 
