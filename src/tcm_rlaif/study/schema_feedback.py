@@ -103,7 +103,12 @@ class FeedbackParams(SftParams):
         "",
         "arXiv 2305.18290, 2402.01306 (KTO), 2304.06767 (RAFT), 2309.00267 with 2402.03300 (GRPO)",
     )
-    preference_choice: Literal["judged", "random"] = key("judged", "best_of_n: the judge's best, or a random candidate")
+    preference_choice: Literal["judged", "random", "written"] = key(
+        "judged",
+        "best_of_n: the judge's best, or a random candidate, or the answer that the judge `evidence` writes itself",
+        "",
+        "written: our choice, as answers revised by AI feedback before SFT on them in arXiv 2212.08073",
+    )
     preference_rounds: Int = key(
         1, "rounds of sample, label, train, each from the newest policy; grpo: passes over the prompts", "rounds", ge=1
     )

@@ -64,15 +64,17 @@ class SftParams(BaseModel):
         48, "tiny: edition of the textbook it reads and invented cases are about (0 = all patterns)", "patterns", ge=0
     )
     base_steps: Int = key(
-        1400,
-        "tiny: pre-training steps; below about 1200 it has not yet learned which findings make which pattern",
+        1000,
+        "tiny: pre-training steps; with half as many it has not yet learned which rule 加减 a finding calls for",
         "steps",
         "our choice, on single questions about invented records",
         ge=1,
     )
     base_batch_size: Int = key(4, "tiny: blocks per step; small ones learn more per minute", "blocks", ge=1, le=4096)
     base_block: Int = key(256, "tiny: length of a pre-training block", "tokens", ge=32, le=4096)
-    base_learning_rate: Float = key(1.5e-3, "tiny: peak learning rate of pre-training", gt=0, lt=1)
+    base_learning_rate: Float = key(
+        3.0e-3, "tiny: peak learning rate of pre-training", "", "our choice, by the loss after 500 steps", gt=0, lt=1
+    )
     base_seed: Seed = key(0, "tiny: seed of corpus, initial weights and pre-training")
 
     # 01_data_prep

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tcm import answers
 from tcm.cases import Case
+from tcm_rlaif.feedback.judges import evidence_judge
 from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.feedback.pairs import RowSet, funnel
 from tcm_rlaif.models import prompts
@@ -31,14 +32,16 @@ def rows(feedback: Feedback, P: Params, seed: int) -> RowSet:
     """One candidate of each prompt, and the share `preference_replay` of physicians' answers.
 
     The best one is the first sampled of those that score highest. A random one is drawn from all with a score, equal
-    texts as often as they were sampled; the draw depends on the seed and the case alone.
+    texts as often as they were sampled; the draw depends on the seed and the case alone. A written one is what the
+    judge `evidence` would answer itself, no candidate: what it knows is then not bounded by what the policy can say.
     """
     found = []
+    written = _written(feedback, P) if P.preference_choice == "written" else {}
     for item, scored in feedback.scored:
         if scored:
-            best = max(scored, key=lambda pair: pair[1])
             rng = random.Random(f"{seed}:choice:{item.case.id}")
-            text, score = rng.choice(scored) if P.preference_choice == "random" else best
+            choices = {"judged": max(scored, key=lambda pair: pair[1]), "random": rng.choice(scored)}
+            text, score = (choices | written)[item.case.id if written else P.preference_choice]
             mean = sum(s for _, s in scored) / len(scored)
             found.append(_row(item.case, text, feedback) | {"score_chosen": score, "score_mean": mean})
     again = round(P.preference_replay / (1 - P.preference_replay) * len(found))
@@ -46,6 +49,16 @@ def rows(feedback: Feedback, P: Params, seed: int) -> RowSet:
     asked = Counter({"with a chosen candidate": len(found), "no valid judgement": len(feedback.items) - len(found)})
     steps = [*funnel("prompts", "all", asked), *funnel("rows", "all", kinds)]
     return RowSet(found + _physicians(feedback, again, P, seed), steps)
+
+
+def _written(feedback: Feedback, P: Params) -> dict[str, tuple[str, float]]:
+    """Each prompt's case id -> what the judge would answer itself, and its score of that."""
+    judge = evidence_judge.from_params(P, feedback.answered)
+    found = {}
+    for about in judge.evidence.about([item.case for item in feedback.items]):
+        text = answers.write_for(about.case.model_copy(update={"answer": about.answer}), P.sft_followup_layout)
+        found[about.case.id] = text, judge.score(about.case, text)
+    return found
 
 
 def physicians_rows(feedback: Feedback, P: Params, seed: int) -> RowSet:

@@ -17,6 +17,7 @@ from tcm_rlaif.training.arguments import arguments
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
+OPTIMISER = Path(__file__).with_name("muon.py")  # imported where it is used: it needs torch
 HOW_LOADED = ("base_attention", "base_quantization", "base_trust_remote_code")  # no part of what makes the tiny base
 
 
@@ -28,7 +29,10 @@ def cached_folder(P: Params) -> Path:
     """
     keys = {k: v for k, v in P.model_dump(mode="json").items() if k.startswith("base_") and k not in HOW_LOADED}
     sample = "\n".join(islice(corpus.statements(P.base_seed, P.base_patterns), 3000))
-    code = [ast.unparse(ast.parse(Path(f).read_text("utf-8"))) for f in (tiny.__file__, shared.__file__, __file__)]
+    code = [
+        ast.unparse(ast.parse(Path(f).read_text("utf-8")))
+        for f in (tiny.__file__, shared.__file__, OPTIMISER, __file__)
+    ]
     made_of = json.dumps([keys, sample, prompts.LAYOUT_WORDS, prompts.FIXED_WORDING, code], sort_keys=True)
     return ROOT / "runs" / "cache" / f"tiny-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
 
@@ -36,6 +40,8 @@ def cached_folder(P: Params) -> Path:
 def trainer(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", P: Params, folder: Path) -> "Trainer":
     """The trainer of the tiny base: statements joined by `<|endoftext|>` and cut into blocks of `base_block` tokens."""
     from transformers import Trainer, TrainingArguments, default_data_collator
+
+    from tcm_rlaif.training.muon import muon
 
     needed = P.base_steps * P.base_batch_size
     ids: list[int] = []
@@ -49,8 +55,10 @@ def trainer(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", P: P
         per_device_train_batch_size=P.base_batch_size,
         max_steps=P.base_steps,
         learning_rate=P.base_learning_rate,
-        weight_decay=0.05,
         save_strategy="no",
     )
     rows = [{"input_ids": block, "labels": block} for block in blocks]
-    return Trainer(model, settings, train_dataset=rows, data_collator=default_data_collator)
+    optimizer = muon(model, P.base_learning_rate, weight_decay=0.05)
+    return Trainer(
+        model, settings, train_dataset=rows, data_collator=default_data_collator, optimizers=(optimizer, None)
+    )
