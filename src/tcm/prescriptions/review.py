@@ -44,7 +44,7 @@ _ALLERGY = re.compile(
     r"对([^，。；、,;]{1,12}?(?:、[^，。；,;]{1,12}?)*)(?:等药?)?(?:有)?过敏|([^，。；、,;：:对有无]{1,8})过敏史"
 )
 _NEGATED = re.compile("[无否未非][^，。；]{0,6}$")
-_TOGETHER = frozenset("先煎 后下 包煎".split())  # 烊化 冲服 另煎 are how a dispensary hands these out anyway
+_WRITTEN = frozenset("先煎 后下 包煎 烊化".split())  # 冲服 and 另煎 are how a dispensary hands these out anyway
 
 
 def review(
@@ -115,9 +115,9 @@ def _allergies(known: Sequence[tuple[PrescriptionItem, Herb]], findings: str) ->
 
 
 def _decoction(known: Sequence[tuple[PrescriptionItem, Herb]], usage: str) -> Iterator[Finding]:
-    """先煎, 后下 or 包煎 that the pharmacopoeia asks for and neither the herb's note nor the usage says."""
+    """先煎, 后下, 包煎 or 烊化 that the pharmacopoeia asks for and neither the herb's note nor the usage says."""
     for item, herb in known:
-        wanted = herb.handling if herb.handling in _TOGETHER else ""
+        wanted = herb.handling if herb.handling in _WRITTEN else ""
         if wanted and wanted not in item.note and not (item.herb in usage and wanted in usage):
             yield Finding.by_row(
                 herb, kind="decoction", severity="medium" if herb.toxicity else "low", herbs=(item.herb,),

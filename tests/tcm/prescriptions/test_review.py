@@ -36,6 +36,8 @@ def asked(text: str, findings: str = "") -> list[tuple[str, str, str]]:
         ("生石膏30g", "", [("decoction", "low", "生石膏")]),
         ("生石膏30g（先煎）", "", []),
         ("附子10g", "", [("decoction", "medium", "附子")]),
+        ("阿胶9g", "", [("decoction", "low", "阿胶")]),
+        ("阿胶9g（烊化）", "", []),
         ("当归300g，黄芪200g", "", [("size", "low", "")]),
     ],
 )  # fmt: skip
