@@ -15,6 +15,7 @@ from tcm.commands.rows import AuditRow, items_of, read_rows, save
 from tcm.prescriptions.notation import ReadPrescription, read_prescriptions
 from tcm.prescriptions.review import review
 from tcm.prescriptions.safety import Finding, audit
+from tcm.prescriptions.unchecked import not_checked
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -27,9 +28,10 @@ def audit_rows(rows: Mapping[str, AuditRow]) -> list[dict[str, Any]]:
     """Audit every row; several prescriptions of one text (内服, 外洗) are audited apart.
 
     Returns:
-        One result a prescription: ``id``, ``use``, ``findings``, ``review`` (see `review.review`), ``herbs`` as they
-        were read, ``unread``, the text that was not, ``guessed``, herbs that had to be guessed at, and ``relative``:
-        whether it changes a prescription that was not given, so that herbs are missing.
+        One result a prescription: ``id``, ``use``, ``findings``, ``review`` (see `review.review`), ``not_checked``
+        (see `unchecked.not_checked`), ``herbs`` as they were read, ``unread``, the text that was not, ``guessed``,
+        herbs that had to be guessed at, and ``relative``: whether it changes a prescription that was not given, so
+        that herbs are missing.
     """
     results = []
     for row in rows.values():
@@ -42,7 +44,8 @@ def audit_rows(rows: Mapping[str, AuditRow]) -> list[dict[str, Any]]:
                     "id": row.id,
                     "use": read.use,
                     "findings": [f.model_dump() for f in findings],
-                    "review": [f.model_dump() for f in review(read.items, row.history, usage)],
+                    "review": [f.model_dump() for f in review(read.items, row.history, usage, row.patient)],
+                    "not_checked": not_checked(read.items, usage),
                     "herbs": [item.herb for item in read.items],
                     "unread": list(read.unread),
                     "guessed": guessed,
@@ -81,15 +84,16 @@ def main(args: argparse.Namespace) -> int:
               f"{_reserve(result)}")  # fmt: skip
         for mark, f in [(" ", f) for f in findings] + [("?", f) for f in asked]:
             print(f" {mark}{f.severity:6}  {f.kind:15}  {' '.join(f.herbs)}  {f.detail}  [{f.rule}; {f.source}]")
-        for kind in ("guessed", "unread"):
+        for kind in ("not_checked", "guessed", "unread"):
             for piece in result[kind]:
-                print(f"  {kind}  {piece}")
+                print(f"  {kind.replace('_', ' ')}  {piece}")
     print("Rule breaks are not errors as such: physicians break some on purpose. Research only, not medical advice.")
     return 0
 
 
 def _reserve(result: Mapping[str, Any]) -> str:
     """What the audit could not see, said beside its result, so that nobody takes it for an all-clear."""
-    parts = [f"{len(result[kind])} {kind}" for kind in ("guessed", "unread") if result[kind]]
+    parts = ["doses not checked (see below)"] * bool(result["not_checked"])
+    parts += [f"{len(result[kind])} {kind}" for kind in ("guessed", "unread") if result[kind]]
     parts += ["a change of a prescription that was not given: its herbs were not audited"] * result["relative"]
     return f"; {', '.join(parts)}" if parts else ""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.resources.abc import Traversable
 
+from tcm.knowledge.checks import checked
 from tcm.knowledge.rows import Row, keyed, read_rows
 from tcm.knowledge.types import (
     AGE_GROUPS,
@@ -37,6 +38,7 @@ HERB_COLUMNS = (
     "piece",
     "piece_g",
     "source",
+    "checked",
     "note",
 )
 FORM_COLUMNS = (
@@ -50,6 +52,7 @@ FORM_COLUMNS = (
     "route",
     "handling",
     "source",
+    "checked",
     "note",
 )
 PATTERN_COLUMNS = (
@@ -100,8 +103,15 @@ def _herb(row: Row) -> Herb:
         piece,
         piece_g,
         row.text("source", required=True),
+        checked(row),
         row.text("note"),
     )
+
+
+def _checked_form(row: Row) -> tuple[str, ...]:
+    """`checked` of a form; it may be empty (as the base herb) only where the row says nothing of its own."""
+    own = any(row.text(column) for column in ("dose_min_g", "toxicity", "pregnancy", "handling"))
+    return checked(row) if own or row.text("checked") else ()
 
 
 def _form(row: Row, bases: Mapping[str, Herb]) -> Herb:
@@ -130,6 +140,7 @@ def _form(row: Row, bases: Mapping[str, Herb]) -> Herb:
         routes=() if NONE_IN_FORM in routes else routes or base.routes,
         handling=inherited("handling", HANDLINGS, base.handling),
         source=row.text("source", required=True),
+        checked=_checked_form(row) or base.checked,
         note=row.text("note"),
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
+from tcm.knowledge.checks import checked
 from tcm.knowledge.parse import read_forms, read_formulas, read_herbs, read_patterns
 from tcm.knowledge.rows import keyed, read_rows
 from tcm.knowledge.types import INCOMPATIBILITY_KINDS, REVIEW_KINDS, Formula, Herb, Incompatibility, Pattern, ReviewRule
@@ -86,7 +87,7 @@ def patterns() -> tuple[Pattern, ...]:
 @cache
 def incompatibilities() -> tuple[Incompatibility, ...]:
     """All rules of 十八反 and 十九畏."""
-    columns = ("rule", "kind", "group_a", "group_b", "source", "note")
+    columns = ("rule", "kind", "group_a", "group_b", "source", "checked", "note")
     return tuple(
         keyed(
             read_rows(DATA, "incompatibilities.tsv", columns),
@@ -97,6 +98,7 @@ def incompatibilities() -> tuple[Incompatibility, ...]:
                 row.text("group_a", required=True),
                 row.text("group_b", required=True),
                 row.text("source", required=True),
+                checked(row),
                 row.text("note"),
             ),
         ).values()
@@ -106,7 +108,7 @@ def incompatibilities() -> tuple[Incompatibility, ...]:
 @cache
 def review_rules() -> tuple[ReviewRule, ...]:
     """What a pharmacist asks of single herbs, see `prescriptions.review`."""
-    columns = ("kind", "herb", "when", "severity", "detail", "source")
+    columns = ("kind", "herb", "when", "severity", "detail", "source", "checked")
     return tuple(
         ReviewRule(
             row.one_of("kind", REVIEW_KINDS),
@@ -115,6 +117,7 @@ def review_rules() -> tuple[ReviewRule, ...]:
             row.one_of("severity", ("high", "medium", "low")),
             row.text("detail", required=True),
             row.text("source", required=True),
+            checked(row),
         )
         for row in read_rows(DATA, "review_rules.tsv", columns)
     )

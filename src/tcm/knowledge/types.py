@@ -28,6 +28,7 @@ class Herb:
         handling: e.g. 先煎.
         piece: counted unit in which the herb is also written, e.g. 枚.
         piece_g: grams of one piece.
+        checked: what bears the row out, see `checks`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Herb:
     piece: str
     piece_g: float | None
     source: str
+    checked: tuple[str, ...]
     note: str
 
 
@@ -97,10 +99,11 @@ class Incompatibility:
     group_a: str
     group_b: str
     source: str
+    checked: tuple[str, ...]
     note: str
 
 
-REVIEW_KINDS = ("banned", "liver", "kidney", "interaction", "lactation")
+REVIEW_KINDS = ("banned", "child", "elderly", "condition", "liver", "kidney", "interaction", "lactation")
 """Kinds of rule in `review_rules.tsv`."""
 
 
@@ -110,7 +113,8 @@ class ReviewRule:
 
     Args:
         herb: base herb or form.
-        when: words of the findings that it applies to, e.g. names of a western drug; empty = always.
+        when: words of the findings that it applies to, e.g. a western drug or a disease; empty = always (`child` and
+            `elderly`: always at that age).
     """
 
     kind: str
@@ -119,3 +123,14 @@ class ReviewRule:
     severity: str
     detail: str
     source: str
+    checked: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A book, notice, paper or public copy; copies of one `origin` are no independent witnesses."""
+
+    name: str
+    kind: str
+    origin: str
+    where: str

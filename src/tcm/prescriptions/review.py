@@ -1,23 +1,41 @@
 """What a pharmacist asks about besides the safety rules (处方审核): findings that want an answer, none that forbids.
 
-Withdrawn and protected herbs, herbs that harm liver or kidneys, western drugs and allergies that the findings name,
-breast-feeding, a way of boiling that the pharmacopoeia asks for and nobody wrote, prescriptions of unusual size. Kept
-apart from `safety.audit`, by whose findings judges and metrics go: physicians leave most of these unsaid.
+Withdrawn and protected herbs, herbs not for children or the old, herbs that harm liver or kidneys, diseases, western
+drugs and allergies that the findings name, breast-feeding, a way of boiling that the pharmacopoeia asks for and nobody
+wrote, prescriptions of unusual size. Kept apart from `safety.audit`, by whose findings judges and metrics go:
+physicians leave most of these unsaid.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from tcm.cases import PrescriptionItem
+from tcm.cases import Patient, PrescriptionItem
 from tcm.knowledge import Herb, dose_in_g, herb_info, resolve_herb
 from tcm.knowledge.tables import review_rules
-from tcm.knowledge.types import REVIEW_KINDS
+from tcm.knowledge.types import REVIEW_KINDS, ReviewRule
 from tcm.prescriptions.safety import Finding
 
-Kind = Literal["banned", "liver", "kidney", "interaction", "lactation", "allergy", "decoction", "size"]
+Kind = Literal[
+    "banned",
+    "child",
+    "elderly",
+    "condition",
+    "liver",
+    "kidney",
+    "interaction",
+    "lactation",
+    "allergy",
+    "decoction",
+    "size",
+]
 KINDS: tuple[Kind, ...] = Kind.__args__
 """Everything that the review can find; the first of them come from `knowledge/review_rules.tsv`."""
+
+AGES: dict[str, tuple[float, float]] = {"child": (0, 14), "elderly": (65, math.inf), "lactation": (10, math.inf)}
+"""Years of age, from and below, at which rules of a kind hold; our choice. 母乳喂养 in the record of a small
+child is its own food."""
 
 MANY_HERBS, MUCH_G = 25, 400
 """Number of herbs, and their daily weight in g, beyond which a prescription is unusually large; our choice."""
@@ -26,34 +44,52 @@ _ALLERGY = re.compile(
     r"对([^，。；、,;]{1,12}?(?:、[^，。；,;]{1,12}?)*)(?:等药?)?(?:有)?过敏|([^，。；、,;：:对有无]{1,8})过敏史"
 )
 _NEGATED = re.compile("[无否未非][^，。；]{0,6}$")
-_TOGETHER = frozenset("先煎 后下 包煎".split())  # 烊化 冲服 另煎 are how a dispensary hands these out anyway
+_WRITTEN = frozenset("先煎 后下 包煎 烊化".split())  # 冲服 and 另煎 are how a dispensary hands these out anyway
 
 
-def review(prescription: Sequence[PrescriptionItem], findings: str = "", usage: str = "") -> list[Finding]:
+def review(
+    prescription: Sequence[PrescriptionItem], findings: str = "", usage: str = "", patient: Patient | None = None
+) -> list[Finding]:
     """Ask what a pharmacist would.
 
     Args:
         prescription: the herbs of one daily packet.
-        findings: what is known of the patient, as text: drugs, allergies and breast-feeding are looked for in it.
-            Nothing is assumed where it is silent.
+        findings: what is known of the patient, as text: diseases, drugs, allergies and breast-feeding are looked for
+            in it. Nothing is assumed where it is silent.
         usage: e.g. 水煎服.
+        patient: whose age matters; rules for children and for the old need it.
 
     Returns:
         Findings in the order of `KINDS`; none where nothing has to be asked.
     """
     known = [(item, herb_info(name.canonical)) for item in prescription if (name := resolve_herb(item.herb))]
-    found = [*_by_rule(known, findings), *_allergies(known, findings), *_decoction(known, usage), *_size(prescription)]
+    age = patient.age if patient else None
+    rules = [(number, rule) for number, rule in enumerate(review_rules(), 1) if _at_this_age(rule, age)]
+    found = [
+        *_by_rule(rules, known, findings),
+        *_allergies(known, findings),
+        *_decoction(known, usage),
+        *_size(prescription),
+    ]
     return sorted(found, key=lambda finding: KINDS.index(finding.kind))
 
 
-def _by_rule(known: Sequence[tuple[PrescriptionItem, Herb]], findings: str) -> Iterator[Finding]:
-    for number, rule in enumerate(review_rules(), 1):
+def _at_this_age(rule: ReviewRule, age: float | None) -> bool:
+    """Whether a rule can hold; breast-feeding also where the age is unknown."""
+    low, below = AGES.get(rule.kind, (0, math.inf))
+    return low <= age < below if age is not None else rule.kind not in ("child", "elderly")
+
+
+def _by_rule(
+    rules: Sequence[tuple[int, ReviewRule]], known: Sequence[tuple[PrescriptionItem, Herb]], findings: str
+) -> Iterator[Finding]:
+    for number, rule in rules:
         for item, herb in known:
             said = next((word for word in rule.when if _affirmed(word, findings)), "")
             if rule.herb in (herb.name, herb.base) and (said or not rule.when):
-                yield Finding(
-                    kind=rule.kind, severity=rule.severity, herbs=(item.herb,), rule=f"REVIEW-{number}",
-                    detail=f"{said}: {rule.detail}" if said else rule.detail, source=rule.source,
+                yield Finding.by_row(
+                    rule, kind=rule.kind, severity=rule.severity, herbs=(item.herb,), rule=f"REVIEW-{number}",
+                    detail=f"{said}: {rule.detail}" if said else rule.detail,
                 )  # fmt: skip
 
 
@@ -79,13 +115,13 @@ def _allergies(known: Sequence[tuple[PrescriptionItem, Herb]], findings: str) ->
 
 
 def _decoction(known: Sequence[tuple[PrescriptionItem, Herb]], usage: str) -> Iterator[Finding]:
-    """先煎, 后下 or 包煎 that the pharmacopoeia asks for and neither the herb's note nor the usage says."""
+    """先煎, 后下, 包煎 or 烊化 that the pharmacopoeia asks for and neither the herb's note nor the usage says."""
     for item, herb in known:
-        wanted = herb.handling if herb.handling in _TOGETHER else ""
+        wanted = herb.handling if herb.handling in _WRITTEN else ""
         if wanted and wanted not in item.note and not (item.herb in usage and wanted in usage):
-            yield Finding(
-                kind="decoction", severity="medium" if herb.toxicity else "low", herbs=(item.herb,),
-                rule=f"DECOCTION-{wanted}", detail=f"{herb.name}: {wanted} is not written", source=herb.source,
+            yield Finding.by_row(
+                herb, kind="decoction", severity="medium" if herb.toxicity else "low", herbs=(item.herb,),
+                rule=f"DECOCTION-{wanted}", detail=f"{herb.name}: {wanted} is not written",
             )  # fmt: skip
 
 

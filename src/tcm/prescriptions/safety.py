@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from tcm.cases import Patient, PrescriptionItem
 from tcm.knowledge import CO_USED_FORMS, Herb, dose_in_g, groups, herb_info, incompatibilities, resolve_herb
+from tcm.knowledge.checks import clause, mark
+from tcm.knowledge.types import Incompatibility, ReviewRule
 
 Kind = Literal[
     "incompatibility",
@@ -35,7 +37,8 @@ CHILD_FRACTIONS = ((28 / 365, 1 / 6), (1, 1 / 3), (6, 1 / 2), (12, 2 / 3))
 """Share of the adult dose below an age in years.
 
 Source: 中医儿科学（新世纪教材）, general part: newborns 1/6, infants 1/3, young children 1/2, school children 2/3 or
-more. The ages at which one group ends, 2/3 for all school children, and the adult dose from 12 on are our choice."""
+more; so does 中药学, 4th ed. (2016), by the text `notices-2` of `references.tsv`. The ages at which one group ends, 2/3
+for all school children, and the adult dose from 12 on are our choice. For the old, no book gives a share."""
 
 PROCESS_FIRST = frozenset(
     "川乌 草乌 附子 半夏 天南星 白附子 马钱子 巴豆 斑蝥 甘遂 京大戟 红大戟 芫花 硫黄 千金子".split()
@@ -63,6 +66,7 @@ class Finding(BaseModel):
         rule: stable id, e.g. ``IC-18-01``, ``DOSE-HI``, ``PREG-禁用``.
         detail: what was found, for people.
         source: where the rule comes from.
+        checked: how far its row of the tables was looked up, one of `checks.MARKS`; empty for a rule without a row.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -73,6 +77,13 @@ class Finding(BaseModel):
     rule: str
     detail: str
     source: str
+    checked: str = ""
+
+    @classmethod
+    def by_row(cls, row: Herb | Incompatibility | ReviewRule, *, detail: str, **fields) -> "Finding":
+        """A finding by a row of the tables: with its source, and a clause where nothing was seen to bear it out."""
+        seen = mark(row.checked)
+        return cls(source=row.source, checked=seen, detail=detail + clause(seen), **fields)
 
 
 def child_fraction(age: float | None) -> float:
@@ -101,11 +112,7 @@ def audit(
     """
     patient = patient or Patient()
     known = [(item, herb_info(name.canonical)) for item in prescription if (name := resolve_herb(item.herb))]
-    internal = [
-        (item, herb)
-        for item, herb in known
-        if not _EXTERNAL.search(item.note) and not (_EXTERNAL.search(usage) and "服" not in usage)
-    ]
+    internal = [(item, herb) for item, herb in known if taken(item, usage)]
     findings = [
         *_incompatible(known),
         *(f for item, herb in internal for f in _dose(item, herb, child_fraction(patient.age))),
@@ -118,6 +125,11 @@ def audit(
     return sorted(findings, key=lambda finding: KINDS.index(finding.kind))
 
 
+def taken(item: PrescriptionItem, usage: str) -> bool:
+    """Whether a herb is for internal use, by its note and the usage."""
+    return not _EXTERNAL.search(item.note) and not (_EXTERNAL.search(usage) and "服" not in usage)
+
+
 def _incompatible(known: Sequence[tuple[PrescriptionItem, Herb]]) -> Iterator[Finding]:
     """十八反 and 十九畏: one finding a rule and pair of base herbs; 十八反 counts as graver (our choice)."""
     written: dict[str, str] = {}
@@ -126,13 +138,13 @@ def _incompatible(known: Sequence[tuple[PrescriptionItem, Herb]]) -> Iterator[Fi
     for rule in incompatibilities():
         pairs = product(groups()[rule.group_a] & written.keys(), groups()[rule.group_b] & written.keys())
         for a, b in sorted(pair for pair in pairs if pair[0] != pair[1]):
-            yield Finding(
+            yield Finding.by_row(
+                rule,
                 kind="incompatibility",
                 severity="high" if rule.kind == "十八反" else "medium",
                 herbs=(written[a], written[b]),
                 rule=f"IC-{rule.rule}",
                 detail=f"{rule.kind}: {rule.group_a} with {rule.group_b}",
-                source=rule.source,
             )
 
 
@@ -145,22 +157,22 @@ def _dose(item: PrescriptionItem, herb: Herb, fraction: float) -> Iterator[Findi
     low, high = herb.dose_min_g * fraction, herb.dose_max_g * fraction
     where = f"range {low:.3g}-{high:.3g} g" + (f" ({fraction:.2g} of the adult dose)" if fraction < 1 else "")
     if max(grams) > high * (1 + 1e-9):
-        yield Finding(
+        yield Finding.by_row(
+            herb,
             kind="overdose",
             severity=_overdose_severity(herb, max(grams) / high),
             herbs=(item.herb,),
             rule="DOSE-HI",
             detail=f"{max(grams):.3g} g, {where}",
-            source=herb.source,
         )
     if min(grams) < low * (1 - 1e-9):
-        yield Finding(
+        yield Finding.by_row(
+            herb,
             kind="underdose",
             severity="low",
             herbs=(item.herb,),
             rule="DOSE-LO",
             detail=f"{min(grams):.3g} g, {where}",
-            source=herb.source,
         )
 
 
@@ -174,13 +186,13 @@ def _overdose_severity(herb: Herb, ratio: float) -> Literal["high", "medium", "l
 def _pregnancy(item: PrescriptionItem, herb: Herb) -> Iterator[Finding]:
     """Herbs that pregnancy forbids (禁用), should avoid (忌用) or that want care (慎用)."""
     if herb.pregnancy:
-        yield Finding(
+        yield Finding.by_row(
+            herb,
             kind="pregnancy",
             severity={"禁用": "high", "忌用": "medium", "慎用": "low"}[herb.pregnancy],
             herbs=(item.herb,),
             rule=f"PREG-{herb.pregnancy}",
             detail=f"{herb.name}: {herb.pregnancy} in pregnancy",
-            source=herb.source,
         )
 
 
@@ -193,21 +205,21 @@ def _toxicity(item: PrescriptionItem, herb: Herb) -> Iterator[Finding]:
         return
     raw = herb.process.startswith(_RAW) or item.herb.strip().startswith(_RAW)
     if raw:
-        yield Finding(
+        yield Finding.by_row(
+            herb,
             kind="toxicity",
             severity="high",
             herbs=(item.herb,),
             rule="TOX-RAW",
-            source=herb.source,
             detail=f"raw {herb.base} ({herb_info(herb.base).toxicity or 'toxic'}) for internal use",
         )
     elif herb.name == herb.base and not _processed(item.herb, herb.base) and herb.base not in PROCESSED_AS_WRITTEN:
-        yield Finding(
+        yield Finding.by_row(
+            herb,
             kind="toxicity",
             severity="medium" if herb.toxicity == "大毒" else "low",
             herbs=(item.herb,),
             rule="TOX-FORM",
-            source=herb.source,
             detail=f"{herb.base} ({herb.toxicity}) without the processed form that internal use asks for",
         )
 
@@ -220,21 +232,21 @@ def _processed(written: str, base: str) -> bool:
 def _route(item: PrescriptionItem, herb: Herb) -> Iterator[Finding]:
     """A herb for external use taken internally, or one for pills and powders boiled in the decoction."""
     if herb.routes == ("外用",):
-        yield Finding(
+        yield Finding.by_row(
+            herb,
             kind="route",
             severity="high",
             herbs=(item.herb,),
             rule="ROUTE-外用",
-            source=herb.source,
             detail=f"{herb.name}: external use only",
         )
     elif herb.routes and not _AS_POWDER.search(item.note + item.herb):
-        yield Finding(
+        yield Finding.by_row(
+            herb,
             kind="route",
             severity="medium",
             herbs=(item.herb,),
             rule="ROUTE-丸散",
-            source=herb.source,
             detail=f"{herb.name}: only as {' or '.join(herb.routes)}, not in a decoction",
         )
 

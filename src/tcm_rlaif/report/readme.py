@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tcm.files import write_text
-from tcm_rlaif.report import in_short
+from tcm_rlaif.report import in_short, pharmacist
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.study.params import ROOT
 
@@ -14,9 +14,12 @@ SHORT = {
     "<!-- in short, from reports/*/results.json: `./study readme` writes it -->": "en",
     "<!-- 摘要，取自 reports/*/results.json，由 `./study readme` 写入 -->": "zh",
 }
-FILES = tuple(ROOT / name for name in ("README.md", "README.zh.md", "docs/results.md"))
+FILES = tuple(ROOT / name for name in ("README.md", "README.zh.md", "docs/results.md", "docs/data.md"))
 JURY = ROOT / "reports" / "jury.json"
 JURY_BEGIN = "<!-- from reports/jury.json: `./study readme` writes it -->"
+REVIEW = ROOT / "reports" / "review.json"
+REVIEW_BEGIN = "<!-- from reports/review.json: `./study readme` writes it -->"
+MARKS_BEGIN = "<!-- from the knowledge tables: `./study readme` writes it -->"
 COLUMNS = ("herb_f1", "judge_score", "usable", "dose_overlap", "disease_f1", "syndrome_f1", "followup_change_f1")
 
 
@@ -110,9 +113,12 @@ def _worth(gain: dict[str, dict[str, Any]]) -> str:
 
 
 def filled(text: str) -> str:
-    """A text with every block filled in: of a published study, of all in short, and of the jury."""
+    """A text with every block filled in: of a published study, of all in short, of the jury, and of the rules."""
     if JURY.exists():
         text = _with(text, JURY_BEGIN, lambda: jury(json.loads(JURY.read_text("utf-8"))))
+    if REVIEW.exists():
+        text = _with(text, REVIEW_BEGIN, lambda: pharmacist.rates(json.loads(REVIEW.read_text("utf-8"))))
+    text = _with(text, MARKS_BEGIN, pharmacist.marks)
     studies = {}
     for path in sorted(ROOT.glob("reports/*/results.json")):
         try:

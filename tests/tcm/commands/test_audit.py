@@ -34,5 +34,5 @@ def test_an_audit_lists_findings_per_row_for_text_and_for_lists(tmp_path, capsys
     kinds = [{f["kind"] for f in r["findings"]} for r in results]
     assert kinds[0] >= {"incompatibility", "overdose", "pregnancy", "unknown_herb"}
     assert kinds[1:] == [set(), {"duplicate_herb"}]
-    assert {"kind", "severity", "herbs", "rule", "detail", "source"} == set(results[0]["findings"][0])
+    assert {"kind", "severity", "herbs", "rule", "detail", "source", "checked"} == set(results[0]["findings"][0])
     assert "Research only" in capsys.readouterr().out

@@ -26,7 +26,7 @@ from tcm.knowledge import (
 )
 
 HERBS_HEADER = "\t".join(parse.HERB_COLUMNS)
-FU_ZI = "附子\t3\t15\t毒\t忌用\t\t先煎\t\t\tChP 2020 vol. I\t"
+FU_ZI = "附子\t3\t15\t毒\t忌用\t\t先煎\t\t\tChP 2020 vol. I\tChP-ocr\t"
 
 
 def write(folder, name, *lines):
@@ -43,7 +43,7 @@ def test_a_form_inherits_what_its_row_leaves_empty(tmp_path):
         tmp_path,
         "herb_forms.tsv",
         "\t".join(parse.FORM_COLUMNS),
-        "制附子\t附子\t制\t3\t9\t无\t\t\t\tChP 2020 vol. I\t",
+        "制附子\t附子\t制\t3\t9\t无\t\t\t\tChP 2020 vol. I\tmemory\t",
     )
     form = parse.read_forms(tmp_path, parse.read_herbs(tmp_path))["制附子"]
     assert (form.base, form.dose_max_g, form.toxicity, form.pregnancy, form.handling) == ("附子", 9, "", "忌用", "先煎")
@@ -57,7 +57,7 @@ def test_a_form_inherits_what_its_row_leaves_empty(tmp_path):
         (FU_ZI.replace("15", "1"), "herbs.tsv:2:dose_max_g: no range from 3.0 to 1.0"),
         (FU_ZI.replace("\t毒", "\t剧毒"), "herbs.tsv:2:toxicity: unknown value '剧毒'; write one of"),
         (FU_ZI.replace("ChP 2020 vol. I", ""), "herbs.tsv:2:source: empty"),
-        (FU_ZI + "\t", "12 cells where the header has 11"),
+        (FU_ZI + "\t", "13 cells where the header has 12"),
         (FU_ZI + "\n" + FU_ZI, "herbs.tsv:3:herb: '附子' stands already on line 2"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tcm.cases import Patient
 from tcm.knowledge import resolve_herb
 from tcm.knowledge.tables import review_rules
 from tcm.prescriptions.notation import read_prescription
@@ -35,11 +36,36 @@ def asked(text: str, findings: str = "") -> list[tuple[str, str, str]]:
         ("生石膏30g", "", [("decoction", "low", "生石膏")]),
         ("生石膏30g（先煎）", "", []),
         ("附子10g", "", [("decoction", "medium", "附子")]),
+        ("阿胶9g", "", [("decoction", "low", "阿胶")]),
+        ("阿胶9g（烊化）", "", []),
         ("当归300g，黄芪200g", "", [("size", "low", "")]),
     ],
 )  # fmt: skip
 def test_what_is_asked(prescription: str, findings: str, expected: list) -> None:
     assert asked(prescription, findings) == expected
+
+
+@pytest.mark.parametrize(
+    ("prescription", "findings", "age", "expected"),
+    [
+        ("罂粟壳3g", "", 5, [("child", "high")]),
+        ("罂粟壳3g", "", 14, []),
+        ("罂粟壳3g", "", None, []),
+        ("生麻黄5g", "", 13.5, [("child", "low")]),
+        ("番泻叶3g", "", 64, []),
+        ("番泻叶3g", "", 65, [("elderly", "low")]),
+        ("牵牛子3g", "", 80, [("elderly", "medium")]),
+        ("青葙子10g", "青光眼病史", 50, [("condition", "high")]),
+        ("青葙子10g", "无青光眼", 50, []),
+        ("肉桂3g", "血小板减少，有出血倾向", None, [("condition", "medium")]),
+        ("炒麦芽10g", "纯母乳喂养", 0.5, []),
+        ("炒麦芽10g", "母乳喂养", 30, [("lactation", "medium")]),
+        ("番泻叶3g", "心衰，口服地高辛", None, [("interaction", "medium")]),
+    ],
+)
+def test_what_depends_on_age_and_disease(prescription: str, findings: str, age: float | None, expected: list) -> None:
+    found = review(read_prescription(prescription).items, findings, patient=Patient(age=age))
+    assert [(f.kind, f.severity) for f in found if f.kind != "decoction"] == expected
 
 
 def test_a_usage_that_names_the_herb_has_said_how_to_boil_it() -> None:
