@@ -103,7 +103,7 @@ def test_closing_writes_what_the_stage_was_made_of_and_says_what_comes_next(caps
 
 
 def test_after_the_last_stage_comes_the_report(capsys) -> None:
-    finish(params.load(SMOKE), "06_ablation")
+    finish(params.load(SMOKE), "07_probes")
     assert "next: ./study report smoke" in capsys.readouterr().out
 
 
@@ -145,7 +145,7 @@ def test_a_changed_key_makes_the_stages_stale_that_read_it_and_no_other() -> Non
 
 def test_a_changed_beta_keeps_the_labels() -> None:
     finish(params.load(SMOKE), *STAGES)
-    assert stages_of(problems(params.load(SMOKE, dpo_beta=0.7))) == {"04_dpo", "05_evaluate", "06_ablation"}
+    assert stages_of(problems(params.load(SMOKE, dpo_beta=0.7))) == {"04_dpo", "05_evaluate", *STAGES[6:]}
 
 
 def test_a_stale_input_names_the_changed_key_with_both_values() -> None:
