@@ -73,6 +73,23 @@ def test_the_ablation_names_what_is_missing_anywhere_before_it() -> None:
     assert "run notebooks/02_sft.ipynb with arm='sft', seed=0 first" in refused("06_ablation")
 
 
+def test_the_probes_name_what_is_missing_however_far_before_them() -> None:
+    finish(params.load(SMOKE), *(s for s in STAGES if s != "02_sft"))
+    assert "run notebooks/02_sft.ipynb with arm='sft', seed=0 first" in refused("07_probes")
+
+
+def test_a_stage_knows_the_models_that_answered_for_an_arm(runs) -> None:
+    P = params.load(SMOKE)
+    finish(P, *STAGES)
+    change(P, "00_base_model/shared", model="runs/cache/tiny-1")
+    models = {arm: opened("07_probes").models(arm) for arm in ("base", "sft", "sft_dpo")}
+    assert models == {
+        "base": {0: ("runs/cache/tiny-1", None)},
+        "sft": {0: ("runs/cache/tiny-1", runs / "smoke/02_sft/sft/seed0/adapter")},
+        "sft_dpo": {0: ("runs/cache/tiny-1", runs / "smoke/04_dpo/sft_dpo/seed0/adapter")},
+    }
+
+
 def test_a_refused_stage_keeps_its_earlier_result() -> None:
     P = params.load(SMOKE)
     finish(P, "02_sft")
