@@ -1,9 +1,8 @@
 """Measures what makes cases alike: shared characters and signs, hidden states, or syndrome proxies trained on these.
 
 For each case its nearest training case is looked up, in five folds by patient and near-duplicate group, and asked how
-much of syndrome and herbs the two share. Training cases alone: test cases of the default split are never read. The
-embedding's settings were chosen on invented cases. Public cases are read where they lie (``TCM_DATA``, or
-../shared/data). Writes the table as JSON. No test: run it by hand, for instance
+much of syndrome and herbs the two share. Training cases alone: test cases of the default split are never read. Public
+cases are read where they lie (``TCM_DATA``, or ../shared/data). Writes the table as JSON. No test: run it by hand, e.g.
 
     python tests/benchmarks/measure_proxies.py --model runs/cache/tiny-… --out reports/proxies.json
 """

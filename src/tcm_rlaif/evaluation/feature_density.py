@@ -146,7 +146,7 @@ def sentences(points: pd.DataFrame, skills: pd.DataFrame) -> list[str]:
         skipped = ", ".join(map(str, known.loc[best, "skippable"])) or "none"
         said.append(
             f"{curve}, sizes {', '.join(map(str, sizes))}: {words} foretells best (mean error "
-            f"{known.loc[best, 'error']:.3f}; the number of answers alone {plain:.3f}). Foretold to within half of "
-            f"their interval, so that they could have been skipped: {skipped}."
+            f"{known.loc[best, 'error']:.3f}; the number of answers alone {plain:.3f}). Sizes that each the others "
+            f"foretell to within half its interval, so that its runs could have been skipped: {skipped}."
         )
     return said

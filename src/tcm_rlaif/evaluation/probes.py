@@ -177,7 +177,7 @@ def asked(study: Params) -> list[tuple[str, str]]:
     return found or [(arm, first) for arm in others]
 
 
-def against_score(held: pd.DataFrame, results: Mapping[str, Any], metric: str) -> pd.DataFrame:
+def against_score(held: pd.DataFrame, results: Mapping[str, Any], metric: str, confidence: float) -> pd.DataFrame:
     """What is encoded beside what is answered: one row an arm, label and reading.
 
     Args:
@@ -186,11 +186,17 @@ def against_score(held: pd.DataFrame, results: Mapping[str, Any], metric: str) -
         metric: of the answers.
 
     Returns:
-        `arm`, `label`, `state`, `encoded` (mean accuracy), `score` (mean of the metric).
+        `arm`, `label`, `state`, `encoded` (mean accuracy) with its interval `encoded low`, `encoded high`, and `score`
+        (mean of the metric) with its interval `score low`, `score high`.
     """
-    means = held.groupby(["arm", "label", "state"], sort=False)["right"].mean().rename("encoded").reset_index()
-    means["score"] = [results["arms"][arm][metric]["mean"] for arm in means["arm"]]
-    return means
+    rows = []
+    for (arm, label, state), part in held.groupby(["arm", "label", "state"], sort=False):
+        found, scored = stats.estimate(stats.matrix(part, "right")), results["arms"][arm][metric]
+        low, high = found.interval(confidence)
+        rows.append({"arm": arm, "label": label, "state": state, "encoded": found.mean, "encoded low": max(low, 0.0),
+                     "encoded high": min(high, 1.0), "score": scored["mean"], "score low": scored["low"],
+                     "score high": scored["high"]})  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def sentences(changed: pd.DataFrame) -> Iterator[str]:

@@ -13,9 +13,9 @@ from tcm_rlaif.models.sampling import prompt_ids
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-STATES = ("mean", "last")
-"""Two readings of a prompt: the mean over its tokens (what stands anywhere), and its last token (what an answer starts
-from)."""
+STATES = ("last", "mean")
+"""Two readings of a prompt: its last token (what an answer starts from), and the mean over its tokens (what stands
+anywhere in it)."""
 
 
 def of_cases(
@@ -70,7 +70,7 @@ def of_prompts(
         lengths = mask.sum(-1)
         mean = (layers * mask[None, :, :, None]).sum(2) / lengths[None, :, None]
         last = layers[:, torch.arange(len(batch), device=layers.device), lengths.long() - 1]
-        for name, values in (("mean", mean), ("last", last)):
+        for name, values in (("last", last), ("mean", mean)):
             for place, i in enumerate(batch):
                 found[name][i] = values[:, place].cpu().numpy()
     return {name: np.stack(values, axis=1) for name, values in found.items()}

@@ -41,7 +41,7 @@ def layers(table: "pd.DataFrame", majority: "pd.Series") -> "Figure":
 
 
 def pareto(table: "pd.DataFrame", metric: str) -> "Figure":
-    """What is encoded against what is answered, one panel a label; the line joins the arms on the Pareto front.
+    """What is encoded against what is answered, with intervals; one panel a label, a line along the Pareto front.
 
     Args:
         table: as `probes.against_score`, of one reading.
@@ -50,12 +50,19 @@ def pareto(table: "pd.DataFrame", metric: str) -> "Figure":
     for label, axes in panels.items():
         part = table[table["label"] == label]
         best = part[front(part[["encoded", "score"]].to_numpy())].sort_values("encoded")
-        axes.step(best["encoded"], best["score"], where="pre", color="#666666", lw=1.2, ls="--", label="Pareto front")
-        for number, row in enumerate(part.itertuples()):
-            axes.plot(row.encoded, row.score, ls="", marker=MARKERS[number % len(MARKERS)], ms=9,
-                      color=COLOURS[number % len(COLOURS)], label=row.arm)  # fmt: skip
+        x = [part["encoded"].min(), *best["encoded"], best["encoded"].iloc[-1]]
+        y = [best["score"].iloc[0], *best["score"], part["score"].min()]
+        axes.step(x, y, where="pre", color="#666666", lw=1.2, ls="--", label="Pareto front")
+        for number, row in enumerate(part.to_dict("records")):
+            error = {
+                axis: [[row[key] - row[f"{key} low"]], [row[f"{key} high"] - row[key]]]
+                for axis, key in (("xerr", "encoded"), ("yerr", "score"))
+            }
+            axes.errorbar(row["encoded"], row["score"], **error, ls="", marker=MARKERS[number % len(MARKERS)], ms=8,
+                          elinewidth=0.8, color=COLOURS[number % len(COLOURS)], label=row["arm"])  # fmt: skip
         axes.set(title=label, xlabel="accuracy of the probe", ylabel=metric)
         axes.margins(0.15)
+        axes.locator_params(nbins=5)
     _legend(figure, panels)
     return figure
 
@@ -67,7 +74,7 @@ def density(points: "pd.DataFrame", metric: str) -> "Figure":
         for number, (curve, part) in enumerate(points.groupby("curve", sort=False)):
             axes.errorbar(part[kind], part["score"], yerr=part["half"], marker=MARKERS[number % len(MARKERS)],
                           color=COLOURS[number % len(COLOURS)], capsize=3, label=curve)  # fmt: skip
-            for row in part.to_dict("records"):
+            for row in part.to_dict("records") if number == 0 else ():  # curves of a study share their subsets
                 axes.annotate(str(row["answers"]), (row[kind], row["score"]), fontsize="x-small", xytext=(4, 4),
                               textcoords="offset points")  # fmt: skip
         axes.set(title=kind, xlabel="distinct / all", ylabel=metric)

@@ -119,8 +119,11 @@ def test_a_clear_difference_is_said_with_its_size() -> None:
 
 
 def test_encoded_stands_beside_the_score_of_the_ablation() -> None:
-    results = {"arms": {"base": {"herb_f1": {"mean": 0.2}}, "sft": {"herb_f1": {"mean": 0.5}}}}
-    table = probes.against_score(probes.encoded(probed(base=BASE, sft=SFT)), results, "herb_f1")
+    scores = {
+        arm: {"herb_f1": {"mean": m, "low": m - 0.1, "high": m + 0.1}} for arm, m in (("base", 0.2), ("sft", 0.5))
+    }
+    table = probes.against_score(probes.encoded(probed(base=BASE, sft=SFT)), {"arms": scores}, "herb_f1", 0.95)
+    assert (table["encoded low"] <= table["encoded"]).all() and table["score high"].tolist() == [0.2 + 0.1, 0.5 + 0.1]
     assert table[["arm", "encoded", "score"]].values.tolist() == [["base", 0.25, 0.2], ["sft", 5 / 8, 0.5]]
 
 
