@@ -17,6 +17,7 @@ from tcm.cases import Case
 from tcm.knowledge import resolve_herb
 from tcm.knowledge.matching import findings_text, signs_found
 from tcm_rlaif.study import params
+from tcm_rlaif.study.notebooks import TRAININGS
 from tcm_rlaif.study.schema import Params
 
 FEATURES = ("characters", "findings", "herbs")
@@ -67,7 +68,7 @@ def curves(results: Mapping[str, Any], study: Params, train: Sequence[Case], met
     for arm in study.arms:
         P = params.for_arm(study, arm)
         subset = [case for case in train[: P.sft_cases or None] if case.answer]
-        if P.training not in ("sft", "sft_dpo") or not subset or not (score := results["arms"][arm].get(metric)):
+        if "02_sft" not in TRAININGS[P.training] or not subset or not (score := results["arms"][arm].get(metric)):
             continue
         alike = P.model_dump(mode="json", exclude={"sft_cases", "arms"})
         row = {"arm": arm, "answers": len(subset), **density(subset), "score": score["mean"]}

@@ -72,7 +72,8 @@ def density(points: "pd.DataFrame", metric: str) -> "Figure":
     figure, panels = _panels(list(FEATURES))
     for kind, axes in panels.items():
         for number, (curve, part) in enumerate(points.groupby("curve", sort=False)):
-            axes.errorbar(part[kind], part["score"], yerr=part["half"], marker=MARKERS[number % len(MARKERS)],
+            line = ("-", "--", "-.")[number // len(COLOURS) % 3]
+            axes.errorbar(part[kind], part["score"], yerr=part["half"], marker=MARKERS[number % len(MARKERS)], ls=line,
                           color=COLOURS[number % len(COLOURS)], capsize=3, label=curve)  # fmt: skip
             for row in part.to_dict("records") if number == 0 else ():  # curves of a study share their subsets
                 axes.annotate(str(row["answers"]), (row[kind], row["score"]), fontsize="x-small", xytext=(4, 4),

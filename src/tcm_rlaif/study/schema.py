@@ -66,7 +66,7 @@ class Params(FeedbackParams):
         "cases",
         ge=20,
     )
-    probe_smallest_class: Int = key(8, "a label that fewer cases have is no class of a probe", "cases", ge=2)
+    probe_smallest_class: Int = key(8, "a label that fewer cases have is no class of a probe", "cases", ge=5)
 
     @model_validator(mode="after")
     def _consistent(self):
