@@ -22,6 +22,7 @@ STAGES = (
     "04_dpo",
     "05_evaluate",
     "06_ablation",
+    "07_probes",
 )
 each_notebook = pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
 

@@ -21,7 +21,7 @@ class Similarity:
 
     Source:
         Spärck Jones (1972) for the rarity; pairs of characters as in the nearest-case floor; one token more for each
-        sign is our choice.
+        sign is our choice. An embedding of hidden states is measured beside it (`tests/benchmarks/measure_proxies.py`).
     """
 
     def __init__(self, train: Sequence[Case]) -> None:

@@ -16,7 +16,7 @@ from tcm_rlaif.report.safe_html import POLICY, clean, problems
 from tcm_rlaif.report.show import table_html
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import SNAPSHOT
-from tcm_rlaif.study.plan import ABLATION
+from tcm_rlaif.study.plan import ABLATION, PROBES
 from tcm_rlaif.study.timings import states
 
 HIDDEN_CELLS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
@@ -66,6 +66,8 @@ def page_of(notebook: Any, name: str, title: str, cases: str = "") -> str:
 def publish(study: Path, reports: Path) -> Path:
     """Write what a reader gets of a study: report, case browser, `results.json`, and a page of each run that stopped.
 
+    Where arms were probed, `probes.html` and `probes.json` lie beside them.
+
     Args:
         study: folder of the study's runs; `06_ablation/notebook.ipynb` in it becomes the report.
         reports: folder of the pages. Where the study is not finished, `unfinished.html` says how far it came, and
@@ -104,6 +106,9 @@ def publish(study: Path, reports: Path) -> Path:
     report = to_html(study / ABLATION / "notebook.ipynb", reports / "report.html", title, beside)
     _first_figure(study / ABLATION / "notebook.ipynb", reports / "figure.png")
     write_text(reports / "results.json", (study / ABLATION / "results.json").read_text("utf-8"))
+    if (study / PROBES / stage.DONE).exists():
+        to_html(study / PROBES / "notebook.ipynb", reports / "probes.html", f"{study.name}: what hidden states hold")
+        write_text(reports / "probes.json", (study / PROBES / "probes.json").read_text("utf-8"))
     return report
 
 

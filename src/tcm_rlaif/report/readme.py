@@ -20,6 +20,8 @@ JURY_BEGIN = "<!-- from reports/jury.json: `./study readme` writes it -->"
 REVIEW = ROOT / "reports" / "review.json"
 REVIEW_BEGIN = "<!-- from reports/review.json: `./study readme` writes it -->"
 MARKS_BEGIN = "<!-- from the knowledge tables: `./study readme` writes it -->"
+PROXIES = ROOT / "reports" / "proxies.json"
+PROXIES_BEGIN = "<!-- from reports/proxies.json: `./study readme` writes it -->"
 COLUMNS = ("herb_f1", "judge_score", "usable", "dose_overlap", "disease_f1", "syndrome_f1", "followup_change_f1")
 
 
@@ -112,12 +114,40 @@ def _worth(gain: dict[str, dict[str, Any]]) -> str:
     return f"with it the jury is {', '.join(parts)}" if parts else "no difference is shown"
 
 
+def proxies(found: dict[str, Any]) -> str:
+    """Whether learned syndrome proxies find better similar cases than shared characters and signs, as a table and a
+    sentence (`tests/benchmarks/measure_proxies.py`)."""
+    lines = ["| hidden states of | training cases | alike by | syndrome F1 | herb F1 |", "|---" * 5 + "|"]
+    verdicts: dict[str, list[str]] = {"better": [], "worse": [], "no clear difference": []}
+    for model, sources in found.items():
+        for source, table in sources.items():
+            rows = {(row["alike by"], row["measure"]): row for row in table["rows"]}
+            for how in dict.fromkeys(name for name, _ in rows):
+                cells = " | ".join(_alike(rows[how, key]) for key in ("syndrome_f1", "herb_f1"))
+                lines.append(f"| {model} | {source} ({table['cases']}) | {how} | {cells} |")
+            for key in ("syndrome_f1", "herb_f1"):
+                row = rows["proxies", key]
+                verdict = "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "no clear difference"
+                verdicts[verdict].append(f"{key} of {source} ({model})")
+    said = "; ".join(f"{verdict}: {', '.join(where)}" for verdict, where in verdicts.items() if where)
+    return "\n".join([*lines, "", f"Proxies against trigrams: {said}."])
+
+
+def _alike(row: dict[str, Any]) -> str:
+    if row["alike by"] == "trigrams":
+        return f"{row['mean']:.3f}"
+    return f"{row['mean']:.3f} ({row['gain over trigrams']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}])"
+
+
 def filled(text: str) -> str:
-    """A text with every block filled in: of a published study, of all in short, of the jury, and of the rules."""
-    if JURY.exists():
-        text = _with(text, JURY_BEGIN, lambda: jury(json.loads(JURY.read_text("utf-8"))))
-    if REVIEW.exists():
-        text = _with(text, REVIEW_BEGIN, lambda: pharmacist.rates(json.loads(REVIEW.read_text("utf-8"))))
+    """A text with every block filled in: published studies, all in short, jury, proxies, rules and their marks."""
+    for path, begin, block in (
+        (JURY, JURY_BEGIN, jury),
+        (PROXIES, PROXIES_BEGIN, proxies),
+        (REVIEW, REVIEW_BEGIN, pharmacist.rates),
+    ):
+        if path.exists():
+            text = _with(text, begin, lambda path=path, block=block: block(json.loads(path.read_text("utf-8"))))
     text = _with(text, MARKS_BEGIN, pharmacist.marks)
     studies = {}
     for path in sorted(ROOT.glob("reports/*/results.json")):

@@ -107,6 +107,8 @@ def work_of(run: Run, P: Params, cases: dict[str, list[Case]], long: Lengths) ->
     if run.stage == "05_evaluate":
         asked = len(cases["test"][: P.eval_cases or None])
         return said(asked * P.eval_number, P.eval_max_new_tokens, "sft" in inputs)
+    if run.stage == "07_probes":
+        return Work(read=len(P.probe_arms) * len(P.seeds) * P.probe_cases * long.prompt)
     return Work()
 
 

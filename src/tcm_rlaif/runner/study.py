@@ -21,7 +21,7 @@ from tcm.sources import SOURCES
 from tcm_rlaif.runner.lock import HeldError, hold
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import ROOT
-from tcm_rlaif.study.plan import ABLATION, StageError, plan, reports_folder, study_folder
+from tcm_rlaif.study.plan import ABLATION, PROBES, StageError, plan, reports_folder, study_folder
 from tcm_rlaif.study.schema import Params
 
 PUBLISHED = "published"
@@ -118,8 +118,9 @@ def _say_what_is_old(P: Params, due: Mapping[str, str]) -> None:
 
 def _snakemake(P: Params, due: list[str], cores: int) -> list[str]:
     """The command. What is due is named: Snakemake by itself takes an old file for a finished one."""
-    published, last = study_folder(P) / PUBLISHED, study_folder(P) / ABLATION / stage.DONE
-    if due or not published.exists() or published.stat().st_mtime < last.stat().st_mtime:
+    published, last = study_folder(P) / PUBLISHED, [run.folder for run in plan(P) if run.stage in (ABLATION, PROBES)]
+    shown = [study_folder(P) / folder / stage.DONE for folder in last]
+    if due or not published.exists() or published.stat().st_mtime < max(done.stat().st_mtime for done in shown):
         due = [*due, "report"]
     forced = ["--forcerun", *(rule_name(folder) for folder in due)] if due else []
     return [

@@ -26,8 +26,9 @@ NOTEBOOKS = {
     "04_dpo": Notebook("dpo", ("pair_", "preference_", "dpo_")),
     "05_evaluate": Notebook("evaluation", ("eval_",)),
     "06_ablation": Notebook("ablation", ("ablation_",), gpu=False),
+    "07_probes": Notebook("probes", ("probe_",)),
 }
-"""All stages in their order."""
+"""All stages in their order; the last is part of a study that names arms to probe."""
 
 TRAININGS = {
     "none": (),

@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parents[3]
 SNAPSHOT = "params.yaml"  # beside the runs of a study: what they are run with
 # what decides the cases (base_patterns: the diseases that invented cases are about) and how answers are compared;
 # how many answers are drawn and which of them is given is the arm's own way of answering
-NOT_OF_AN_ARM = ("data_", "base_patterns", "eval_cases", "eval_max_new_tokens", "eval_batch_size", "ablation_")
+NOT_OF_AN_ARM = (
+    *("data_", "base_patterns", "eval_cases", "eval_max_new_tokens", "eval_batch_size", "ablation_", "probe_"),
+)
 
 
 class ParamsError(ValueError):
@@ -61,6 +63,9 @@ def validated(values: Mapping[str, Any], where: str) -> Params:
             raise ParamsError(
                 f"{where}: ablation_primary.{key}: no metric of which more is better; {nearest(key, known)}"
             )
+    for arm in P.probe_arms:
+        if arm not in P.arms:
+            raise ParamsError(f"{where}: probe_arms: {arm}: no arm of this study; {nearest(arm, P.arms)}")
     asked = [" - ".join(pair) for pair in questions(P)]
     for question in P.ablation_family:
         if question not in asked:

@@ -16,7 +16,7 @@ from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
 
 STAGES = tuple(NOTEBOOKS)
-ABLATION = STAGES[-1]
+ABLATION, PROBES = STAGES[-2:]
 
 
 class StageError(RuntimeError):
@@ -32,7 +32,8 @@ class Run:
         arm: the arm whose parameters it uses (the first of those that share it).
         seed: None for the stages that all seeds share.
         folder: where it writes, relative to the study's folder.
-        inputs: role -> folder of an earlier run; roles are base, data, sft, labels, dpo (for 06: evaluations).
+        inputs: role -> folder of an earlier run; roles are base, data, sft, labels, dpo (for 06: evaluations; for 07:
+            the ablation, and the data).
     """
 
     stage: str
@@ -91,6 +92,9 @@ def _plan(dumped: str) -> tuple[Run, ...]:
                 have[NOTEBOOKS[stage].role] = add(stage, arm, seed, have)
             evaluations[f"{arm}/seed{seed}"] = add("05_evaluate", arm, seed, have)
     runs["ablation"] = Run(ABLATION, next(iter(P.arms)), None, ABLATION, tuple(evaluations.items()))
+    if P.probe_arms:
+        before = (("ablation", ABLATION), ("data", ready["data"]))
+        runs["probes"] = Run(PROBES, next(iter(P.arms)), None, PROBES, before)
     return tuple(runs.values())
 
 
@@ -120,15 +124,17 @@ def find_run(P: Params, stage: str, arm: str, seed: int | None) -> Run:
     """The run of a stage that serves an arm and seed.
 
     Raises:
-        StageError: if the arm has no such stage or the study no such seed.
+        StageError: if the arm has no such stage, or the study no such seed or no arm to probe.
     """
     params.for_arm(P, arm)
     if seed is not None and seed not in P.seeds:
         raise StageError(f"seed: {seed} is not among this study's seeds {list(P.seeds)}; add it to `seeds`")
     seed = P.seeds[0] if seed is None else seed
     runs = {r.folder: r for r in plan(P)}
-    if stage == ABLATION:
-        return runs[ABLATION]
+    if stage == PROBES and PROBES not in runs:
+        raise StageError(f"study {P.study!r} probes no arm; name some, e.g. probe_arms: {list(P.arms)[:3]}")
+    if stage in (ABLATION, PROBES):
+        return runs[stage]
     evaluations = dict(runs[ABLATION].inputs)
     last = runs[evaluations.get(f"{arm}/seed{seed}") or evaluations[f"{arm}/seed{P.seeds[0]}"]]
     if last.stage == stage:
@@ -147,5 +153,5 @@ def given(run: Run, params_file: str, arm: str | None = None) -> dict[str, Any]:
     Args:
         arm: the user's own, where several arms share the run.
     """
-    which = {} if run.stage == ABLATION else {"arm": arm or run.arm}
+    which = {} if run.stage in (ABLATION, PROBES) else {"arm": arm or run.arm}
     return {"params_file": params_file, **which, **({} if run.seed is None else {"seed": run.seed})}

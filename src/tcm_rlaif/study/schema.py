@@ -55,6 +55,19 @@ class Params(FeedbackParams):
     )
     ablation_confidence: Annotated[Float, Field(gt=0.5, lt=1)] = key(0.95, "confidence of the intervals", "share")
 
+    # 07_probes
+    probe_arms: Annotated[tuple[str, ...], Names] = key(
+        (), "arms whose hidden states 07_probes reads, e.g. [base, sft, sft_dpo]; () = the study has no 07_probes"
+    )
+    probe_cases: Int = key(
+        400,
+        "invented: fresh cases that the probes read, which no arm ever saw; other sources: at most so many of the "
+        "validation and test cases",
+        "cases",
+        ge=20,
+    )
+    probe_smallest_class: Int = key(8, "a label that fewer cases have is no class of a probe", "cases", ge=5)
+
     @model_validator(mode="after")
     def _consistent(self):
         if len(self.dpo_loss_weights) != len(self.dpo_loss_type):

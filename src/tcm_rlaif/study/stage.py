@@ -21,7 +21,7 @@ from typing import Any
 from tcm.files import write_json
 from tcm_rlaif.study import outputs, params
 from tcm_rlaif.study.params import ROOT, ParamsError
-from tcm_rlaif.study.plan import Run, StageError, find_run, plan, read_by, study_folder
+from tcm_rlaif.study.plan import ABLATION, Run, StageError, find_run, plan, read_by, study_folder
 from tcm_rlaif.study.schema import Params
 
 DONE = "stage.json"
@@ -149,6 +149,18 @@ class Stage:
         """The `stage.json` of an input."""
         return json.loads((self.inputs[role] / DONE).read_text("utf-8"))
 
+    def models(self, arm: str) -> dict[int, tuple[str, Path | None]]:
+        """The models that answered for an arm: seed -> where its base lies, and the folder of its adapter, if any."""
+        runs, place, found = {run.folder: run for run in plan(self.study)}, study_folder(self.study), {}
+        for name, folder in runs[ABLATION].inputs:
+            answered_for, seed = name.split("/seed")
+            if answered_for == arm:
+                before = dict(runs[folder].inputs)
+                trained = before.get("dpo") or before.get("sft")
+                base = json.loads((place / before["base"] / DONE).read_text("utf-8"))["model"]
+                found[int(seed)] = (base, place / trained / "adapter" if trained else None)
+        return found
+
     def close(self, cached: Collection[str] = (), **facts: Any) -> None:
         """Write `stage.json`, last of all: what the stage found and wrote, and the recipe that it was made by.
 
@@ -212,9 +224,10 @@ def prepare(stage: str, given: Mapping[str, Any]) -> Stage:
 
 def _before(study: Params, run: Run) -> Iterator[Run]:
     """The runs that a run reads, directly or through others, in order."""
-    runs = {r.folder: r for r in plan(study)}
     needed = {folder for _, folder in run.inputs}
-    needed |= {folder for direct in list(needed) for _, folder in runs[direct].inputs}
+    for earlier in reversed(plan(study)):  # users come after what they use
+        if earlier.folder in needed:
+            needed.update(folder for _, folder in earlier.inputs)
     return (r for r in plan(study) if r.folder in needed)
 
 

@@ -258,6 +258,20 @@ def test_a_finished_study_is_published_with_its_results(tmp_path: Path) -> None:
     assert [row["run"] for row in states(study)] == ["02_sft/sft/seed0", "06_ablation"]
 
 
+def test_a_study_that_probed_its_arms_is_published_with_a_page_of_them(tmp_path: Path) -> None:
+    study, reports = tmp_path / "default", tmp_path / "reports"
+    for minute, name in enumerate(("06_ablation", "07_probes"), 1):
+        run_folder(study, name, "done", minute, new_markdown_cell(f"# page of {name}"))
+    (study / "06_ablation" / "results.json").write_text("{}")
+    publish(study, reports)
+    assert {path.name for path in reports.iterdir()} == {"report.html", "results.json"}, "the probes are not done"
+    (study / "07_probes" / "probes.json").write_text('{"arms": ["base"]}')
+    (study / "07_probes" / "stage.json").write_text("{}")
+    assert publish(study, reports) == reports / "report.html"
+    assert "<h1>page of 07_probes</h1>" in (reports / "probes.html").read_text(encoding="utf-8")
+    assert json.loads((reports / "probes.json").read_text()) == {"arms": ["base"]}
+
+
 @pytest.mark.parametrize("status", ["failed", "interrupted", "killed or running"])
 def test_a_study_that_stopped_after_its_last_report_is_not_published_as_finished(tmp_path: Path, status: str) -> None:
     study, reports = tmp_path / "default", tmp_path / "reports"

@@ -152,6 +152,17 @@ def test_the_results_hold_arms_floors_judge_and_cost(finished):
     assert all(row["peak MiB"] < 4096 for row in results["cost"])
 
 
+def test_what_hidden_states_hold_lies_beside_the_report(finished):
+    assert audit_html(REPORTS / "probes.html") == []
+    found = json.loads((REPORTS / "probes.json").read_text("utf-8"))
+    assert {row["arm"] for row in found["layers"]} == {row["arm"] for row in found["pareto"]} == set(found["arms"])
+    assert {row["label"] for row in found["layers"]} >= {"tongue", "cold or heat", "deficiency or excess", "dose known"}
+    assert all(0 <= row[key] <= 1 for row in found["layers"] for key in ("low", "accuracy", "high", "shuffled"))
+    assert {row["arms"] for row in found["changes"]["rows"]} == {"sft - base", "sft_dpo - sft", "sft_dpo - base"}
+    (said,) = found["density"]["said"]
+    assert "one size of training data" in said
+
+
 def test_preference_pairs_load_with_datasets(finished):
     from datasets import load_dataset
 

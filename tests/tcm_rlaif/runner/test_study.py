@@ -64,7 +64,7 @@ def test_a_finished_study_runs_nothing(P, commands) -> None:
 def test_only_what_is_stale_is_run_again_and_it_is_said_why(P, commands, capsys) -> None:
     finish(P)
     study.run_study(P.model_copy(update={"eval_cases": 5}), cores=2)
-    assert {name[:2] for name in forced(commands[0])} == {"05", "06", "re"}
+    assert {name[:2] for name in forced(commands[0])} == {"05", "06", "07", "re"}
     assert "05_evaluate/sft/seed0 is run again: eval_cases was 0 and is 5" in capsys.readouterr().out
 
 

@@ -21,6 +21,7 @@ WRITTEN = {  # what the notebooks write, shortened
     "04_dpo": {"adapter/adapter_model.safetensors": "weights", "pairs.jsonl": "{}\n"},
     "05_evaluate": {"scores.jsonl": "{}\n{}\n", "floors.jsonl": "{}\n"},
     "06_ablation": {"results.json": '{"study": "smoke"}\n'},
+    "07_probes": {"probes.json": '{"study": "smoke"}\n'},
 }
 
 

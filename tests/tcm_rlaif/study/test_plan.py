@@ -32,6 +32,7 @@ def test_the_default_study_is_thirty_runs() -> None:
         "04_dpo": 6,
         "05_evaluate": 10,  # three arms by three seeds, and the untrained base once
         "06_ablation": 1,
+        "07_probes": 0,  # no arm is named to be probed
     }
 
 
@@ -135,6 +136,28 @@ def test_a_run_is_found_by_stage_arm_and_seed() -> None:
     assert find_run(P, "02_sft", "sft_dpo", 2).folder == "02_sft/sft/seed2"
     assert find_run(P, "05_evaluate", "base", 2).folder == "05_evaluate/base/seed0"
     assert find_run(P, "06_ablation", "sft", None).folder == "06_ablation"
+
+
+def test_a_study_that_names_arms_to_probe_has_one_more_run_after_the_ablation() -> None:
+    P = params.validated({"probe_arms": ["base", "sft"]}, "x")
+    assert plan(P)[:-1] == plan(Params())
+    assert (plan(P)[-1].folder, dict(plan(P)[-1].inputs)["ablation"]) == ("07_probes", "06_ablation")
+    assert find_run(P, "07_probes", "sft", 2).folder == "07_probes"
+
+
+def test_without_such_arms_the_notebook_is_refused_with_what_to_write() -> None:
+    with pytest.raises(StageError, match=r"probes no arm; name some, e.g. probe_arms: \['base', 'sft', 'dpo_only'\]"):
+        find_run(Params(), "07_probes", "sft", None)
+
+
+def test_an_arm_to_probe_has_to_be_one_of_the_study() -> None:
+    with pytest.raises(params.ParamsError, match="probe_arms: sft_dop: no arm of this study; did you mean 'sft_dpo'"):
+        params.validated({"probe_arms": ["sft_dop"]}, "x")
+
+
+def test_naming_arms_to_probe_makes_no_earlier_stage_read_anything_else() -> None:
+    probing = params.validated({"probe_arms": ["base"], "probe_cases": 50}, "x")
+    assert read_by(probing, "06_ablation") == read_by(Params(), "06_ablation")
 
 
 def test_a_seed_that_the_study_does_not_have_is_refused_with_those_it_has() -> None:

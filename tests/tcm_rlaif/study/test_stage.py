@@ -73,6 +73,23 @@ def test_the_ablation_names_what_is_missing_anywhere_before_it() -> None:
     assert "run notebooks/02_sft.ipynb with arm='sft', seed=0 first" in refused("06_ablation")
 
 
+def test_the_probes_name_what_is_missing_however_far_before_them() -> None:
+    finish(params.load(SMOKE), *(s for s in STAGES if s != "02_sft"))
+    assert "run notebooks/02_sft.ipynb with arm='sft', seed=0 first" in refused("07_probes")
+
+
+def test_a_stage_knows_the_models_that_answered_for_an_arm(runs) -> None:
+    P = params.load(SMOKE)
+    finish(P, *STAGES)
+    change(P, "00_base_model/shared", model="runs/cache/tiny-1")
+    models = {arm: opened("07_probes").models(arm) for arm in ("base", "sft", "sft_dpo")}
+    assert models == {
+        "base": {0: ("runs/cache/tiny-1", None)},
+        "sft": {0: ("runs/cache/tiny-1", runs / "smoke/02_sft/sft/seed0/adapter")},
+        "sft_dpo": {0: ("runs/cache/tiny-1", runs / "smoke/04_dpo/sft_dpo/seed0/adapter")},
+    }
+
+
 def test_a_refused_stage_keeps_its_earlier_result() -> None:
     P = params.load(SMOKE)
     finish(P, "02_sft")
@@ -103,7 +120,7 @@ def test_closing_writes_what_the_stage_was_made_of_and_says_what_comes_next(caps
 
 
 def test_after_the_last_stage_comes_the_report(capsys) -> None:
-    finish(params.load(SMOKE), "06_ablation")
+    finish(params.load(SMOKE), "07_probes")
     assert "next: ./study report smoke" in capsys.readouterr().out
 
 
@@ -145,7 +162,7 @@ def test_a_changed_key_makes_the_stages_stale_that_read_it_and_no_other() -> Non
 
 def test_a_changed_beta_keeps_the_labels() -> None:
     finish(params.load(SMOKE), *STAGES)
-    assert stages_of(problems(params.load(SMOKE, dpo_beta=0.7))) == {"04_dpo", "05_evaluate", "06_ablation"}
+    assert stages_of(problems(params.load(SMOKE, dpo_beta=0.7))) == {"04_dpo", "05_evaluate", *STAGES[6:]}
 
 
 def test_a_stale_input_names_the_changed_key_with_both_values() -> None:
