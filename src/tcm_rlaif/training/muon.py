@@ -2,8 +2,8 @@
 
 The base learns clearly more with it in the same time: 1,000 steps take as long as 1,400 of AdamW, and where 28 of 56
 findings at fresh follow-ups called up the right rule 加减 before, 44 do. After SFT on 40 answers, herb F1 on fresh
-first visits is 0.41 instead of 0.31 (one seed). PyTorch has a Muon; it orthogonalises in bfloat16, which processors emulate,
-so that a step takes twice as long.
+first visits is 0.41 instead of 0.31 (one seed). PyTorch has a Muon; it orthogonalises in bfloat16, which processors
+emulate, so that a step takes twice as long.
 """
 
 from collections.abc import Callable, Iterable
