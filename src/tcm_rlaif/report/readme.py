@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tcm.files import write_text
-from tcm_rlaif.report import in_short
+from tcm_rlaif.report import in_short, index, tripod
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.study.params import ROOT
 
@@ -15,6 +15,7 @@ SHORT = {
     "<!-- 摘要，取自 reports/*/results.json，由 `./study readme` 写入 -->": "zh",
 }
 FILES = tuple(ROOT / name for name in ("README.md", "README.zh.md", "docs/results.md"))
+TRIPOD = ROOT / "docs" / "tripod-llm.md"
 JURY = ROOT / "reports" / "jury.json"
 JURY_BEGIN = "<!-- from reports/jury.json: `./study readme` writes it -->"
 COLUMNS = ("herb_f1", "judge_score", "usable", "dose_overlap", "disease_f1", "syndrome_f1", "followup_change_f1")
@@ -113,13 +114,13 @@ def filled(text: str) -> str:
     """A text with every block filled in: of a published study, of all in short, and of the jury."""
     if JURY.exists():
         text = _with(text, JURY_BEGIN, lambda: jury(json.loads(JURY.read_text("utf-8"))))
-    studies = {}
-    for path in sorted(ROOT.glob("reports/*/results.json")):
+    studies = index.read(ROOT / "reports")
+    for name, found in studies.items():
         try:
-            studies[path.parent.name] = found = json.loads(path.read_text("utf-8"))
-            text = _with(text, BEGIN.format(study=path.parent.name), lambda found=found: render(found))
-        except (ValueError, KeyError, TypeError):
-            raise ReportError(f"{path}: is damaged; ./study report {path.parent.name} writes it again") from None
+            text = _with(text, BEGIN.format(study=name), lambda found=found: render(found))
+        except (KeyError, TypeError):
+            path = ROOT / "reports" / name / "results.json"
+            raise ReportError(f"{path}: is damaged; ./study report {name} writes it again") from None
     for begin, language in SHORT.items():
         text = _with(text, begin, lambda language=language: in_short.table(studies, language))
     return text
@@ -134,6 +135,8 @@ def _with(text: str, begin: str, body: Callable[[], str]) -> str:
 
 
 def update() -> None:
-    """Fill in every file of `FILES`."""
+    """Fill in every file of `FILES`, and write what is made of published results alone: the index, the TRIPOD table."""
     for path in FILES:
         write_text(path, filled(path.read_text("utf-8")))
+    index.publish(ROOT / "reports", index.published())
+    write_text(TRIPOD, tripod.document(index.read(ROOT / "reports")[tripod.STUDY]))
