@@ -1,6 +1,6 @@
 """The figures that compare arms: their means beside floors, all paired differences, safety beside the physicians'."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tcm.metrics import human
@@ -113,4 +113,32 @@ def excess(table: "pd.DataFrame") -> "Figure":
     panels[0][0].set(yticks=range(len(arms)), yticklabels=arms)
     panels[0][0].invert_yaxis()
     figure.supxlabel("share of prescriptions with a finding, beyond that of the physicians' own", fontsize="small")
+    return figure
+
+
+def two_studies(shared: Sequence[tuple[str, str, Mapping, Mapping]], names: Sequence[str]) -> "Figure":
+    """Means with intervals of arms that two studies have, one panel a metric: the first filled, the second open.
+
+    Args:
+        shared: arm, metric, and the cell of each study with `mean`, `low` and `high`.
+        names: of the studies.
+    """
+    from matplotlib import pyplot as plt
+
+    arms, metrics = (list(dict.fromkeys(row[i] for row in shared)) for i in (0, 1))
+    columns = min(COLUMNS, len(metrics))
+    rows = -(-len(metrics) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(1.6 + 2.9 * columns, rows * (0.95 + 0.45 * len(arms))),
+                                sharey=True, squeeze=False)  # fmt: skip
+    panels = dict(zip(metrics, grid.flat, strict=False))
+    for arm, metric, *cells in shared:
+        for y, cell, filled in zip((-0.15, 0.15), cells, (True, False), strict=True):
+            _estimate(panels[metric], arms.index(arm) + y, cell["mean"], {**cell, "seeds": []}, arm, filled)
+    for metric, axes in panels.items():
+        axes.set_title(metric)
+    for axes in grid.flat[len(metrics) :]:
+        axes.set_axis_off()
+    grid[0][0].set(yticks=range(len(arms)), yticklabels=arms)
+    grid[0][0].invert_yaxis()
+    figure.supxlabel(f"filled: {names[0]}; open: {names[1]}", fontsize="small")
     return figure

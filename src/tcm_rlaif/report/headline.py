@@ -130,6 +130,14 @@ def not_shown(results: dict[str, Any]) -> list[str]:
     return said
 
 
+def said(results: dict[str, Any]) -> str:
+    """Question and answer of a study; of results that an older version wrote, that they tell none."""
+    try:
+        return f"{question(results)}\n\n{markdown(results)}"
+    except KeyError as error:
+        return f"Its results hold no {error}: ./study report {results['study']} writes them again."
+
+
 def markdown(results: dict[str, Any]) -> str:
     """The first screen's text, as a list."""
     lines = [f"- {line}" for line in answer(results)]

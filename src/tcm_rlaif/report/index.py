@@ -61,8 +61,4 @@ def publish(folder: Path, studies: Collection[str]) -> Path:
 def _entry(name: str, results: dict[str, Any], folder: Path) -> str:
     pages = {"report": "report.html", "every case, every answer": CASES}
     links = [f"[{text}]({name}/{page})" for text, page in pages.items() if (folder / name / page).exists()]
-    try:
-        said = f"{headline.question(results)}\n\n{headline.markdown(results)}"
-    except KeyError as error:  # written by an older version, or by another program
-        said = f"Its results hold no {error}: ./study report {name} writes them again."
-    return f"## {name}\n\n{' · '.join(links)}\n\n{said}"
+    return f"## {name}\n\n{' · '.join(links)}\n\n{headline.said(results)}"

@@ -123,19 +123,25 @@ def show_figure(figure: "Figure", alt: str) -> None:
     Raises:
         ValueError: without a description.
     """
-    import PIL.Image
     from IPython.display import Image, display
-    from matplotlib import pyplot
 
     if not alt.strip():
         raise ValueError("alt: describe in a sentence what the figure shows")
+    png, width = figure_png(figure)
+    display(Image(data=png, format="png", alt=alt.strip(), width=width))
+
+
+def figure_png(figure: "Figure") -> tuple[bytes, int]:
+    """A figure as a small sharp PNG, and the width in pixels at which a page shows it; the figure is closed."""
+    import PIL.Image
+    from matplotlib import pyplot
+
     drawn, png = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=SHARP * DOTS, bbox_inches="tight")
     pyplot.close(figure)
     picture = PIL.Image.open(drawn).convert("RGB")
     picture.quantize(COLOURS).save(png, "png", optimize=True)  # a third of the bytes, and no difference to be seen
-    width = picture.width // SHARP
-    display(Image(data=png.getvalue(), format="png", alt=alt.strip(), width=width))
+    return png.getvalue(), picture.width // SHARP
 
 
 def show_text(text: str, label: str = "") -> None:
