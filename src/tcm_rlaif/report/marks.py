@@ -9,7 +9,7 @@ ARMS = (
     "base", "sft", "sft_dpo", "sft_best_of_n", "random_choice", "dpo_only", "best_of_n", "consensus", "sft_chosen",
     "sft_more", "sft_grpo", "sft_dpo_shuffled", "sft_dpo_flipped", "sft_dpo_anchored", "sft_full_followups",
     "format_judge", "rubric_judge", "noise_0", "noise_20", "noise_50", "noise_100", "no_agreement", "likes_length",
-    "base_retrieved", "retrieved", "permuted", "augmented", "textbook",
+    "base_retrieved", "retrieved", "permuted", "augmented", "textbook", "retrieved_best_of_n", "sft_kto",
 )  # fmt: skip
 """Arms of the params files of this project. New ones go to the end: a place in this list is a colour and a mark."""
 

@@ -195,3 +195,20 @@ def test_hostile_answers_stay_text_and_the_page_asks_for_nothing(tab, data) -> N
 def test_a_phone_shows_a_case_without_scrolling_sideways(tab) -> None:
     tab.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
     assert tab.run("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.slow
+def test_two_thousand_cases_open_search_and_filter_as_twelve_do(data, tmp_path) -> None:
+    many = [{**data["cases"][n % 12], "id": f"case-{n:04}"} for n in range(2000)]
+    (tmp_path / "cases.html").write_text(browser.page_of({**data, "cases": many}, "many"), "utf-8")
+    opened = BrowserTab(tmp_path / "cases.html", tmp_path / "profile")
+    try:
+        assert len(opened.ids()) == 2000
+        opened.choose("search", "case-1999")
+        assert opened.ids() == ["case-1999"] and "case-1999" in opened.text()
+        assert opened.run("document.querySelector('h2 a').getAttribute('href')") == "#case-1999"
+        opened.choose("search", "")
+        opened.choose("order", "biggest gain")
+        assert len(opened.ids()) == 2000 and opened.errors() == []
+    finally:
+        opened.close()
