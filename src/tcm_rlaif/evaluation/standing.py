@@ -58,7 +58,7 @@ def rows(evidence: Evidence, study: Params) -> list[dict[str, Any]]:
 
     Returns:
         `task`, `floor` (its name), `knows` (whether it knows what the judge knows), `value` of the floor, `n` cases,
-        `metric`, `arm`, `mean` of the arm, and how it `stands`.
+        `metric`, `arm`, `mean` of the arm, its `difference` from the floor with `low` and `high`, how it `stands`.
     """
     key, found = evidence.primary[0], []
     for task in TASKS:
@@ -72,7 +72,7 @@ def rows(evidence: Evidence, study: Params) -> list[dict[str, Any]]:
                         "arm": arm,
                         "mean": float(_of_task(evidence.tables[arm], key, task)[key].mean()),
                     }
-                    | {"stands": _against(evidence, study, arm, best[0], key, task)}
+                    | _against(evidence, study, arm, best[0], key, task)
                     for arm in study.arms
                 ]
     return found
@@ -98,12 +98,14 @@ def sentences(evidence: Evidence, study: Params) -> list[str]:
     return said
 
 
-def _against(evidence: Evidence, study: Params, arm: str, floor: str, key: str, task: str) -> str:
-    """How an arm stands to a floor, which no seed changes, on the cases of a task: by the difference's interval."""
+def _against(evidence: Evidence, study: Params, arm: str, floor: str, key: str, task: str) -> dict[str, Any]:
+    """An arm minus a floor, which no seed changes, on the cases of a task, with its interval, and how it stands."""
     own, other = (_of_task(evidence.tables[name], key, task) for name in (arm, floor))
     values = stats.difference(stats.matrix(own, key), stats.matrix(other.assign(seed=0), key))
-    low, high = stats.estimate(values, evidence.patient_of).interval(study.ablation_confidence)
-    return BEATS if low > 0 else BELOW if high <= 0 else UNCLEAR
+    found = stats.estimate(values, evidence.patient_of)
+    low, high = found.interval(study.ablation_confidence)
+    stands = BEATS if low > 0 else BELOW if high <= 0 else UNCLEAR
+    return {"difference": found.mean, "low": low, "high": high, "stands": stands}
 
 
 def by_task(evidence: Evidence) -> pd.DataFrame:
@@ -129,7 +131,7 @@ def in_short(evidence: Evidence, study: Params) -> str:
         else f"cases of {data['source']}"
     )
     return (
-        f"**In short.** {split['train']} training, {split['validation']} validation and {split['test']} test "
+        f"{split['train']} training, {split['validation']} validation and {split['test']} test "
         f"{invented}; base model `{base['model']}`, {base['parameters'] / 1e6:.1f} million parameters; "
         f"seeds {list(study.seeds)}.\n\n"
         f"Mean {key} on the test cases: {means}. Floors that need no model: {floors}."

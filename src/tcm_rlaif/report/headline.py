@@ -69,9 +69,10 @@ def _floors(results: dict[str, Any]) -> list[str]:
         found = [row for row in rows if row["task"] == task and row["arm"] != "base"]
         if found:
             best, floor = max(found, key=lambda row: row["mean"]), found[0]
+            ends = f"{best['difference']:+.3f} [{best['low']:+.3f}, {best['high']:+.3f}]"
             said.append(
                 f"on {words} (n = {floor['n']}) {floor['floor']} has {floor['value']:.3f}, the best trained arm, "
-                f"{best['arm']}, {best['mean']:.3f} ({best['stands']})"
+                f"{best['arm']}, {best['mean']:.3f}: {ends}, {best['stands']}"
             )
     if said:
         return [f"**Without any model**, {'; '.join(said)}."]
