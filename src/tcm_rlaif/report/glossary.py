@@ -47,6 +47,7 @@ TERMS = {
     "处方": "Prescription: herbs with doses.",
 }
 """Term -> what it means. It is marked where it first stands in prose, never in headings or in what models say."""
+TAG = re.compile(r"""(<(?:[^>"']|"[^"]*"|'[^']*')+>)""")  # a quoted value may hold a >
 SKIPPED = frozenset("a abbr h1 h2 h3 pre summary".split())
 
 
@@ -68,7 +69,7 @@ class Explainer:
         Args:
             html: cleaned HTML of prose.
         """
-        parts, inside = re.split(r"(<[^>]+>)", html), 0
+        parts, inside = TAG.split(html), 0
         for number, part in enumerate(parts):
             if tag := re.match(r"<(/?)(\w+)", part):
                 inside += (-1 if tag[1] else 1) * (tag[2] in SKIPPED)

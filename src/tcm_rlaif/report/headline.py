@@ -21,8 +21,8 @@ def question(results: dict[str, Any]) -> str:
     seeds = len(results["seeds"])
     return (
         f"How far do {min(answers, split['train'])} answers of physicians take a language model of "
-        f"{results['base']['parameters'] / 1e6:.1f} million parameters, first by imitation (SFT), then by AI feedback "
-        f"(RLAIF)? Tested on {split['test']} {source(results)}, {seeds} seed{'s' if seeds > 1 else ''}."
+        f"{results['base']['parameters'] / 1e6:.1f} million parameters, by imitation (SFT) and then by AI feedback? "
+        f"Tested on {split['test']} {source(results)}, {seeds} seed{'s' if seeds > 1 else ''}."
     )
 
 

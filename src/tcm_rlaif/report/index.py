@@ -32,7 +32,10 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
 def published() -> set[str]:
     """Studies of this project whose results are part of it (known to git); the others are their owner's alone."""
     command = ["git", "ls-files", "reports/*/results.json"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        raise ReportError(f"{ROOT}: git alone knows which studies are published; run this in a clone") from None
     return {Path(line).parent.name for line in listed.splitlines()}
 
 

@@ -13,7 +13,8 @@ def test_a_term_is_marked_at_its_first_place_alone_and_kept_for_the_glossary() -
     assert list(explain.met) == ["KL", "DPO"]
 
 
-NO_PROSE = ('<p class="note" title="KL">x</p>', "<pre>KL</pre>", '<a href="#">KL</a>', "<p>KLM</p>", "<p>pre-KL_x</p>")
+NO_PROSE = ('<p class="note" title="KL">x</p>', "<pre>KL</pre>", '<a href="#">KL</a>', "<p>KLM</p>", "<p>pre-KL_x</p>",
+            '<a href="https://x/?a>KL" class="note">y</a>')  # fmt: skip
 
 
 @pytest.mark.parametrize("html", NO_PROSE)
