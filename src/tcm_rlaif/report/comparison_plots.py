@@ -36,9 +36,14 @@ def overview(means: Mapping[str, "pd.DataFrame"], floors: Mapping[str, Mapping[s
             label = f"two practitioners, whole pattern {human.LINES[metric]:.2f} (another measure)"
             axes.axvline(human.LINES[metric], ls=(0, (6, 2)), color=COLOURS[3], lw=1.6, label=label)
             axes.legend(fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, -0.55))
-        axes.set(xlim=(-0.02, 1.02), yticks=range(len(arms)), yticklabels=arms, xlabel=metric)
-    panels[0][0].invert_yaxis()
+        axes.set(xlim=(-0.02, 1.02), xlabel=metric)
+    _rows(panels[0][0], arms)
     return figure
+
+
+def _rows(axes: "Axes", names: Sequence[str]) -> None:
+    """Names of rows from top to bottom, with room for marks and ticks at both ends."""
+    axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.45, -0.55))
 
 
 def _estimate(axes: "Axes", y: float, value: float, row: Mapping, arm: str, filled: bool = True) -> None:
@@ -81,8 +86,7 @@ def forest(table: "pd.DataFrame") -> "Figure":
         axes.set_title(metric)
     for axes in grid.flat[len(metrics) :]:
         axes.set_axis_off()
-    grid[0][0].set(yticks=range(len(pairs)), yticklabels=pairs)
-    grid[0][0].invert_yaxis()
+    _rows(grid[0][0], pairs)
     figure.supxlabel("difference (right of 0: the first arm is higher)", fontsize="small")
     return figure
 
@@ -104,14 +108,13 @@ def excess(table: "pd.DataFrame") -> "Figure":
 
     arms, kinds = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(table["finding"]))
     figure, panels = plt.subplots(1, len(kinds), figsize=(1.6 + 2.9 * len(kinds), 0.95 + 0.34 * len(arms)),
-                                  sharey=True, squeeze=False)  # fmt: skip
+                                  sharex=True, sharey=True, squeeze=False)  # fmt: skip
     for axes, kind in zip(panels[0], kinds, strict=True):
         for row in table[table["finding"] == kind].to_dict("records"):
             _estimate(axes, arms.index(row["arm"]), row["excess"], row, row["arm"])
         axes.axvline(0, color=GREY, lw=1.3, ls="--")
         axes.set_title(kind)
-    panels[0][0].set(yticks=range(len(arms)), yticklabels=arms)
-    panels[0][0].invert_yaxis()
+    _rows(panels[0][0], arms)
     figure.supxlabel("share of prescriptions with a finding, beyond that of the physicians' own", fontsize="small")
     return figure
 
@@ -138,7 +141,6 @@ def two_studies(shared: Sequence[tuple[str, str, Mapping, Mapping]], names: Sequ
         axes.set_title(metric)
     for axes in grid.flat[len(metrics) :]:
         axes.set_axis_off()
-    grid[0][0].set(yticks=range(len(arms)), yticklabels=arms)
-    grid[0][0].invert_yaxis()
+    _rows(grid[0][0], arms)
     figure.supxlabel(f"filled: {names[0]}; open: {names[1]}", fontsize="small")
     return figure

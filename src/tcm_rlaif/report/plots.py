@@ -151,7 +151,7 @@ def ill(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Figure":
         axes.set_title(title, fontsize="small")
     for axes in grid[-1]:
         axes.set_xlabel("step", fontsize="small")
-        axes.legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.3))
+        axes.legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.42))
     return figure
 
 
@@ -224,9 +224,10 @@ def frontier(table: "pd.DataFrame", dashed: str, floors: Mapping[str, Mapping[st
                               textcoords="offset points")  # fmt: skip
         for number, (name, values) in enumerate(floors.items()):
             axes.axhline(values[key], ls=(":", "-.")[number % 2], color=GREY, lw=1.3, label=name)
-        axes.set(xlabel="KL from the model before feedback, nats an answer", ylabel=key)
+        axes.set(ylabel=key)
     both[1].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5))
-    figure.suptitle("numbers are rounds of feedback, or n of best of n")
+    figure.supxlabel("KL from the model before feedback, nats an answer", fontsize="small")
+    figure.suptitle("numbers are rounds of feedback, or n of best of n", fontsize="medium")
     return figure
 
 

@@ -96,7 +96,7 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
         "all_metrics": ablation.all_metrics(evidence).to_dict(),
         "comparisons": table.to_dict("records"),
         "standing": standing.rows(evidence, study),
-        "lines": {key: standing.floor_means(evidence, key) for key in evidence.primary},
+        "lines": {key: standing.floor_means(evidence, key) for key in ablation.figures(evidence)},
         "findings": [*comparisons.findings(table), *standing.sentences(evidence, study)],
         "rounding": rounding.sentence(rounding.measured()),
         "safety": tables.safety_table(evidence.tables).reset_index().to_dict("records"),

@@ -41,6 +41,8 @@ def test_the_figure_has_one_plain_and_one_knowing_floor(values) -> None:
         "herb_f1": ["best_per_task", "expert"],
         "judge_score": ["best_per_task", "expert_rule"],
         "usable": ["best_per_task", "expert_rule"],
+        "dose_overlap": ["best_per_task", "expert"],
+        "followup_change_f1": ["best_per_task", "expert_rule"],
     }
 
 
