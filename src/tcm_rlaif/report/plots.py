@@ -142,7 +142,9 @@ def ill(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Figure":
         "shares": {"format_valid": "format valid", "finished": "ended", "usable": "usable"},
         "KL per token": {"kl_per_token": "KL"},
     }
-    figure, grid = plt.subplots(len(runs), len(panels), figsize=(10, 0.9 + 1.5 * len(runs)), squeeze=False)
+    size = (10, 0.9 + 1.5 * len(runs))
+    figure, grid = plt.subplots(len(runs), len(panels), figsize=size, squeeze=False, layout="constrained")
+    figure.get_layout_engine().set(wspace=0.08)
     for line, (name, rows) in zip(grid, runs.items(), strict=True):
         for axes, series in zip(line, panels.values(), strict=True):
             _readings(axes, rows, series)

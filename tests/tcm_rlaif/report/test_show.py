@@ -86,7 +86,7 @@ def test_a_table_that_is_too_wide_stands_in_blocks_that_hold_every_column_once()
     columns = [f"metric {n}" for n in range(17)]
     table = pd.DataFrame([range(17)], columns=columns, index=pd.Index(["sft"], name="arm"))
     html = table_html(table, "Wide")
-    assert html.count("<table>") == 3 == html.count('<th scope="row" class="short">sft</th>')
+    assert html.count("<table>") == 3 == html.count(">sft</th>")
     assert re.findall(r">(metric \d+)<", html) == columns and html.count("Wide (continued)</caption>") == 2
     assert max(len(re.findall(r"metric", part)) for part in html.split("<table>")) <= 7
 
