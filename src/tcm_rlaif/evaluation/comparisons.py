@@ -7,7 +7,7 @@ import pandas as pd
 from tcm_rlaif.evaluation import stats
 from tcm_rlaif.evaluation.ablation import Evidence
 from tcm_rlaif.study import params
-from tcm_rlaif.study.measures import FIELDS, MEASURES
+from tcm_rlaif.study.measures import MEASURES
 from tcm_rlaif.study.schema import Params
 
 
@@ -117,17 +117,19 @@ def _detectable(mdd: float) -> str:
     return "" if pd.isna(mdd) else f", detectable from {mdd:.3f}"
 
 
-def by_field(table: pd.DataFrame, study: Params) -> pd.DataFrame:
-    """The comparisons of the family that tell of a field of the answer, with `field`."""
+CONTROLS = {"preference_choice": "random", "pair_labels": None, "judge": "format", "preference_training": "sft_"}
+"""Key -> the value, or how it begins, that makes an arm a control: compute or data without what the judge says."""
+
+
+def controls(table: pd.DataFrame, study: Params) -> pd.DataFrame:
+    """The differences on primary metrics in which one of the arms is a control."""
+    arms = {
+        arm
+        for arm, difference in study.arms.items()
+        for key, value in CONTROLS.items()
+        if key in difference and str(difference[key]).startswith(value or "")
+    }
     if table.empty:
-        return table.assign(field="")
-    of = {key: field for field, key in FIELDS.items()}
-    asked = {" - ".join(pair) for pair in params.family(study)}
-    found = table[table["metric"].isin(of) & table["arms"].isin(asked)]
-    return found.assign(field=found["metric"].map(of))
-
-
-def describe(table: pd.DataFrame) -> str:
-    """The alt text of the figure by field."""
-    rows = (f"{r.arms}, {r.field}: {r.difference:+.3f} ({r.low:+.3f} to {r.high:+.3f})" for r in table.itertuples())
-    return "Differences between arms by field of the answer: " + "; ".join(rows)
+        return table
+    asked = table["arms"].map(lambda pair: bool(arms & set(pair.split(" - "))))
+    return table[asked & table["metric"].isin(study.ablation_primary)]

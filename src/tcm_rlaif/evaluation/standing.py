@@ -4,6 +4,8 @@ Two kinds of floor are kept apart. `expert_rule` and `expert` know what a comput
 to which its feedback could lift an answer; the others need no more than the training answers.
 """
 
+from typing import Any
+
 import pandas as pd
 
 from tcm import metrics
@@ -51,30 +53,59 @@ def _of_task(table: pd.DataFrame, key: str, task: str) -> pd.DataFrame:
     return table[(table["task"] == task) & table[key].notna()]
 
 
+def rows(evidence: Evidence, study: Params) -> list[dict[str, Any]]:
+    """For each task and kind of floor, how every arm stands to the best one on the first primary metric.
+
+    Returns:
+        `task`, `floor` (its name), `knows` (whether it knows what the judge knows), `value` of the floor, `n` cases,
+        `metric`, `arm`, `mean` of the arm, its `difference` from the floor with `low` and `high`, how it `stands`.
+    """
+    key, found = evidence.primary[0], []
+    for task in TASKS:
+        for names, knows in ((PLAIN, False), (KNOWING, True)):
+            if best := best_floor(evidence, key, task, names):
+                shared = dict(zip(("floor", "value", "n"), best, strict=True)) | {"metric": key, "knows": knows}
+                found += [
+                    {
+                        "task": task,
+                        **shared,
+                        "arm": arm,
+                        "mean": float(_of_task(evidence.tables[arm], key, task)[key].mean()),
+                    }
+                    | _against(evidence, study, arm, best[0], key, task)
+                    for arm in study.arms
+                ]
+    return found
+
+
 def sentences(evidence: Evidence, study: Params) -> list[str]:
     """For each task, how every arm stands to the best plain and the best knowing floor on the first primary metric."""
-    key, said = evidence.primary[0], []
     few = f" ({len(study.seeds)} seed(s): exploratory)" if len(study.seeds) < stats.MIN_SEEDS else ""
-    for task, words in TASKS.items():
-        for names, kind in ((PLAIN, ""), (KNOWING, " that knows what the judge knows")):
-            if not (found := best_floor(evidence, key, task, names)):
-                continue
-            floor, value, n = found
-            stand: dict[str, list[str]] = {BEATS: [], UNCLEAR: [], BELOW: []}
-            for arm in study.arms:
-                own = _of_task(evidence.tables[arm], key, task)[key].mean()
-                stand[_against(evidence, study, arm, floor, key, task)].append(f"{arm} ({own:.3f})")
-            told = "; ".join(f"{how}: {', '.join(arms)}" for how, arms in stand.items() if arms)
-            said.append(f"On {words} (n = {n}) the best floor{kind} is {floor} ({key} {value:.3f}); {told}{few}.")
+    groups: dict[tuple[str, bool], list[dict[str, Any]]] = {}
+    for row in rows(evidence, study):
+        groups.setdefault((row["task"], row["knows"]), []).append(row)
+    said = []
+    for (task, knows), found in groups.items():
+        stand: dict[str, list[str]] = {BEATS: [], UNCLEAR: [], BELOW: []}
+        for row in found:
+            stand[row["stands"]].append(f"{row['arm']} ({row['mean']:.3f})")
+        told = "; ".join(f"{how}: {', '.join(arms)}" for how, arms in stand.items() if arms)
+        kind, first = " that knows what the judge knows" if knows else "", found[0]
+        said.append(
+            f"On {TASKS[task]} (n = {first['n']}) the best floor{kind} is {first['floor']} "
+            f"({first['metric']} {first['value']:.3f}); {told}{few}."
+        )
     return said
 
 
-def _against(evidence: Evidence, study: Params, arm: str, floor: str, key: str, task: str) -> str:
-    """How an arm stands to a floor, which no seed changes, on the cases of a task: by the difference's interval."""
+def _against(evidence: Evidence, study: Params, arm: str, floor: str, key: str, task: str) -> dict[str, Any]:
+    """An arm minus a floor, which no seed changes, on the cases of a task, with its interval, and how it stands."""
     own, other = (_of_task(evidence.tables[name], key, task) for name in (arm, floor))
     values = stats.difference(stats.matrix(own, key), stats.matrix(other.assign(seed=0), key))
-    low, high = stats.estimate(values, evidence.patient_of).interval(study.ablation_confidence)
-    return BEATS if low > 0 else BELOW if high <= 0 else UNCLEAR
+    found = stats.estimate(values, evidence.patient_of)
+    low, high = found.interval(study.ablation_confidence)
+    stands = BEATS if low > 0 else BELOW if high <= 0 else UNCLEAR
+    return {"difference": found.mean, "low": low, "high": high, "stands": stands}
 
 
 def by_task(evidence: Evidence) -> pd.DataFrame:
@@ -88,7 +119,7 @@ def by_task(evidence: Evidence) -> pd.DataFrame:
 
 
 def in_short(evidence: Evidence, study: Params) -> str:
-    """The first paragraph of the report, from the numbers."""
+    """Cases, model and means in a paragraph, from the numbers."""
     key = evidence.primary[0]
     means = "; ".join(f"{a} {evidence.mean(a, key):.3f}" for a in study.arms)
     floors = "; ".join(f"{n} {v:.3f}" for n, v in floor_means(evidence, key).items())
@@ -99,19 +130,25 @@ def in_short(evidence: Evidence, study: Params) -> str:
         if data["source"] == "invented"
         else f"cases of {data['source']}"
     )
+    return (
+        f"{split['train']} training, {split['validation']} validation and {split['test']} test "
+        f"{invented}; base model `{base['model']}`, {base['parameters'] / 1e6:.1f} million parameters; "
+        f"seeds {list(study.seeds)}.\n\n"
+        f"Mean {key} on the test cases: {means}. Floors that need no model: {floors}."
+    )
+
+
+def warnings(evidence: Evidence, study: Params) -> str:
+    """What a reader must know before any number: an overridden audit, arms that did not train, too few cases."""
+    split = {row["split"]: row["cases"] for row in evidence.facts["data"]["splits"]}
     untrained = [name for name, dpo in evidence.dpo.items() if not dpo["rows"]]
     overridden = [name for name, dpo in evidence.dpo.items() if dpo["gate_overridden"]]
-    warning = f"\n\n**The judge's audit failed and was overridden** for {', '.join(overridden)}." if overridden else ""
+    said = [f"**The judge's audit failed and was overridden** for {', '.join(overridden)}."] if overridden else []
     if untrained:
-        warning += f"\n\n**Nothing was left to train on, and nothing trained,** in {', '.join(untrained)}."
+        said.append(f"**Nothing was left to train on, and nothing trained,** in {', '.join(untrained)}.")
     few = splits.too_few(
         *(min(n, limit or n) for n, limit in ((split["train"], study.sft_cases), (split["test"], study.eval_cases)))
     )
     if few:
-        warning += f"\n\n**Too few cases for a finding:** {few}. Read this report as a trial run."
-    return (
-        f"**In short.** {split['train']} training, {split['validation']} validation and {split['test']} test "
-        f"{invented}; base model `{base['model']}`, {base['parameters'] / 1e6:.1f} million parameters; "
-        f"seeds {list(study.seeds)}.\n\n"
-        f"Mean {key} on the test cases: {means}. Floors that need no model: {floors}.{warning}"
-    )
+        said.append(f"**Too few cases for a finding:** {few}. Read this report as a trial run.")
+    return "\n\n".join(said)

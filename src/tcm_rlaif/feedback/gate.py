@@ -23,15 +23,19 @@ WORDS = {
 """Threshold -> what it is about, and what is said of a judge that fails it."""
 
 
-def gate(audit: dict[str, Any], P: Params) -> list[dict[str, Any]]:
-    """Thresholds of the parameters that an audit does not show to be met.
+def checks(audit: dict[str, Any], P: Params) -> list[dict[str, Any]]:
+    """Every threshold of the parameters beside what an audit says of it.
 
     A threshold fails only where the whole interval lies beyond it. Where the interval straddles it, neither is shown:
     that closes nothing, and more audited cases would tell. What could not be measured (no pregnant patient, no gold
-    answer, no order in pointwise mode) fails nothing; that the audit says None there is for the reader to see.
+    answer, no order in pointwise mode) fails nothing.
+
+    Args:
+        audit: `detection`, `kendall_tau`, `physicians`, `order_flip_rate` and `length_correlation` of an audit.
 
     Returns:
-        Rows ``{"threshold", "value", "low", "high", "limit", "verdict", "reason"}``, failures first.
+        Rows ``{"threshold", "about", "value", "low", "high", "limit", "verdict", "reason"}``; the verdict is empty
+        where the limit is kept, the value None where it was not measured.
     """
     tau, other = audit["kendall_tau"], _own_above_other(audit["physicians"]["rows"])
     found = [("audit_min_detection", P.audit_min_detection, r | {"value": r["rate"]}) for r in audit["detection"]]
@@ -41,8 +45,13 @@ def gate(audit: dict[str, Any], P: Params) -> list[dict[str, Any]]:
         found.append(("audit_max_flip_rate", P.audit_max_flip_rate, rate | {"judge": judge}))
     length = _absolute(audit["length_correlation"])
     found.append(("audit_max_length_correlation", P.audit_max_length_correlation, length))
-    rows = [_row(*check) for check in found if check[-1]["value"] is not None]
-    return sorted((row for row in rows if row["verdict"]), key=lambda row: row["verdict"] != FAILS)
+    return [_row(*check) for check in found]
+
+
+def gate(audit: dict[str, Any], P: Params) -> list[dict[str, Any]]:
+    """Those `checks` that an audit does not show to be met, failures first."""
+    rows = [row for row in checks(audit, P) if row["verdict"]]
+    return sorted(rows, key=lambda row: row["verdict"] != FAILS)
 
 
 def failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -51,18 +60,15 @@ def failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _row(threshold: str, limit: float, found: dict[str, Any]) -> dict[str, Any]:
-    """What an interval says of a threshold; the verdict is empty where the limit is kept."""
-    low, high = found["low"], found["high"]
-    beyond, inside = (high < limit, low >= limit) if "_min_" in threshold else (low > limit, high <= limit)
+    """What an interval says of a threshold; the verdict is empty where the limit is kept or nothing was measured."""
+    value, low, high = (found.get(name) for name in ("value", "low", "high"))
     subject, failing = (words.format(**found) for words in WORDS[threshold])
+    row = {"threshold": threshold, "about": subject, "value": value, "low": low, "high": high, "limit": limit}
+    if value is None:
+        return row | {"verdict": "", "reason": f"{subject}: not measured"}
+    beyond, inside = (high < limit, low >= limit) if "_min_" in threshold else (low > limit, high <= limit)
     reason = f"the judge {failing}" if beyond else f"{subject}: the interval holds the limit, more cases would tell"
-    ends = {"value": found["value"], "low": low, "high": high, "limit": limit}
-    return {
-        "threshold": threshold,
-        **ends,
-        "verdict": FAILS if beyond else "" if inside else NOT_SHOWN,
-        "reason": reason,
-    }
+    return row | {"verdict": FAILS if beyond else "" if inside else NOT_SHOWN, "reason": reason}
 
 
 def _own_above_other(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 All from files that a report leaves: `results.json`, and the marks that the case browser saves.
 """
 
+import base64
 import json
+from html import escape
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ from scipy import stats
 
 from tcm.cases import CaseError
 from tcm.files import write_text
+from tcm_rlaif.report import comparison_plots, headline, plots
 from tcm_rlaif.report.page import page_of
-from tcm_rlaif.report.show import table_html
+from tcm_rlaif.report.show import figure_png, table_html
 from tcm_rlaif.study.params import ROOT
 
 BESIDE = ("params", "seeds", "machine", "data", "base", "side_by_side")  # what may explain a difference
@@ -159,17 +162,28 @@ def marked(found: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame, int]:
 
 
 def page(a: dict[str, Any], b: dict[str, Any], path: Path) -> Path:
-    """Write the comparison of two studies as a page like a report."""
+    """Write the comparison of two studies as a page like a report: what each found, a figure, what differs."""
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-    title = f"{a['study']} and {b['study']}"
-    tables = {"What differs": what_differs(a, b), "Arms that both have": side_by_side(a, b)}
-    cells = [new_markdown_cell(f"# {title}")]
+    names = _titles(a, b)
+    cells = [new_markdown_cell(f"# {escape(' and '.join(names))}")]
+    for name, results in zip(names, (a, b), strict=True):
+        cells.append(new_markdown_cell(f"## What {escape(name)} found\n\n{headline.said(results)}"))
+    if shared := _shared(a, b):
+        plots.style()
+        png, width = figure_png(comparison_plots.two_studies(shared, names))
+        alt = f"Means with intervals of the arms that both studies have: {names[0]} filled, {names[1]} open"
+        picture = {"data": {"image/png": base64.b64encode(png).decode()}}
+        picture["metadata"] = {"image/png": {"alt": alt, "width": width}}
+        cells += [
+            new_markdown_cell("## Arms that both have\n\nFilled: the first study, open: the second. Intervals that do "
+                              "not meet lie apart by more than chance in seeds and cases makes likely."),
+            new_code_cell("", outputs=[new_output("display_data", **picture)]),
+        ]  # fmt: skip
+    cells.append(new_markdown_cell("## In numbers"))
+    tables = {"Arms that both have": side_by_side(a, b), "What differs in the making": what_differs(a, b)}
     for caption, table in tables.items():
         html = table_html(table, caption, rows=len(table))
-        cells += [
-            new_markdown_cell(f"## {caption}"),
-            new_code_cell("", outputs=[new_output("display_data", {"text/html": html})]),
-        ]
-    write_text(path, page_of(new_notebook(cells=cells), str(path), title))
+        cells.append(new_code_cell("", outputs=[new_output("display_data", {"text/html": html})]))
+    write_text(path, page_of(new_notebook(cells=cells), str(path), " and ".join(names)))
     return path

@@ -8,10 +8,12 @@ import base64
 import copy
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from tcm.files import write_bytes, write_text
+from tcm_rlaif.report.glossary import Explainer
 from tcm_rlaif.report.safe_html import POLICY, clean, problems
 from tcm_rlaif.report.show import table_html
 from tcm_rlaif.study import params, stage
@@ -20,7 +22,8 @@ from tcm_rlaif.study.plan import ABLATION, PROBES
 from tcm_rlaif.study.timings import states
 
 HIDDEN_CELLS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
-CASES = "cases.html"  # the case browser beside a report
+CASES, INDEX = "cases.html", "../index.html"  # beside a report: its case browser, and the index of all reports
+BESIDE = {CASES: "every case, every answer", INDEX: "all studies"}
 SHOWN_TYPES = ("text/html", "text/markdown", "image/png", "image/jpeg", "text/plain")  # the first that an output has
 
 
@@ -28,14 +31,14 @@ class ReportError(RuntimeError):
     """A page that must not be published; the message lists why."""
 
 
-def to_html(notebook_path: str | Path, html_path: str | Path, title: str, cases: str = "") -> Path:
+def to_html(notebook_path: str | Path, html_path: str | Path, title: str, beside: Collection[str] = ()) -> Path:
     """Write the page of an executed notebook, also of one that failed: then it says where.
 
     Args:
         notebook_path: the executed notebook.
         html_path: the page; replaced whole or not at all.
         title: of the page.
-        cases: the case browser beside it, to be linked; empty where there is none.
+        beside: pages of this project to be linked, as the page sees them (`CASES`, `INDEX`).
 
     Returns:
         ``html_path``.
@@ -45,18 +48,21 @@ def to_html(notebook_path: str | Path, html_path: str | Path, title: str, cases:
     """
     import nbformat
 
-    write_text(Path(html_path), page_of(nbformat.read(notebook_path, as_version=4), str(notebook_path), title, cases))
+    write_text(Path(html_path), page_of(nbformat.read(notebook_path, as_version=4), str(notebook_path), title, beside))
     return Path(html_path)
 
 
-def page_of(notebook: Any, name: str, title: str, cases: str = "") -> str:
+def page_of(notebook: Any, name: str, title: str, beside: Collection[str] = ()) -> str:
     """The page of a notebook in memory; `name` says in errors where it came from. See `to_html`."""
     from nbconvert import HTMLExporter
 
     templates = str(Path(__file__).parent / "templates")
     exporter = HTMLExporter(template_name="study", extra_template_basedirs=[templates], exclude_anchor_links=True)
     exporter.register_filter("clean_html", clean)
-    page, _ = exporter.from_notebook_node(_prepared(notebook), {"page": _facts(notebook, title, cases)})
+    explain = Explainer()
+    exporter.register_filter("explain", explain)
+    facts = _facts(notebook, title, beside) | {"terms": explain.met}  # the template ends with the terms that it met
+    page, _ = exporter.from_notebook_node(_prepared(notebook), {"page": facts})
     found = problems(page)
     if found:
         raise ReportError(f"{name}: the page would have {len(found)} problems:\n  " + "\n  ".join(found[:20]))
@@ -102,7 +108,7 @@ def publish(study: Path, reports: Path) -> Path:
     ran_with, cases = study / SNAPSHOT, reports / CASES
     if ran_with.exists():
         browser.publish(params.load(ran_with), cases)
-    beside = CASES if cases.exists() else ""
+    beside = [CASES] * cases.exists() + [INDEX]
     report = to_html(study / ABLATION / "notebook.ipynb", reports / "report.html", title, beside)
     _first_figure(study / ABLATION / "notebook.ipynb", reports / "figure.png")
     write_text(reports / "results.json", (study / ABLATION / "results.json").read_text("utf-8"))
@@ -154,7 +160,7 @@ def _prepared(notebook: Any) -> Any:
     return shown
 
 
-def _facts(notebook: Any, title: str, cases: str) -> dict[str, Any]:
+def _facts(notebook: Any, title: str, beside: Collection[str]) -> dict[str, Any]:
     """What the template shows around the cells."""
     run = notebook.metadata.get("papermill", {})
     facts = [title]
@@ -167,10 +173,13 @@ def _facts(notebook: Any, title: str, cases: str) -> dict[str, Any]:
     prose = [(c.metadata["anchor"], c.source) for c in _prepared(notebook).cells if c.cell_type == "markdown"]
     headings = [(anchor, re.search(r"^## +(.+)$", text, re.MULTILINE)) for anchor, text in prose]
     sections = [(anchor, re.sub(r"[`*]", "", found[1])) for anchor, found in headings if found]
+    shown = [cell for cell in notebook.cells if not {*HIDDEN_CELLS, "hide-input"} & set(cell.metadata.get("tags", []))]
+    code = [cell.source for cell in shown if cell.cell_type == "code" and cell.source.strip()]
     return {
         "title": title, "policy": POLICY, "facts": facts, "failure": _failure(notebook),
-        "first": prose[0][0] if prose else None, "sections": sections, "parameters": parameters,
-        "cases": cases,
+        "contents": sections[1][0] if len(sections) > 2 else None,  # behind what a reader looks for first
+        "sections": sections, "parameters": parameters, "code": code,
+        "beside": {page: BESIDE[page] for page in beside},
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Figures of the notebooks, in one style: readable without colour, arms by marker and label, Han glyphs shipped along.
+"""Figures of the notebooks, in one style: readable without colour, arms by mark and label, Han glyphs shipped along.
 
 Every function draws into axes of its own and returns the figure; `show.show_figure` displays it with its alt text.
 """
@@ -6,22 +6,14 @@ Every function draws into axes of its own and returns the figure; `show.show_fig
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tcm.metrics import human
+from tcm_rlaif.report.marks import COLOURS, MARKERS, mark_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#000000",
-)  # Okabe & Ito: told apart by all
-MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+GREY = "#666666"  # what is no arm
 
 
 def style() -> None:
@@ -119,46 +111,49 @@ def health(rows: Sequence[Mapping[str, Any]]) -> "Figure":
         "KL(policy || reference) per token": {"kl_per_token": "estimate"},
         "length of answers": {"length": "characters"},
     }
-    figure, grid = plt.subplots(2, 3, figsize=(10, 5))
+    figure, grid = plt.subplots(2, 3, figsize=(10, 5.4))
     for axes, (title, series) in zip(grid.flat, panels.items(), strict=True):
-        for number, (name, label) in enumerate(series.items()):
-            axes.plot([r["step"] for r in rows], [r[name] for r in rows], marker=MARKERS[number], label=label)
+        _readings(axes, rows, series)
         axes.set_title(title)
-        axes.legend(fontsize="x-small")
+        if len(series) > 1:
+            axes.legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=len(series))
     for axes in grid[1]:
         axes.set_xlabel("step")
     return figure
 
 
-def arms(table: "pd.DataFrame", metric: str, floors: Mapping[str, float]) -> "Figure":
-    """One metric by arm: mean with interval, one small point per seed, floors as dashed lines.
+def _readings(axes: "Axes", rows: Sequence[Mapping[str, Any]], series: Mapping[str, str]) -> None:
+    for number, (name, label) in enumerate(series.items()):
+        axes.plot([r["step"] for r in rows], [r.get(name) for r in rows], marker=MARKERS[number], label=label,
+                  ls=("-", "--", ":")[number % 3])  # fmt: skip
 
-    A metric of the pattern also gets the line of agreement between physicians (`tcm.metrics.human`).
+
+def ill(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Figure":
+    """Small multiples of the health panel: one row a run, four readings side by side.
 
     Args:
-        table: rows with `arm`, `mean`, `low`, `high` and `seeds` (list of means, one per seed).
-        floors: name -> value of the answers that need no model.
+        runs: name of the run -> its readings.
     """
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7.2, 0.9 + 0.5 * len(table)))
-    for y, row in enumerate(table.itertuples()):
-        axes.errorbar(
-            row.mean, y, xerr=[[row.mean - row.low], [row.high - row.mean]], marker=MARKERS[y % len(MARKERS)], ms=8,
-            color=COLOURS[y % len(COLOURS)], capsize=4,
-        )  # fmt: skip
-        axes.plot(row.seeds, [y + 0.22] * len(row.seeds), "|", ms=8, color=COLOURS[y % len(COLOURS)])
-    for number, (name, value) in enumerate(floors.items()):
-        axes.axvline(
-            value, ls=("--", ":", "-.", (0, (1, 3)))[number % 4], color="#666666", lw=1.3, label=f"{name} {value:.2f}"
-        )
-    if metric in human.LINES:
-        label = f"two practitioners, whole pattern {human.LINES[metric]:.2f} (another measure)"
-        axes.axvline(human.LINES[metric], ls=(0, (6, 2)), color=COLOURS[3], lw=1.6, label=label)
-    axes.set(yticks=range(len(table)), yticklabels=table["arm"], xlabel=metric)
-    axes.set_title(f"{metric}: mean with interval over seeds and cases; ticks are seeds, lines are floors")
-    axes.invert_yaxis()
-    axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5), title="floors")
+    panels = {
+        "log-probability per token": {"chosen_logp_per_token": "chosen", "rejected_logp_per_token": "rejected"},
+        "judge and herb F1": {"judge_score": "judge", "herb_f1": "herb F1"},
+        "shares": {"format_valid": "format valid", "finished": "ended", "usable": "usable"},
+        "KL per token": {"kl_per_token": "KL"},
+    }
+    size = (10, 0.9 + 1.5 * len(runs))
+    figure, grid = plt.subplots(len(runs), len(panels), figsize=size, squeeze=False, layout="constrained")
+    figure.get_layout_engine().set(wspace=0.08)
+    for line, (name, rows) in zip(grid, runs.items(), strict=True):
+        for axes, series in zip(line, panels.values(), strict=True):
+            _readings(axes, rows, series)
+        line[0].set_ylabel(name.replace("/", "\n"), fontsize="small")
+    for axes, title in zip(grid[0], panels, strict=True):
+        axes.set_title(title, fontsize="small")
+    for axes in grid[-1]:
+        axes.set_xlabel("step", fontsize="small")
+        axes.legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.42))
     return figure
 
 
@@ -174,48 +169,18 @@ def curve(rows: "pd.DataFrame", points: "pd.DataFrame", metric: str) -> "Figure"
     figure, axes = plt.subplots(figsize=(7.2, 4.0))
     lines = rows[rows["metric"] == metric].groupby("answers by", sort=True)
     for number, (name, line) in enumerate(lines):
-        colour = COLOURS[number % len(COLOURS)]
-        axes.plot(line["answers"], line["mean"], ls=("-", "--", ":")[number % 3], color=colour, label=name)
-        axes.fill_between(line["answers"].astype(float), line["low"], line["high"], color=colour, alpha=0.15, lw=0)
+        axes.plot(line["answers"], line["mean"], ls=("-", "--", ":", "-.")[number % 4], color=GREY, label=name)
+        axes.fill_between(line["answers"].astype(float), line["low"], line["high"], color=GREY, alpha=0.15, lw=0)
     for number, row in enumerate(points.itertuples()):
-        axes.errorbar(
-            row.answers * (1 + 0.03 * number), row.mean, yerr=[[row.mean - row.low], [row.high - row.mean]], ms=7,
-            marker=MARKERS[number % len(MARKERS)], color=COLOURS[-1 - number % len(COLOURS)], label=row.arm, capsize=4,
-            ls="",
-        )  # fmt: skip
+        colour, marker = mark_of(row.arm)
+        axes.errorbar(row.answers * (1 + 0.03 * number), row.mean, yerr=[[row.mean - row.low], [row.high - row.mean]],
+                      ms=7, marker=marker, color=colour, label=row.arm, capsize=4, ls="")  # fmt: skip
     axes.set(xscale="log", xlabel="training answers", ylabel=metric, ylim=(0, None))
     shown = sorted(set(rows["answers"]))
     axes.set_xticks(shown, [str(n) for n in shown])
     axes.minorticks_off()
     axes.set_title(f"{metric} on the test cases by the number of answers known")
     axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5), title="lines need no model")
-    return figure
-
-
-def forest(table: "pd.DataFrame") -> "Figure":
-    """Differences between arms by field of the answer: interval over seeds and cases, one small tick per seed.
-
-    Args:
-        table: rows with `field`, `arms`, `difference`, `low`, `high` and `seeds` (list of differences, one per seed).
-    """
-    from matplotlib import pyplot as plt
-
-    fields, pairs = list(dict.fromkeys(table["field"])), list(dict.fromkeys(table["arms"]))
-    figure, axes = plt.subplots(figsize=(7.2, 0.9 + 0.26 * len(fields) * (len(pairs) + 1)))
-    step = 1 / (len(pairs) + 1)
-    for row in table.itertuples():
-        number = pairs.index(row.arms)
-        y, colour = fields.index(row.field) + (number + 0.5) * step - 0.5 + step / 2, COLOURS[number % len(COLOURS)]
-        label = row.arms if row.field == fields[0] else None
-        error = [[row.difference - row.low], [row.high - row.difference]]
-        axes.errorbar(row.difference, y, xerr=error, marker=MARKERS[number % len(MARKERS)], color=colour, ms=6,
-                      capsize=3, label=label, ls="none")  # fmt: skip
-        axes.plot(row.seeds, [y + step * 0.32] * len(row.seeds), "|", ms=7, color=colour)
-    axes.axvline(0, color="#666666", lw=1.3, ls="--")
-    axes.set(yticks=range(len(fields)), yticklabels=fields, xlabel="difference")
-    axes.set_title("by field: intervals over seeds and cases; ticks are seeds")
-    axes.invert_yaxis()
-    axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 
@@ -229,11 +194,11 @@ def judge_quality(table: "pd.DataFrame", figures: Sequence[str]) -> "Figure":
 
     figure, panels = plt.subplots(1, len(figures), figsize=(5 * len(figures), 3.8), sharey=True, squeeze=False)
     for axes, name in zip(panels[0], figures, strict=True):
-        for number, row in enumerate(table.to_dict("records")):
-            error = [[row["gain"] - row["low"]], [row["high"] - row["gain"]]]
-            axes.errorbar(row[name], row["gain"], yerr=error, marker=MARKERS[number % len(MARKERS)], capsize=3, ls="",
-                          color=COLOURS[number % len(COLOURS)], label=row["arm"])  # fmt: skip
-        axes.axhline(0, color="#666666", lw=1.3, ls="--")
+        for row in table.to_dict("records"):
+            error, (colour, marker) = [[row["gain"] - row["low"]], [row["high"] - row["gain"]]], mark_of(row["arm"])
+            axes.errorbar(row[name], row["gain"], yerr=error, marker=marker, capsize=3, ls="", color=colour,
+                          label=row["arm"])  # fmt: skip
+        axes.axhline(0, color=GREY, lw=1.3, ls="--")
         axes.set(xlabel=f"the judge: {name}")
     panels[0][0].set_ylabel("gain in herb F1 over the start")
     panels[0][-1].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5))
@@ -252,18 +217,19 @@ def frontier(table: "pd.DataFrame", dashed: str, floors: Mapping[str, Mapping[st
 
     figure, both = plt.subplots(1, 2, figsize=(10, 3.6))
     for axes, key in zip(both, ("judge_score", "herb_f1"), strict=True):
-        for number, (name, part) in enumerate(table.groupby("answers by", sort=False)):
+        for name, part in table.groupby("answers by", sort=False):
             part, style = part.sort_values("step"), "--" if str(name).endswith(dashed) else "-"
-            axes.plot(part["kl"], part[key], ls=style, marker=MARKERS[number % len(MARKERS)],
-                      color=COLOURS[number % len(COLOURS)], label=name)  # fmt: skip
+            colour, marker = mark_of(str(name).split(",")[0])  # best of n bears the mark of the arm that it draws from
+            axes.plot(part["kl"], part[key], ls=style, marker=marker, color=colour, label=name)
             for row in part.itertuples():
                 axes.annotate(f"{row.step:g}", (row.kl, getattr(row, key)), fontsize="x-small", xytext=(3, 4),
                               textcoords="offset points")  # fmt: skip
         for number, (name, values) in enumerate(floors.items()):
-            axes.axhline(values[key], ls=(":", "-.")[number % 2], color="#666666", lw=1.3, label=name)
-        axes.set(xlabel="KL from the model before feedback, nats an answer", ylabel=key)
+            axes.axhline(values[key], ls=(":", "-.")[number % 2], color=GREY, lw=1.3, label=name)
+        axes.set(ylabel=key)
     both[1].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5))
-    figure.suptitle("numbers are rounds of feedback, or n of best of n")
+    figure.supxlabel("KL from the model before feedback, nats an answer", fontsize="small")
+    figure.suptitle("numbers are rounds of feedback, or n of best of n", fontsize="medium")
     return figure
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tcm.files import write_text
-from tcm_rlaif.report import in_short, pharmacist
+from tcm_rlaif.report import in_short, index, measured, pharmacist, tripod
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.study.params import ROOT
 
@@ -15,13 +15,9 @@ SHORT = {
     "<!-- 摘要，取自 reports/*/results.json，由 `./study readme` 写入 -->": "zh",
 }
 FILES = tuple(ROOT / name for name in ("README.md", "README.zh.md", "docs/results.md", "docs/data.md"))
-JURY = ROOT / "reports" / "jury.json"
-JURY_BEGIN = "<!-- from reports/jury.json: `./study readme` writes it -->"
-REVIEW = ROOT / "reports" / "review.json"
-REVIEW_BEGIN = "<!-- from reports/review.json: `./study readme` writes it -->"
+TRIPOD = ROOT / "docs" / "tripod-llm.md"
+MEASURED = "<!-- from reports/{name}.json: `./study readme` writes it -->"
 MARKS_BEGIN = "<!-- from the knowledge tables: `./study readme` writes it -->"
-PROXIES = ROOT / "reports" / "proxies.json"
-PROXIES_BEGIN = "<!-- from reports/proxies.json: `./study readme` writes it -->"
 COLUMNS = ("herb_f1", "judge_score", "usable", "dose_overlap", "disease_f1", "syndrome_f1", "followup_change_f1")
 
 
@@ -79,83 +75,21 @@ def _floor(cell: dict[str, Any]) -> str:
     return "–" if cell["mean"] is None else f"{cell['mean']:.3f} ({cell['n']})"
 
 
-def jury(found: dict[str, Any]) -> str:
-    """Whether a small local model is worth asking as a judge, in a paragraph (`tests/benchmarks/measure_jury.py`)."""
-    said = []
-    for mode in (mode for mode in ("pointwise", "pairwise") if mode in found):
-        judges, gain = found[mode]["judges"], found[mode]["gain"]
-        model, evidence = judges["transformers"], judges["evidence"]
-        said.append(
-            f"Asked {mode} about {found[mode]['cases']} short case records ({found['source']}, no test cases), "
-            f"`{found['model']}` alone puts this patient's answer above another's in {_share(model['patient'])} "
-            f"(chance 0.5; `evidence` {_share(evidence['patient'])}), orders two other answers as their herb F1 does "
-            f"in {_share(model['order'])} (`evidence` {_share(evidence['order'])}, popularity "
-            f"{_share(judges['popularity']['order'])}), and sees a planted defect in {_share(model['defects'])} "
-            f"(`evidence` {_share(evidence['defects'])}), for {model['cpu_seconds']:.1f} CPU seconds an answer "
-            f"(`evidence` {evidence['cpu_seconds']:.3f}). On a jury with rubric and evidence it changes these by "
-            f"{_gain(gain['patient'])}, {_gain(gain['order'])} and {_gain(gain['defects'])}: {_worth(gain)}."
-        )
-    return " ".join(said)
-
-
-def _share(cell: dict[str, Any]) -> str:
-    return f"{cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"
-
-
-def _gain(cell: dict[str, Any]) -> str:
-    return f"{cell['value']:+.2f} [{cell['low']:+.2f}, {cell['high']:+.2f}]"
-
-
-def _worth(gain: dict[str, dict[str, Any]]) -> str:
-    """The verdict, from the intervals."""
-    better = [name for name, cell in gain.items() if cell["low"] > 0]
-    worse = [name for name, cell in gain.items() if cell["high"] < 0]
-    parts = [f"{word} on {' and '.join(names)}" for word, names in (("better", better), ("worse", worse)) if names]
-    return f"with it the jury is {', '.join(parts)}" if parts else "no difference is shown"
-
-
-def proxies(found: dict[str, Any]) -> str:
-    """Whether learned syndrome proxies find better similar cases than shared characters and signs, as a table and a
-    sentence (`tests/benchmarks/measure_proxies.py`)."""
-    lines = ["| hidden states of | training cases | alike by | syndrome F1 | herb F1 |", "|---" * 5 + "|"]
-    verdicts: dict[str, list[str]] = {"better": [], "worse": [], "no clear difference": []}
-    for model, sources in found.items():
-        for source, table in sources.items():
-            rows = {(row["alike by"], row["measure"]): row for row in table["rows"]}
-            for how in dict.fromkeys(name for name, _ in rows):
-                cells = " | ".join(_alike(rows[how, key]) for key in ("syndrome_f1", "herb_f1"))
-                lines.append(f"| {model} | {source} ({table['cases']}) | {how} | {cells} |")
-            for key in ("syndrome_f1", "herb_f1"):
-                row = rows["proxies", key]
-                verdict = "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "no clear difference"
-                verdicts[verdict].append(f"{key} of {source} ({model})")
-    said = "; ".join(f"{verdict}: {', '.join(where)}" for verdict, where in verdicts.items() if where)
-    return "\n".join([*lines, "", f"Proxies against trigrams: {said}."])
-
-
-def _alike(row: dict[str, Any]) -> str:
-    if row["alike by"] == "trigrams":
-        return f"{row['mean']:.3f}"
-    return f"{row['mean']:.3f} ({row['gain over trigrams']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}])"
-
-
 def filled(text: str) -> str:
-    """A text with every block filled in: published studies, all in short, jury, proxies, rules and their marks."""
-    for path, begin, block in (
-        (JURY, JURY_BEGIN, jury),
-        (PROXIES, PROXIES_BEGIN, proxies),
-        (REVIEW, REVIEW_BEGIN, pharmacist.rates),
-    ):
+    """A text with every block filled in: of studies, of all in short, of what was measured once, of the tables."""
+    for name, block in measured.BLOCKS.items():
+        path = ROOT / "reports" / f"{name}.json"
         if path.exists():
-            text = _with(text, begin, lambda path=path, block=block: block(json.loads(path.read_text("utf-8"))))
+            found = json.loads(path.read_text("utf-8"))
+            text = _with(text, MEASURED.format(name=name), lambda block=block, found=found: block(found))
     text = _with(text, MARKS_BEGIN, pharmacist.marks)
-    studies = {}
-    for path in sorted(ROOT.glob("reports/*/results.json")):
+    studies = index.read(ROOT / "reports")
+    for name, found in studies.items():
         try:
-            studies[path.parent.name] = found = json.loads(path.read_text("utf-8"))
-            text = _with(text, BEGIN.format(study=path.parent.name), lambda found=found: render(found))
-        except (ValueError, KeyError, TypeError):
-            raise ReportError(f"{path}: is damaged; ./study report {path.parent.name} writes it again") from None
+            text = _with(text, BEGIN.format(study=name), lambda found=found: render(found))
+        except (KeyError, TypeError):
+            path = ROOT / "reports" / name / "results.json"
+            raise ReportError(f"{path}: is damaged; ./study report {name} writes it again") from None
     for begin, language in SHORT.items():
         text = _with(text, begin, lambda language=language: in_short.table(studies, language))
     return text
@@ -170,6 +104,8 @@ def _with(text: str, begin: str, body: Callable[[], str]) -> str:
 
 
 def update() -> None:
-    """Fill in every file of `FILES`."""
+    """Fill in every file of `FILES`, and write what is made of published results alone: the index, the TRIPOD table."""
     for path in FILES:
         write_text(path, filled(path.read_text("utf-8")))
+    index.publish(ROOT / "reports", index.published())
+    write_text(TRIPOD, tripod.document(index.read(ROOT / "reports")[tripod.STUDY]))

@@ -2,7 +2,10 @@
 
 import json
 import math
+import os
 import platform
+import re
+import subprocess
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +15,7 @@ import pandas as pd
 
 from tcm.files import write_json
 from tcm_rlaif.evaluation import ablation, comparisons, frontier, rounding, standing, tables
+from tcm_rlaif.report import safety, training_health
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.plan import plan, study_folder
 from tcm_rlaif.study.schema import Params
@@ -70,7 +74,8 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
         "params": params.differences(study),
         "all_params": params.public(study.model_dump(mode="json")),  # defaults change, a study shall not
         "seeds": list(study.seeds),
-        "machine": {"platform": platform.platform(), "python": platform.python_version(), **_versions()},
+        "machine": {**_hardware(), "python": platform.python_version(), **_versions()},
+        "commit": _commit(),
         "data": {
             k: evidence.facts["data"][k]
             for k in ("source", "funnel", "splits", "groups", "unseen_test", "herbs_resolved", "hardness")
@@ -90,9 +95,13 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
         },
         "all_metrics": ablation.all_metrics(evidence).to_dict(),
         "comparisons": table.to_dict("records"),
+        "standing": standing.rows(evidence, study),
+        "lines": {key: standing.floor_means(evidence, key) for key in ablation.figures(evidence)},
         "findings": [*comparisons.findings(table), *standing.sentences(evidence, study)],
         "rounding": rounding.sentence(rounding.measured()),
         "safety": tables.safety_table(evidence.tables).reset_index().to_dict("records"),
+        "safety_excess": safety.excess(evidence, study).to_dict("records"),
+        "doses": safety.doses(evidence).reset_index().to_dict("records"),
         "faults": tables.faults_table(evidence.tables).reset_index().to_dict("records"),
         "collapse": tables.collapse_table(evidence.tables).reset_index().to_dict("records"),
         "frontier": frontier.points(evidence).to_dict("records"),
@@ -102,9 +111,44 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
         },
         "made_with": {"src": stage.source_hash(), "runs": stage.made_with(study)},
         "dpo": ablation.training_rows(evidence).to_dict("records"),
+        "health": training_health.verdicts(evidence.dpo).to_dict("records"),
         "cost": costs.to_dict("records"),
         "side_by_side": side_by_side(study),
     }
+
+
+def manifest(values: dict[str, Any]) -> pd.DataFrame:
+    """What the study was made with: commit, code, machine, versions."""
+    made = {"commit": values["commit"] or "none: not a clone", "code under src": values["made_with"]["src"]}
+    rows = made | {"base model": values["base"]["model"], **values["machine"]}
+    return pd.DataFrame([{"what": name, "value": str(value)} for name, value in rows.items()])
+
+
+def _hardware() -> dict[str, Any]:
+    """What the study ran on: platform, processor, cores, memory, and the GPU where there is one."""
+    known = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", known.read_text("utf-8")) if known.exists() else None
+    gpus = _said("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    return {
+        "platform": platform.platform(),
+        "processor": found[1] if found else platform.processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpu": gpus.splitlines() if gpus else [],
+    }
+
+
+def _commit() -> str | None:
+    """The commit of this project, marked where files differ from it; None outside a clone."""
+    return _said("git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+
+
+def _said(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, cwd=params.ROOT, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
 
 
 def _versions() -> dict[str, str]:

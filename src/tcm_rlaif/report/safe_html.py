@@ -11,12 +11,12 @@ from pathlib import Path
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 CONTENT_TAGS = frozenset(
-    "a b blockquote br caption code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img li ol p"
-    " pre s small span strong sub summary sup table tbody td tfoot th thead tr u ul".split()
+    "a abbr b blockquote br caption code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img li ol"
+    " p pre s small span strong sub summary sup table tbody td tfoot th thead tr u ul".split()
 )
 PAGE_TAGS = CONTENT_TAGS | frozenset("html head meta title style body header main footer nav section".split())
-CLASSES = frozenset("wide num short prose note said label code output failed facts".split())
-LINK = re.compile(r"(#|https://|mailto:)\S*|cases\.html")  # the case browser lies beside the report
+CLASSES = frozenset("wide num short prose note said label code output failed facts folded glossary".split())
+LINK = re.compile(r"(#|https://|mailto:)\S*|(\.\./index|([\w-]+/)?(cases|report))\.html")  # pages of this project
 IMAGE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]+")
 ALLOWED_VALUES = {  # attribute: what its value must match, on any tag unless ONLY_ON says otherwise
     "class": re.compile(rf"({'|'.join(sorted(CLASSES))})( ({'|'.join(sorted(CLASSES))}))*"),
@@ -31,12 +31,14 @@ ALLOWED_VALUES = {  # attribute: what its value must match, on any tag unless ON
     "role": re.compile(r"region|alert"),
     "tabindex": re.compile(r"0"),
     "aria-label": re.compile(r".*", re.DOTALL),
+    "title": re.compile(r".*", re.DOTALL),
+    "width": re.compile(r"\d{1,4}"),
     "start": re.compile(r"\d{1,4}"),
     "open": re.compile(r""),
 }
 ONLY_ON = {
     "href": {"a"}, "src": {"img"}, "alt": {"img"}, "style": {"th", "td"}, "start": {"ol"}, "open": {"details"},
-    "colspan": {"th", "td"}, "rowspan": {"th", "td"}, "scope": {"th"},
+    "title": {"abbr"}, "width": {"img"}, "colspan": {"th", "td"}, "rowspan": {"th", "td"}, "scope": {"th"},
 }  # fmt: skip
 
 
@@ -122,7 +124,7 @@ class _Auditor(HTMLParser):
 
     def _of_the_frame(self, tag: str, name: str, value: str | None) -> bool:
         """Attributes that the template writes and content may not."""
-        if name != "id" or tag != "section" or not re.fullmatch(r"s\d+", value or "") or value in self.ids:
+        if name != "id" or tag != "section" or not re.fullmatch(r"s\d+|terms", value or "") or value in self.ids:
             return False
         self.ids.add(value or "")
         return True

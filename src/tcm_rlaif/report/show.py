@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 
 NUMBERS, SHORT, WORDS, PROSE = ' class="num"', ' class="short"', "", ' class="prose"'  # how a column is set
+WIDE = 7  # columns that fit a printed page beside the names of the rows
+COLOURS = 96  # of a picture's palette
+DOTS = 110  # to the inch, as a page shows a figure
+SHARP = 2  # pixels of a figure for each that a page gives it
 
 
-def show_table(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int = 200) -> None:
+def show_table(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int = 200, folded: bool = False) -> None:
     """Show a table with its caption.
 
     Args:
@@ -25,13 +29,46 @@ def show_table(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int =
         caption: what the reader sees in it.
         digits: decimals of floating-point numbers; a missing value shows as a dash.
         rows: how many to show at most; a note says how many there are.
+        folded: whether the reader opens it; for what a figure beside it shows already.
     """
-    _display({"text/html": table_html(table, caption, digits, rows), "text/plain": f"{caption}\n{table}"})
+    html = table_html(table, caption, digits, rows)
+    if folded:
+        html = f'<details class="folded"><summary>{escape(caption)}</summary>{html}</details>'
+    _display({"text/html": html, "text/plain": f"{caption}\n{table}"})
+
+
+def with_n(table: "pd.DataFrame") -> "pd.DataFrame":
+    """A table of means with its columns `n METRIC` put into the others: in the header where n is one for all rows."""
+    merged = table.copy()
+    for name in [column for column in table.columns if f"n {column}" in table.columns]:
+        counts = merged.pop(f"n {name}")
+        if counts.nunique() == 1:
+            merged = merged.rename(columns={name: f"{name} (n = {counts.iloc[0]:g})"})
+        else:
+            merged[name] = [
+                "–" if mean != mean else f"{mean:.3f} ({n:g})" for mean, n in zip(table[name], counts, strict=True)
+            ]
+    return merged
 
 
 def table_html(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int = 200) -> str:
-    """The HTML that `show_table` shows."""
-    plain = table.index.name is None and table.index.equals(type(table)(index=range(len(table))).index)
+    """The HTML that `show_table` shows; a table that is too wide for a page in blocks of columns below each other."""
+    levels = 0 if _plain(table) else table.index.nlevels
+    if len(table.columns) > WIDE and levels:
+        blocks = -(-len(table.columns) // WIDE)
+        each = -(-len(table.columns) // blocks)
+        parts = [table.iloc[:, start : start + each] for start in range(0, len(table.columns), each)]
+        captions = [caption, *[f"{caption} (continued)"] * (blocks - 1)]
+        return "".join(_one_table(part, said, digits, rows) for part, said in zip(parts, captions, strict=True))
+    return _one_table(table, caption, digits, rows)
+
+
+def _plain(table: "pd.DataFrame") -> bool:
+    return table.index.name is None and table.index.equals(type(table)(index=range(len(table))).index)
+
+
+def _one_table(table: "pd.DataFrame", caption: str, digits: int, rows: int) -> str:
+    plain = _plain(table)
     levels = 0 if plain else table.index.nlevels
     shown = (table if plain else table.reset_index()).head(rows)
     columns = [" ".join(map(str, c)).strip() if isinstance(c, tuple) else str(c) for c in shown.columns]
@@ -87,14 +124,24 @@ def show_figure(figure: "Figure", alt: str) -> None:
         ValueError: without a description.
     """
     from IPython.display import Image, display
-    from matplotlib import pyplot
 
     if not alt.strip():
         raise ValueError("alt: describe in a sentence what the figure shows")
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=110, bbox_inches="tight")
+    png, width = figure_png(figure)
+    display(Image(data=png, format="png", alt=alt.strip(), width=width))
+
+
+def figure_png(figure: "Figure") -> tuple[bytes, int]:
+    """A figure as a small sharp PNG, and the width in pixels at which a page shows it; the figure is closed."""
+    import PIL.Image
+    from matplotlib import pyplot
+
+    drawn, png = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=SHARP * DOTS, bbox_inches="tight")
     pyplot.close(figure)
-    display(Image(data=png.getvalue(), format="png", alt=alt.strip()))
+    picture = PIL.Image.open(drawn).convert("RGB")
+    picture.quantize(COLOURS).save(png, "png", optimize=True)  # a third of the bytes, and no difference to be seen
+    return png.getvalue(), picture.width // SHARP
 
 
 def show_text(text: str, label: str = "") -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import written_study
 
 from tcm_rlaif.evaluation import ablation, comparisons, stats
 from tcm_rlaif.study import params
@@ -126,12 +125,15 @@ def test_a_declaration_that_cannot_be_kept_is_refused(changed: dict, message: st
         study(5, **changed)
 
 
-def test_effects_are_told_by_field(tmp_path) -> None:
-    with written_study.opened(tmp_path) as stage:
-        found = ablation.collect(stage)
-        table = comparisons.by_field(comparisons.comparisons(found, stage.study), stage.study)
-    assert set(table["field"]) == {"disease", "syndrome", "formula", "herbs", "doses"}
-    assert "sft_dpo - sft, herbs: +0.333" in comparisons.describe(table)
+def test_controls_are_the_arms_that_learn_without_the_judges_word() -> None:
+    arms = {"sft": {"training": "sft"}, "sft_dpo": {}, "shuffled": {"pair_labels": "shuffled"},
+            "more": {"preference_training": "sft_more"}, "best": {"preference_training": "best_of_n"}}  # fmt: skip
+    rows = [("sft_dpo - shuffled", "herb_f1"), ("sft_dpo - more", "herb_f1"), ("sft_dpo - shuffled", "length"),
+            ("best - sft", "herb_f1")]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["arms", "metric"])
+    found = comparisons.controls(table, study(1, arms=arms))
+    assert found.index.tolist() == [0, 1]
+    assert len(comparisons.controls(pd.DataFrame(), study(1))) == 0
 
 
 def test_visits_of_one_patient_are_one_unit() -> None:

@@ -27,9 +27,9 @@ def evidence(train: int, test: int) -> ablation.Evidence:
     ],
 )
 def test_too_few_cases_are_a_banner(train: int, test: int, changed: dict, said: str) -> None:
-    text = standing.in_short(evidence(train, test), Params(**changed))
+    text = standing.warnings(evidence(train, test), Params(**changed))
     assert "**Too few cases for a finding:**" in text and said in text
 
 
 def test_enough_cases_need_none() -> None:
-    assert "Too few" not in standing.in_short(evidence(20, 20), Params())
+    assert "Too few" not in standing.warnings(evidence(20, 20), Params())

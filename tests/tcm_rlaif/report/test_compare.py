@@ -96,3 +96,21 @@ def test_verify_runs_the_published_parameters_under_another_name(tmp_path, monke
     assert cli.main(["verify", str(tmp_path)]) == 0
     assert ran[0].study == "a_again" and ran[0].sft_epochs == 2
     assert "3 of 3 numbers lie within" in capsys.readouterr().out
+
+
+def test_the_page_shows_what_each_found_a_figure_and_what_differs(tmp_path) -> None:
+    a, b = results(), results(study="b", params={"sft_epochs": 4})
+    page = compare.page(a, b, tmp_path / "page.html").read_text("utf-8")
+    assert audit_html(tmp_path / "page.html") == []
+    assert (
+        "What a found" in page and "What b found" in page and page.count("<img ") == 1 and "params.sft_epochs" in page
+    )
+
+
+def test_a_hostile_name_of_a_study_or_an_arm_stays_text(tmp_path) -> None:
+    hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    a = results(study=hostile)
+    a["arms"] = {hostile: a["arms"]["sft"]}
+    page = compare.page(a, a, tmp_path / "page.html").read_text("utf-8")
+    assert audit_html(tmp_path / "page.html") == []
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page and "<script" not in page

@@ -207,8 +207,10 @@ def test_a_page_shows_prose_text_tables_and_figures_and_folds_code(tmp_path: Pat
     )
     assert "<h1>六味地黄丸</h1>" in page and "柴胡10g，黄芩12g" in page and "<title>Study</title>" in page
     assert '<td style="text-align: right' in page or '<td style="text-align:right' in page
-    assert '<details class="code"><summary>Code</summary><pre><code>print(1 &lt; 2)</code></pre></details>' in page
-    assert page.count("<summary>Code</summary>") == 2, "neither injected parameters nor hidden input"
+    assert page.count("<summary>Code</summary>") == 1 and '<details class="code" open' not in page
+    code = page.split("<summary>Code</summary>")[1]
+    assert page.index("</main>") < page.index("<summary>Code</summary>"), "folded away behind all that is read"
+    assert re.findall("<pre><code>(.*?)</code></pre>", code) == ["print(1 &lt; 2)", "show()"], "no parameters, no x"
     assert 'alt="F1 by arm: sft leads."' in page and "&lt;Figure&gt;" not in page
     assert "executed 2026-01-02 03:04 UTC" in page and "took 61 s" in page
     assert '<th scope="row">arms</th><td>{"甲": {"dpo_beta": 0.1}}</td>' in unescape(page)

@@ -28,11 +28,6 @@ LINE = pd.DataFrame(
     ],
     columns=["metric", "answers by", "answers", "mean", "low", "high"],
 )
-FIELDS = pd.DataFrame({
-    "field": ["herbs", "herbs", "doses"], "arms": ["sft - base", "sft_dpo - sft", "sft - base"],
-    "difference": [0.4, 0.05, 0.3], "low": [0.3, -0.02, 0.2], "high": [0.5, 0.12, 0.4],
-    "seeds": [[0.38, 0.42], [0.01, 0.09], [0.3]],
-})  # fmt: skip
 GAINED = pd.DataFrame({
     "answers by": ["sft_dpo"] * 2 + ["sft, best of n"] * 2, "step": [1, 2, 1, 8], "kl": [0.5, 1.1, 0.0, 1.2],
     "judge_score": [0.85, 0.87, 0.83, 0.9], "herb_f1": [0.55, 0.59, 0.53, 0.6],
@@ -42,13 +37,11 @@ QUALITY = pd.DataFrame({"arm": ["a", "b"], "gain": [0.05, 0.0], "low": [0.01, -0
 FIGURES = {
     "judge_quality": lambda: plots.judge_quality(QUALITY, ["order"]),
     "curve": lambda: plots.curve(LINE, ARMS[1:].assign(answers=40), "herb_f1"),
-    "forest": lambda: plots.forest(FIELDS),
     "frontier": lambda: plots.frontier(GAINED, "best of n", {"expert": {"judge_score": 0.95, "herb_f1": 0.88}}),
     "loss_curve": lambda: plots.loss_curve(HISTORY, "损失 SFT", {"loss": "训练", "eval_loss": "验证"}),
     "funnel": lambda: plots.funnel([{"步骤": "读入", "n": 200}, {"步骤": "去重", "n": 180}], "步骤", "n", "病例漏斗"),
     "bars": lambda: plots.bars({"十八反": 0.95, "剂量×5": 0.7}, "检出率", limit=0.8, xlabel="检出率"),
     "health": lambda: plots.health(READINGS),
-    "arms": lambda: plots.arms(ARMS, "herb_f1", {"popularity": 0.2, "nearest_case": 0.3}),
     "lengths": lambda: plots.lengths({"金标准": [50, 60, 70], "sft": [40, 80]}, "长度", "字数"),
 }
 
@@ -92,12 +85,10 @@ def test_every_figure_is_drawn_without_a_warning(name):
     ("name", "labels"),
     {
         "loss_curve": ["损失 SFT", "step", "训练", "验证"],
-        "forest": ["herbs", "doses", "sft - base", "sft_dpo - sft", "difference"],
         "frontier": ["judge_score", "herb_f1", "sft_dpo", "sft, best of n", "8", "expert"],
         "funnel": ["病例漏斗", "读入", "200", "去重", "180"],
         "bars": ["检出率", "十八反", "剂量×5", "0.95", "0.70", "limit 0.8"],
         "health": ["margin of implicit rewards", "chosen", "rejected", "ended by EOS", "step"],
-        "arms": ["herb_f1", "base", "sft", "sft_dpo", "popularity 0.20", "nearest_case 0.30", "floors"],
         "lengths": ["长度", "字数", "count", "金标准 (n=3)", "sft (n=2)"],
     }.items(),
 )  # fmt: skip
@@ -140,24 +131,6 @@ def test_the_first_row_of_a_funnel_is_on_top():
     assert heights["读入"] > heights["去重"]
 
 
-def test_an_arm_is_shown_by_mean_interval_and_one_tick_per_seed():
-    axes = FIGURES["arms"]().axes[0]
-    means = [line for line in axes.lines if line.get_marker() in plots.MARKERS]
-    ticks = [line for line in axes.lines if line.get_marker() == "|" and line.get_ydata()[0] % 1]  # below their arm
-    assert [line.get_xdata().tolist() for line in means] == [[0.1], [0.4], [0.5]]
-    assert [list(line.get_xdata()) for line in ticks] == [[0.1], [0.35, 0.45], [0.48, 0.52]]
-    intervals = [segment[:, 0].tolist() for c in axes.collections for segment in c.get_segments()]
-    assert [pytest.approx(i) for i in intervals] == [[0.05, 0.2], [0.3, 0.5], [0.45, 0.6]]
-
-
-def test_a_difference_by_field_is_shown_by_interval_and_one_tick_per_seed():
-    axes = FIGURES["forest"]().axes[0]
-    ticks = [list(line.get_xdata()) for line in axes.lines if line.get_marker() == "|" and line.get_ms() == 7]
-    assert ticks == FIELDS["seeds"].tolist()
-    intervals = [segment[:, 0].tolist() for c in axes.collections for segment in c.get_segments()]
-    assert [pytest.approx(i) for i in intervals] == [[0.3, 0.5], [-0.02, 0.12], [0.2, 0.4]]
-
-
 def test_the_frontier_is_dashed_and_the_rounds_are_not():
     for axes in FIGURES["frontier"]().axes:
         styles = {line.get_label(): line.get_linestyle() for line in axes.lines}
@@ -165,10 +138,17 @@ def test_the_frontier_is_dashed_and_the_rounds_are_not():
 
 
 def test_series_are_told_apart_without_colour():
-    markers = [line.get_marker() for line in FIGURES["arms"]().axes[0].lines if line.get_marker() in plots.MARKERS]
+    marks = [line.get_marker() for line in FIGURES["frontier"]().axes[0].lines if line.get_marker() != "None"]
     styles = [patch.get_linestyle() for patch in FIGURES["lengths"]().axes[0].patches]
-    floors = [line.get_linestyle() for line in FIGURES["arms"]().axes[0].get_legend().get_lines()]
-    assert len(set(markers)) == 3 and len(set(styles)) == 2 and len(set(floors)) == 2
+    assert marks == [plots.mark_of("sft_dpo")[1], plots.mark_of("sft")[1]] and len(set(styles)) == 2
+
+
+def test_no_legend_of_the_health_panel_lies_over_its_data():
+    figure = plots.health(READINGS)
+    figure.canvas.draw()
+    for axes in figure.axes:
+        if legend := axes.get_legend():
+            assert not legend.get_window_extent().overlaps(axes.get_window_extent())
 
 
 def test_the_health_panel_is_six_figures_over_the_steps_of_its_readings():
@@ -176,14 +156,6 @@ def test_the_health_panel_is_six_figures_over_the_steps_of_its_readings():
     assert len(figure.axes) == 6
     assert all(list(line.get_xdata()) == [0, 10] for axes in figure.axes for line in axes.lines)
     assert sum(len(axes.lines) for axes in figure.axes) == 9
-
-
-def test_a_figure_of_the_pattern_has_the_line_of_human_agreement_and_others_have_not() -> None:
-    assert any(
-        "two practitioners" in text and "another measure" in text
-        for text in texts(plots.arms(ARMS, "syndrome_f1", {"expert": 0.3}))
-    )
-    assert not any("practitioners" in text for text in texts(plots.arms(ARMS, "herb_f1", {"expert": 0.3})))
 
 
 def test_the_curve_names_its_lines_its_points_and_every_size() -> None:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tcm_rlaif.report import readme
+from tcm_rlaif.report import measured, readme
 
 
 def cell(value: float, low: float, high: float) -> dict:
@@ -25,14 +25,15 @@ def found(**gains) -> dict:
      ({"patient": cell(0.2, 0.1, 0.3), "order": cell(-0.2, -0.3, -0.1)}, "is better on patient, worse on order.")],
 )  # fmt: skip
 def test_a_difference_is_claimed_only_where_the_interval_shows_it(gains: dict, said: str) -> None:
-    assert readme.jury(found(**gains)).endswith(said)
+    assert measured.jury(found(**gains)).endswith(said)
 
 
 def test_the_block_is_filled_from_the_file(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(readme, "JURY", tmp_path / "jury.json")
-    text = f"a\n{readme.JURY_BEGIN}\nold\n{readme.END}\nb"
+    monkeypatch.setattr(readme, "ROOT", tmp_path)
+    text = f"a\n{readme.MEASURED.format(name='jury')}\nold\n{readme.END}\nb"
     assert readme.filled(text) == text, "without the file nothing changes"
-    readme.JURY.write_text(json.dumps(found()), "utf-8")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "jury.json").write_text(json.dumps(found()), "utf-8")
     filled = readme.filled(text)
     assert "`small.gguf`" in filled and "old" not in filled and filled.startswith("a\n") and filled.endswith("\nb")
     assert readme.filled(filled) == filled

@@ -2,7 +2,7 @@
 
 import json
 
-from tcm_rlaif.report import readme
+from tcm_rlaif.report import measured, readme
 
 
 def row(how: str, key: str, mean: float, gain: float = 0.0, low: float = 0.0, high: float = 0.0) -> dict:
@@ -19,10 +19,11 @@ FOUND = {"tiny": {"own": {"cases": 9, "layer": 3, "layers": 4, "rows": ROWS}}}
 
 
 def test_the_table_and_the_verdict_come_from_the_file(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(readme, "PROXIES", tmp_path / "proxies.json")
-    text = f"a\n{readme.PROXIES_BEGIN}\nold\n{readme.END}\nb"
+    monkeypatch.setattr(readme, "ROOT", tmp_path)
+    text = f"a\n{readme.MEASURED.format(name='proxies')}\nold\n{readme.END}\nb"
     assert readme.filled(text) == text, "without the file nothing changes"
-    readme.PROXIES.write_text(json.dumps(FOUND), "utf-8")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "proxies.json").write_text(json.dumps(FOUND), "utf-8")
     filled = readme.filled(text)
     assert "| tiny | own (9) | trigrams | 0.250 | 0.500 |" in filled and "old" not in filled
     proxies = "| tiny | own (9) | proxies | 0.375 (+0.125 [+0.050, +0.200]) | 0.400 (-0.100 [-0.200, -0.050]) |"
@@ -34,4 +35,4 @@ def test_the_table_and_the_verdict_come_from_the_file(tmp_path, monkeypatch) -> 
 def test_an_interval_that_holds_0_is_no_difference() -> None:
     rows = [row(how, key, 0.3, 0.1, -0.1, 0.2) for how in ("trigrams", "proxies") for key in ("syndrome_f1", "herb_f1")]
     found = {"tiny": {"own": {"cases": 9, "rows": rows}}}
-    assert readme.proxies(found).endswith("no clear difference: syndrome_f1 of own (tiny), herb_f1 of own (tiny).")
+    assert measured.proxies(found).endswith("no clear difference: syndrome_f1 of own (tiny), herb_f1 of own (tiny).")

@@ -47,6 +47,15 @@ def test_the_results_are_json_without_nan_and_tell_every_arm(evidence, stage, tm
     assert read["declared"]["primary"] == ["herb_f1", "judge_score", "usable"] and "tests" in read["declared"]["said"]
     assert read["intervals"] == "95% intervals over seeds and cases" and read["frontier"] == []
     assert any("copy_previous" in line for line in read["findings"]) and read["rounding"]
+    stands = {(row["task"], row["arm"]): row["stands"] for row in read["standing"] if not row["knows"]}
+    assert stands[("first_visit", "sft_dpo")] == "beats it" and stands[("first_visit", "base")] == "does not beat it"
+    assert set(read["lines"]) > set(read["declared"]["primary"]) and read["lines"]["herb_f1"]["best_per_task"] > 0.5
+    assert {row["finding"] for row in read["safety_excess"]} == {"any finding", "of high severity", "overdose"}
+    assert read["doses"] and [row["verdict"] for row in read["health"]] == ["healthy", "healthy"]
+    made = results.manifest(read).set_index("what")["value"]
+    assert made["cores"].isdigit() and {"commit", "code under src", "processor", "memory_gib", "gpu", "trl"} <= set(
+        made.index
+    )
     assert {"usable", "distinct"} <= read["faults"][0].keys() | read["collapse"][0].keys()
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tcm_rlaif.report.safe_html import POLICY, clean, problems
-from tcm_rlaif.report.show import show_figure, show_text, table_html
+from tcm_rlaif.report.show import show_figure, show_table, show_text, table_html, with_n
 
 
 def page_around(body: str) -> str:
@@ -71,3 +71,27 @@ def test_a_figure_carries_its_description_and_is_closed(monkeypatch) -> None:
     data, metadata = shown_images[0]._repr_mimebundle_()
     assert list(data) == ["image/png"] and metadata["image/png"]["alt"] == "A line that rises."
     assert not pyplot.fignum_exists(figure.number)
+
+
+def test_a_folded_table_is_opened_by_its_caption(monkeypatch) -> None:
+    bundles = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: bundles.append(data))
+    show_table(pd.DataFrame({"x": [1]}), "a < b", folded=True)
+    html = bundles[0]["text/html"]
+    assert html.startswith('<details class="folded"><summary>a &lt; b</summary><div class="wide"')
+    assert problems(page_around(html)) == [] and clean(html) == html
+
+
+def test_a_table_that_is_too_wide_stands_in_blocks_that_hold_every_column_once() -> None:
+    columns = [f"metric {n}" for n in range(17)]
+    table = pd.DataFrame([range(17)], columns=columns, index=pd.Index(["sft"], name="arm"))
+    html = table_html(table, "Wide")
+    assert html.count("<table>") == 3 == html.count(">sft</th>")
+    assert re.findall(r">(metric \d+)<", html) == columns and html.count("Wide (continued)</caption>") == 2
+    assert max(len(re.findall(r"metric", part)) for part in html.split("<table>")) <= 7
+
+
+def test_counts_go_into_the_header_where_they_are_one_and_into_the_cells_where_not() -> None:
+    table = pd.DataFrame({"f1": [0.5, 0.25], "n f1": [9, 9], "gain": [0.1, None], "n gain": [4, 0]}, index=["a", "b"])
+    merged = with_n(table)
+    assert list(merged) == ["f1 (n = 9)", "gain"] and merged["gain"].tolist() == ["0.100 (4)", "–"]

@@ -139,6 +139,7 @@ def test_every_run_of_the_plan_is_done_and_can_be_repeated(finished, params_file
 
 def test_the_report_is_one_safe_page_that_needs_no_network(finished):
     assert audit_html(REPORTS / "report.html") == []
+    assert (REPORTS / "report.html").stat().st_size < 2_000_000
 
 
 def test_the_results_hold_arms_floors_judge_and_cost(finished):

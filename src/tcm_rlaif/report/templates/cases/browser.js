@@ -39,7 +39,7 @@
   options("order", ORDERS);
   options("arm", names);
   options("against", names);
-  at("arm").value = study.arms[study.arms.length - 1];
+  at("arm").value = study.arms.filter((arm) => arm.startsWith("sft_")).pop() || study.arms[study.arms.length - 1];
   at("against").value = study.arms.includes("sft") ? "sft" : study.arms[0];
   const haystack = new Map(cases.map((c) => [c, [c.id, c.text, ...c.answers.map((a) => a.text)].join("\n").toLowerCase()]));
 
@@ -133,7 +133,8 @@
     if (!current) { at("case").replaceChildren(make("p", null, "No case matches.")); return; }
     const rank = (a) => Math.min(...a.by.map(([arm]) => arm === GOLD ? -1 : names.indexOf(arm)));
     const order = blind() ? (a, b) => scramble(current.id + a.text) - scramble(current.id + b.text) : (a, b) => rank(a) - rank(b);
-    const parts = [make("h2", null, `${current.id} · ${TASKS[current.task]}`), make("p", {class: "findings", lang: "zh"}, current.text)];
+    const parts = [make("h2", null, make("a", {href: "#" + encodeURIComponent(current.id), title: "link to this case"}, current.id),
+      ` · ${TASKS[current.task]}`), make("p", {class: "findings", lang: "zh"}, current.text)];
     if (blind()) parts.push(make("p", null, make("button", {type: "button", id: "reveal",
       on: ["click", () => { revealed.add(current.id); render(); }]}, "Show the names")));
     parts.push(make("div", {class: "cards"}, ...[...current.answers].sort(order).map(card)));

@@ -1,0 +1,67 @@
+"""`reports/index.html`: every study that is published there, with its question, its answer and where to read on."""
+
+import json
+import subprocess
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from tcm.files import write_text
+from tcm_rlaif.report import headline
+from tcm_rlaif.report.page import CASES, ReportError, page_of
+from tcm_rlaif.study.params import ROOT
+
+INDEX = "index.html"
+
+
+def read(folder: Path) -> dict[str, dict[str, Any]]:
+    """Name of each study in a folder of reports -> its `results.json`.
+
+    Raises:
+        ReportError: if one is damaged.
+    """
+    found = {}
+    for path in sorted(folder.glob("*/results.json")):
+        try:
+            found[path.parent.name] = json.loads(path.read_text("utf-8"))
+        except ValueError:
+            raise ReportError(f"{path}: is damaged; ./study report {path.parent.name} writes it again") from None
+    return found
+
+
+def published() -> set[str]:
+    """Studies of this project whose results are part of it (known to git); the others are their owner's alone."""
+    command = ["git", "ls-files", "reports/*/results.json"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        raise ReportError(f"{ROOT}: git alone knows which studies are published; run this in a clone") from None
+    return {Path(line).parent.name for line in listed.splitlines()}
+
+
+def publish(folder: Path, studies: Collection[str]) -> Path:
+    """Write the index of a folder of reports.
+
+    Args:
+        folder: of the reports, one folder a study.
+        studies: which to list.
+
+    Returns:
+        The page.
+    """
+    from nbformat.v4 import new_markdown_cell, new_notebook
+
+    cells = [new_markdown_cell("# All studies\n\nEach with what it found, from its `results.json`; figures and tables "
+                               "stand in the reports.")]  # fmt: skip
+    for name, results in read(folder).items():
+        if name in studies:
+            cells.append(new_markdown_cell(_entry(name, results, folder)))
+    path = folder / INDEX
+    write_text(path, page_of(new_notebook(cells=cells), str(path), "All studies"))
+    return path
+
+
+def _entry(name: str, results: dict[str, Any], folder: Path) -> str:
+    pages = {"report": "report.html", "every case, every answer": CASES}
+    links = [f"[{text}]({name}/{page})" for text, page in pages.items() if (folder / name / page).exists()]
+    return f"## {name}\n\n{' · '.join(links)}\n\n{headline.said(results)}"

@@ -1,0 +1,85 @@
+"""What was measured once, apart from any study, as text for the docs: one function for each `reports/NAME.json`."""
+
+from typing import Any
+
+from tcm_rlaif.report import pharmacist
+
+
+def jury(found: dict[str, Any]) -> str:
+    """Whether a small local model is worth asking as a judge, in a paragraph (`tests/benchmarks/measure_jury.py`)."""
+    said = []
+    for mode in (mode for mode in ("pointwise", "pairwise") if mode in found):
+        judges, gain = found[mode]["judges"], found[mode]["gain"]
+        model, evidence = judges["transformers"], judges["evidence"]
+        said.append(
+            f"Asked {mode} about {found[mode]['cases']} short case records ({found['source']}, no test cases), "
+            f"`{found['model']}` alone puts this patient's answer above another's in {_share(model['patient'])} "
+            f"(chance 0.5; `evidence` {_share(evidence['patient'])}), orders two other answers as their herb F1 does "
+            f"in {_share(model['order'])} (`evidence` {_share(evidence['order'])}, popularity "
+            f"{_share(judges['popularity']['order'])}), and sees a planted defect in {_share(model['defects'])} "
+            f"(`evidence` {_share(evidence['defects'])}), for {model['cpu_seconds']:.1f} CPU seconds an answer "
+            f"(`evidence` {evidence['cpu_seconds']:.3f}). On a jury with rubric and evidence it changes these by "
+            f"{_gain(gain['patient'])}, {_gain(gain['order'])} and {_gain(gain['defects'])}: {_worth(gain)}."
+        )
+    return " ".join(said)
+
+
+def _share(cell: dict[str, Any]) -> str:
+    return f"{cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"
+
+
+def _gain(cell: dict[str, Any]) -> str:
+    return f"{cell['value']:+.2f} [{cell['low']:+.2f}, {cell['high']:+.2f}]"
+
+
+def _worth(gain: dict[str, dict[str, Any]]) -> str:
+    """The verdict, from the intervals."""
+    better = [name for name, cell in gain.items() if cell["low"] > 0]
+    worse = [name for name, cell in gain.items() if cell["high"] < 0]
+    parts = [f"{word} on {' and '.join(names)}" for word, names in (("better", better), ("worse", worse)) if names]
+    return f"with it the jury is {', '.join(parts)}" if parts else "no difference is shown"
+
+
+def proxies(found: dict[str, Any]) -> str:
+    """Whether learned syndrome proxies find better similar cases than shared characters and signs, as a table and a
+    sentence (`tests/benchmarks/measure_proxies.py`)."""
+    lines = ["| hidden states of | training cases | alike by | syndrome F1 | herb F1 |", "|---" * 5 + "|"]
+    verdicts: dict[str, list[str]] = {"better": [], "worse": [], "no clear difference": []}
+    for model, sources in found.items():
+        for source, table in sources.items():
+            rows = {(row["alike by"], row["measure"]): row for row in table["rows"]}
+            for how in dict.fromkeys(name for name, _ in rows):
+                cells = " | ".join(_alike(rows[how, key]) for key in ("syndrome_f1", "herb_f1"))
+                lines.append(f"| {model} | {source} ({table['cases']}) | {how} | {cells} |")
+            for key in ("syndrome_f1", "herb_f1"):
+                row = rows["proxies", key]
+                verdict = "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "no clear difference"
+                verdicts[verdict].append(f"{key} of {source} ({model})")
+    said = "; ".join(f"{verdict}: {', '.join(where)}" for verdict, where in verdicts.items() if where)
+    return "\n".join([*lines, "", f"Proxies against trigrams: {said}."])
+
+
+def _alike(row: dict[str, Any]) -> str:
+    if row["alike by"] == "trigrams":
+        return f"{row['mean']:.3f}"
+    return f"{row['mean']:.3f} ({row['gain over trigrams']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}])"
+
+
+def speed(found: dict[str, Any]) -> str:
+    """How fast the stages train beside TRL's own trainers, a line a model (`tests/benchmarks/bench_trl.py`)."""
+    lines = []
+    for model, measured in found.items():
+        kinds = []
+        for kind in ("sft", "dpo"):
+            ours, theirs = (measured["ways"][f"{side} {kind}"] for side in ("ours", "trl"))
+            kinds.append(
+                f"{kind.upper()} {ours['rate']:.0f} tokens/s, TRL {theirs['rate']:.0f} (x {ours['rate_ratio']:.2f}), "
+                f"peak {ours['peak']:.1f} GiB, TRL {theirs['peak']:.1f} (x {ours['peak_ratio']:.2f})"
+            )
+        how = f"{measured['rows']} rows in batches of {measured['batch']}, {measured['threads']} thread(s)"
+        lines.append(f"- `{model}`, {how}: {'; '.join(kinds)}.")
+    return "\n".join(lines)
+
+
+BLOCKS = {"jury": jury, "proxies": proxies, "review": pharmacist.rates, "trl": speed}
+"""Name of the file under `reports/` -> what is said of it."""

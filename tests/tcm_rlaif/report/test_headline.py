@@ -1,0 +1,107 @@
+"""The first sentences of a report: effects, floors of the task and safety from the numbers, and what was not shown."""
+
+import json
+
+import pytest
+
+from tcm_rlaif.evaluation import comparisons
+from tcm_rlaif.report import audit_table, headline, index, results
+from tcm_rlaif.report.safe_html import audit_html
+from tcm_rlaif.study.params import ROOT
+
+
+@pytest.fixture(scope="module")
+def values(evidence, stage) -> dict:
+    table = comparisons.comparisons(evidence, stage.study)
+    return results.gather(evidence, stage.study, table, results.cost(stage.study))
+
+
+def test_the_answer_tells_both_effects_the_floor_of_each_task_and_the_physicians_safety(values) -> None:
+    imitation, feedback, floors, safety = headline.answer(values)
+    assert "herb_f1 by +0.667" in imitation and "(sft_dpo - sft) +0.333" in feedback
+    assert "on first visits (n = 1) popularity has 0.500" in floors and "copy_previous has 0.667" in floors
+    assert "sft_dpo, 1.000: +0.500 [" in floors and "beats it" in floors
+    assert "sft_dpo 0% (0%)" in safety and "the physicians' own 0% (0%)" in safety
+
+
+def test_what_the_study_cannot_show_is_said(values) -> None:
+    said = "; ".join(headline.not_shown(values))
+    assert "2 seed(s), so every verdict is exploratory" in said and "the cases are invented" in said
+    assert "what imitation of cases adds (sft - base)" in said
+    assert "invented" not in "; ".join(headline.not_shown({**values, "data": {**values["data"], "source": "mtcmb"}}))
+
+
+def test_the_question_names_answers_model_cases_and_seeds(values) -> None:
+    said = headline.question(values)
+    assert "2 answers of physicians" in said and "2.0 million" in said and "2 invented cases, 2 seeds" in said
+
+
+def test_the_figure_has_one_plain_and_one_knowing_floor(values) -> None:
+    assert {metric: list(floors) for metric, floors in headline.lines(values).items()} == {
+        "herb_f1": ["best_per_task", "expert"],
+        "judge_score": ["best_per_task", "expert_rule"],
+        "usable": ["best_per_task", "expert_rule"],
+        "dose_overlap": ["best_per_task", "expert"],
+        "followup_change_f1": ["best_per_task", "expert_rule"],
+    }
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "reports").glob("*/results.json")), ids=lambda path: path.parent.name)
+def test_every_published_study_still_has_its_headline(path) -> None:
+    found = json.loads(path.read_text("utf-8"))
+    assert len(headline.answer(found)) >= 2 and headline.question(found).endswith(".")
+    audit_table.sentence(audit_table.rows(found))
+
+
+def reading(value: float | None, low: float | None, high: float | None) -> dict:
+    return {"value": value, "low": low, "high": high, "n": 20}
+
+
+def audited(**changes) -> dict:
+    """Results with one audit: detection open, rank agreement failed, the rest met or not measured."""
+    own = {"judge": "rubric", "scored_by": "score", "figure": "own_above_other", **reading(0.8, 0.7, 0.9)}
+    audit = {
+        "detection": [{"defect": "dose_times_5", "rate": 0.85, "detected": 17, **reading(0.85, 0.7, 0.95)}],
+        "readings": [{"reading": "kendall_tau", "judge": "all", **reading(0.0, -0.05, 0.05)},
+                     {"reading": "length_correlation", "judge": "all", **reading(0.1, 0.0, 0.2)},
+                     {"reading": "order_flip_rate", "judge": "rubric", **reading(None, None, None)}],
+        "physicians": {"rows": [own]},
+    }  # fmt: skip
+    arms = {"arms": {"sft": {"training": "sft"}, "sft_dpo": {}}}
+    return {"all_params": arms, "judge": {"sft_dpo/seed0": audit, "sft_dpo/seed1": audit | changes}}
+
+
+def test_the_audit_is_one_table_and_its_sentence_names_what_failed() -> None:
+    rows = audit_table.rows(audited())
+    verdicts = {row["about"]: (row["verdict"], row["seeds"]) for row in rows}
+    assert verdicts == {
+        "detection of dose_times_5": ("not shown", "2 of 2"),
+        "rank agreement with herb F1": ("fail", "2 of 2"),
+        "this patient's answer above another's": ("pass", "2 of 2"),
+        "verdicts of rubric by order": ("not measured", "2 of 2"),
+        "score by length": ("pass", "2 of 2"),
+    }
+    said = audit_table.sentence(rows)
+    assert "1 of 5 thresholds of the judge's audit failed: rank agreement with herb F1 (sft_dpo)." in said
+    assert "not shown to be met: detection of dose_times_5 (sft_dpo)." in said
+    shown = audit_table.shown(rows)
+    assert shown[0]["verdict"] == "fail" and shown[0]["value"] == "0.00 [-0.05, 0.05]"
+    assert shown[0]["limit"] == "at least 0.1" and shown[-1]["value"] == "–"
+
+
+def test_one_bad_seed_is_told() -> None:
+    worse = [{"defect": "dose_times_5", "rate": 0.2, "detected": 4, **reading(0.2, 0.1, 0.4)}]
+    row = audit_table.rows(audited(detection=worse))[0]
+    assert (row["verdict"], row["seeds"]) == ("fail", "1 of 2")
+
+
+def test_the_index_lists_what_is_published_and_links_what_is_there(tmp_path, values) -> None:
+    for name in ("mini", "private"):
+        results.write(tmp_path / name / "results.json", values | {"study": name})
+    (tmp_path / "mini" / "report.html").write_text("", "utf-8")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "results.json").write_text('{"study": "old", "arms": {}}', "utf-8")
+    page = index.publish(tmp_path, {"mini", "old"}).read_text("utf-8")
+    assert audit_html(tmp_path / "index.html") == []
+    assert '<a href="mini/report.html">report</a>' in page and "cases.html" not in page and "private" not in page
+    assert "+0.667" in page and "./study report old writes them again" in page

@@ -1,0 +1,26 @@
+"""An arm has one colour and one mark in every report, and the arms of a study are told apart without colour names."""
+
+import pytest
+
+from tcm_rlaif.report.marks import ARMS, COLOURS, MARKERS, mark_of
+from tcm_rlaif.study import params
+from tcm_rlaif.study.params import ROOT
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_arms_of_a_params_file_are_all_known_and_all_different(path) -> None:
+    arms = list(params.load(path).arms)
+    assert set(arms) <= set(ARMS), "add new arms at the end of marks.ARMS"
+    assert len({mark_of(arm) for arm in arms}) == len(arms)
+
+
+def test_the_arms_that_every_report_has_keep_their_marks() -> None:
+    assert [mark_of(arm)[1] for arm in ("base", "sft", "sft_dpo", "sft_best_of_n", "random_choice")] == list("osD^v")
+    assert mark_of("sft")[0] == "#D55E00"
+
+
+def test_an_unknown_arm_has_the_same_mark_whatever_stands_beside_it_and_none_of_a_known_arm() -> None:
+    known = {mark_of(arm) for arm in ARMS}
+    for name in ("mine", "乙臂", "sft_dpo_2"):
+        assert mark_of(name) == mark_of(name) and mark_of(name) not in known
+        assert mark_of(name)[0] in COLOURS and mark_of(name)[1] in MARKERS
