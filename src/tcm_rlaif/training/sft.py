@@ -62,7 +62,7 @@ def sft_trainer(
     epochs: float | None = None,
     learning_rate: float | None = None,
     saves: int = 0,
-    answers_alone: int = 0,
+    answered: int = 0,
 ) -> "SFTTrainer":
     """TRL's SFT trainer with completion-only loss, watched by the validation loss; `sft_keep` says what is kept.
 
@@ -72,7 +72,7 @@ def sft_trainer(
             `sft_rows`, or None.
         epochs: passes over the rows; default `sft_epochs`. learning_rate: default `sft_learning_rate`.
         saves: without validation, checkpoints to go on from after a kill, spread over the training.
-        answers_alone: number of training answers, where `train` may hold rows beside them: no more steps are made,
+        answered: number of training answers, where `train` may hold rows beside them: no more steps are made,
             and no more readings taken, than on these alone, so that an arm gets no compute for its rows.
     """
     from peft import PeftModel
@@ -82,8 +82,8 @@ def sft_trainer(
     if real:
         economy.answers_alone()
     epochs = P.sft_epochs if epochs is None else epochs
-    more = answers_alone and len(train) != answers_alone
-    steps = steps_of(answers_alone or len(train), P.sft_batch_size * P.sft_accumulation, epochs)
+    more = answered and len(train) != answered
+    steps = steps_of(answered or len(train), P.sft_batch_size * P.sft_accumulation, epochs)
     settings = SFTConfig(
         **arguments(P, seed, folder, "sft", steps),
         **_saved(P, steps, bool(validation), saves, readings=epochs if more else 0),

@@ -81,7 +81,7 @@ def test_rows_beside_the_answers_make_no_step_more(tmp_path):
         learned = augmentation.augmented(cases, P)
         rows = sft.sft_rows(learned, more=tasks.rows(cases, P))
         made = sft.sft_trainer(*tiny_model.base(), rows, sft.sft_rows(tiny_model.cases()[8:10]), P, seed=0,
-                               folder=tmp_path / str(n), answers_alone=8)  # fmt: skip
+                               folder=tmp_path / str(n), answered=8)  # fmt: skip
         hooks.hook(made, learned, P, 0)
         made.train()
         readings = sum("eval_loss" in row for row in made.state.log_history)
