@@ -45,7 +45,7 @@ def fields(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> list[str
         last = max(places, key=places.__getitem__)
         field = LABELS[last] if places[last] >= 0 else None
         text = tokenizer.decode(ids[: number + 1])
-        dose = field == "herbs" and re.match(r"\s*\d", tokenizer.decode([ids[number]]))
+        dose = field == "herbs" and re.search(r"\d[\d.]*g?$", text)
         found.append("doses" if dose else field)
     return found
 
@@ -92,9 +92,8 @@ def ask(trainer: "SFTTrainer", parts: Sequence[Sequence[str | None]]) -> list[He
 
 
 def series(log: Sequence[dict]) -> dict[str, str]:
-    """Of a trainer's log what holds by epoch: key -> label; empty where it was not asked."""
-    keys = dict.fromkeys(key for row in log for key in row if key.startswith("holds_"))
-    return {key: f"{key.split('_')[1]}, {('easy', 'middle', 'hard')[int(key[-1])]}" for key in keys}
+    """What a figure of a trainer's log may show, key -> label; empty where nothing was asked."""
+    return {f"holds_{part}": part for part in FIELDS if any(f"holds_{part}" in row for row in log)}
 
 
 def hook(trainer: "SFTTrainer", cases: Sequence[Case], P: Params, seed: int) -> None:
@@ -114,8 +113,9 @@ def hook(trainer: "SFTTrainer", cases: Sequence[Case], P: Params, seed: int) -> 
 
     def draw(epoch: int) -> list[int]:
         now = ask(trainer, parts)
-        cells = {f"holds_{part}_{third}": value for (part, third), value in capabilities(now, thirds).items()}
-        trainer.state.log_history.append({"epoch": epoch, "step": trainer.state.global_step, **cells})
+        can = {f"holds_{part}_{third}": value for (part, third), value in capabilities(now, thirds).items()}
+        can |= {f"holds_{part}": value for (part, _), value in capabilities(now, [0] * len(now)).items()}
+        trainer.state.log_history.append({"epoch": epoch, "step": trainer.state.global_step, **can})
         return random.Random(f"boundary-{seed}-{epoch}").choices(range(len(cases)), weights(now, thirds), k=len(cases))
 
     order.install(trainer, draw)

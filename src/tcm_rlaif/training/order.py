@@ -1,5 +1,6 @@
 """The order in which SFT meets its rows, where it is not random: a sampler that is asked anew for each epoch."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -39,5 +40,6 @@ def install(trainer: "Trainer", draw: Callable[[int], Iterable[int]]) -> None:
 def steps(trainer: "Trainer") -> tuple[int, int]:
     """Optimiser steps of an epoch, and of the whole training."""
     args = trainer.args
-    epoch = -(-len(trainer.train_dataset) // (args.per_device_train_batch_size * args.gradient_accumulation_steps))
-    return epoch, args.max_steps if args.max_steps > 0 else -(-int(epoch * args.num_train_epochs * 1000) // 1000)
+    batch = args.per_device_train_batch_size * args.gradient_accumulation_steps
+    epoch = math.ceil(len(trainer.train_dataset) / batch)
+    return epoch, args.max_steps if args.max_steps > 0 else math.ceil(epoch * args.num_train_epochs)

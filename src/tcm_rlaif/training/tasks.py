@@ -86,9 +86,10 @@ def questions(cases: Sequence[Case], number: int) -> tuple[list[tuple[str, Quest
 
 def rows(cases: Sequence[Case], P: Params) -> list[dict]:
     """The questions as TRL's prompt-completion rows; none where `sft_tasks` is 0. What was dropped is said."""
+    if not P.sft_tasks:
+        return []
     kept, dropped = questions(cases, P.sft_tasks)
-    if P.sft_tasks:
-        print(f"{len(kept)} questions in other forms; {dropped} dropped: asked twice, answered differently")
+    print(f"{len(kept)} questions in other forms; {dropped} dropped: asked twice, answered differently")
     system = {"role": "system", "content": SYSTEM}
     return [
         {"case_id": name, "prompt": [system, {"role": "user", "content": question}],
