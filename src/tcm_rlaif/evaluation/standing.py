@@ -10,6 +10,7 @@ from tcm import metrics
 from tcm.cases import splits
 from tcm_rlaif.evaluation import stats
 from tcm_rlaif.evaluation.ablation import Evidence
+from tcm_rlaif.study import axis
 from tcm_rlaif.study.schema import Params
 
 KNOWING = ("expert_rule", "expert")
@@ -61,7 +62,7 @@ def sentences(evidence: Evidence, study: Params) -> list[str]:
                 continue
             floor, value, n = found
             stand: dict[str, list[str]] = {BEATS: [], UNCLEAR: [], BELOW: []}
-            for arm in study.arms:
+            for arm in axis.told(study):
                 own = _of_task(evidence.tables[arm], key, task)[key].mean()
                 stand[_against(evidence, study, arm, floor, key, task)].append(f"{arm} ({own:.3f})")
             told = "; ".join(f"{how}: {', '.join(arms)}" for how, arms in stand.items() if arms)
@@ -90,7 +91,7 @@ def by_task(evidence: Evidence) -> pd.DataFrame:
 def in_short(evidence: Evidence, study: Params) -> str:
     """The first paragraph of the report, from the numbers."""
     key = evidence.primary[0]
-    means = "; ".join(f"{a} {evidence.mean(a, key):.3f}" for a in study.arms)
+    means = "; ".join(f"{a} {evidence.mean(a, key):.3f}" for a in axis.told(study))
     floors = "; ".join(f"{n} {v:.3f}" for n, v in floor_means(evidence, key).items())
     data, base = evidence.facts["data"], evidence.facts["base"]
     split = {row["split"]: row["cases"] for row in data["splits"]}

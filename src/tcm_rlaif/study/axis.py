@@ -38,3 +38,10 @@ def places(P: "Params") -> dict[str, tuple[str, int]]:
         for arm, size in found.items()
         if size in P.sizes and arm.endswith(f"_{size}")
     }
+
+
+def told(P: "Params") -> list[str]:
+    """The arms that a sentence about all arms names: on an axis those at the size with the most seeds."""
+    on = places(P)
+    best = max(P.sizes, key=P.sizes.__getitem__, default=None)
+    return [arm for arm in P.arms if arm not in on or on[arm][1] == best]

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 LABELS = {"中医诊断：": "disease", "证型：": "syndrome", "治法：": "principle", "方剂：": "formula", "处方：": "herbs"}
 FIELDS = (*LABELS.values(), "doses")
-FLOOR = 0.05
-"""Weight that every case keeps, so that none is forgotten; our choice."""
+FLOOR = 0.05  # weight that every case keeps, so that none is forgotten; our choice
 
 Held = dict[str, float]
 

@@ -44,6 +44,11 @@ def test_the_size_is_none_of_the_three_keys_that_may_differ():
     assert "three_40" in study(arms={"three": three}).arms
 
 
+def test_sentences_name_the_arms_at_the_size_with_the_most_seeds():
+    assert axis.told(study()) == ["base", "sft_40", "tasks_40"]
+    assert axis.told(study(sizes={})) == list(ARMS)
+
+
 def test_a_study_without_sizes_is_as_it_was():
     P = study(sizes={})
     assert P.arms == ARMS and axis.places(P) == {} and params.seeds_of(P, "sft") == (0, 1, 2)
