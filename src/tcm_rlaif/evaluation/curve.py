@@ -17,7 +17,7 @@ from tcm.evidence import Evidence
 from tcm.metrics.floors import nearest_case, popularity
 from tcm.metrics.intervals import interval
 from tcm.metrics.sets import Level, herb_set, overlap
-from tcm_rlaif.study import params
+from tcm_rlaif.study import axis, params
 from tcm_rlaif.study.notebooks import TRAININGS
 from tcm_rlaif.study.schema import Params
 
@@ -101,13 +101,14 @@ def _over_cases(subsets: Sequence[Sequence[float]], study: Params) -> tuple[floa
 
 
 def points(means: pd.DataFrame, train: Sequence[Case], study: Params) -> pd.DataFrame:
-    """The arms that SFT trained, each with the number of ``answers`` that it saw.
+    """The arms that SFT trained, each with the number of ``answers`` that it saw; those on a data-size axis have lines
+    of their own (`data_size`).
 
     Args:
         means: rows ``arm``, ``mean``, ``low``, ``high`` of a metric, as `ablation.arm_means`.
     """
     seen = {}
-    for arm in study.arms:
+    for arm in study.arms.keys() - axis.places(study).keys():
         P = params.for_arm(study, arm)
         if "02_sft" in TRAININGS[P.training]:
             seen[arm] = sum(bool(case.answer) for case in train[: P.sft_cases or None])

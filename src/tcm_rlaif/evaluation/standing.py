@@ -12,6 +12,7 @@ from tcm import metrics
 from tcm.cases import splits
 from tcm_rlaif.evaluation import stats
 from tcm_rlaif.evaluation.ablation import Evidence
+from tcm_rlaif.study import axis
 from tcm_rlaif.study.schema import Params
 
 KNOWING = ("expert_rule", "expert")
@@ -73,7 +74,7 @@ def rows(evidence: Evidence, study: Params) -> list[dict[str, Any]]:
                         "mean": float(_of_task(evidence.tables[arm], key, task)[key].mean()),
                     }
                     | _against(evidence, study, arm, best[0], key, task)
-                    for arm in study.arms
+                    for arm in axis.told(study)
                 ]
     return found
 
@@ -121,7 +122,7 @@ def by_task(evidence: Evidence) -> pd.DataFrame:
 def in_short(evidence: Evidence, study: Params) -> str:
     """Cases, model and means in a paragraph, from the numbers."""
     key = evidence.primary[0]
-    means = "; ".join(f"{a} {evidence.mean(a, key):.3f}" for a in study.arms)
+    means = "; ".join(f"{a} {evidence.mean(a, key):.3f}" for a in axis.told(study))
     floors = "; ".join(f"{n} {v:.3f}" for n, v in floor_means(evidence, key).items())
     data, base = evidence.facts["data"], evidence.facts["base"]
     split = {row["split"]: row["cases"] for row in data["splits"]}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 NUCLEUS = 64  # likeliest tokens that a nucleus is looked for in first: found ten times as fast as all are sorted
 
@@ -53,6 +53,23 @@ def _nucleus(probability: "torch.Tensor", top_p: float) -> tuple["torch.Tensor",
     return best.masked_fill(before >= top_p, 0).gather(-1, order), tokens
 
 
+def learned_tokens(model) -> tuple["DynamicCache | None", int]:
+    """What a model keeps of a learned prompt or prefix (`adapter`), for one row, and how many tokens it is."""
+    import torch
+    from transformers import DynamicCache
+
+    config = getattr(model, "active_peft_config", None)
+    if config is None or not config.is_prompt_learning:
+        return None, 0
+    with torch.inference_mode():
+        prompt = model.get_prompt(1)
+        if not isinstance(prompt, torch.Tensor):  # keys and values of every layer
+            return prompt, config.num_virtual_tokens
+        base, cache = model.get_base_model(), DynamicCache(config=model.get_base_model().config)
+        base(inputs_embeds=prompt.to(base.dtype), past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return cache, config.num_virtual_tokens
+
+
 def decode(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
@@ -83,6 +100,7 @@ def decode(
     import torch
     from transformers import DynamicCache
 
+    cache, learned = learned_tokens(model)
     model = getattr(model, "get_base_model", lambda: model)()  # an adapter's layers stay in it
     takes = signature(model.forward).parameters
     if not {"past_key_values", "cache_params"} & set(takes):
@@ -91,12 +109,17 @@ def decode(
     inputs = tokenizer.pad({"input_ids": [list(ids) for ids in first]}, padding_side="left", return_tensors="pt")
     inputs = inputs.to(model.device)
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
-    position = (mask.cumsum(-1) - 1).clamp(min=0)
+    position = (learned + mask.cumsum(-1) - 1).clamp(min=0)
+    mask = torch.cat([mask.new_ones(len(first), learned), mask], -1)
     stops = torch.tensor(sorted(ends), device=model.device)
     going = torch.arange(len(prompts), device=model.device)  # the answers in the batch
     rows = torch.tensor([first[tuple(p)] for p in prompts], device=model.device)  # of the batch, that go on
     uniform = uniform if uniform is None else uniform.to(model.device)
-    cache, drawn = DynamicCache(config=model.config), [[] for _ in prompts]
+    drawn: list[list[int]] = [[] for _ in prompts]
+    if learned:
+        cache.batch_repeat_interleave(len(first))
+    else:
+        cache = DynamicCache(config=model.config)
     with torch.inference_mode():
         for step in range(limit):
             given = {"input_ids": ids, "attention_mask": mask, "position_ids": position, "past_key_values": cache,

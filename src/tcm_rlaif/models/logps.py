@@ -1,6 +1,6 @@
 """Log-probabilities of answers under a policy, *summed* over the tokens of an answer (arXiv 2305.18290)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tcm.cases import Case
@@ -9,7 +9,8 @@ from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import Sample, prompt_ids
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    import torch
+    from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 # Rows are padded to a multiple of so many tokens: a processor's kernels are built and kept for every shape that occurs,
 # and a few shapes take 1.1 GiB where as many as there are lengths took 1.9 (measured on the embedded default's SFT).
@@ -66,6 +67,25 @@ def token_logps(
     import torch
 
     logps, counts = [], []
+    for number, (taken, inputs) in enumerate(next_token_logps(model, tokenizer, rows, batch_size)):
+        begin = torch.tensor(first[number * batch_size : (number + 1) * batch_size], device=model.device)[:, None]
+        position = torch.arange(1, inputs["input_ids"].shape[1], device=model.device)
+        answer = (position >= begin) & inputs["attention_mask"][:, 1:].bool()
+        logps += (taken * answer).sum(-1).tolist()
+        counts += answer.sum(-1).tolist()
+    return logps, counts
+
+
+def next_token_logps(
+    model, tokenizer: "PreTrainedTokenizerBase", rows: Sequence[list[int]], batch_size: int = 16
+) -> Iterator[tuple["torch.Tensor", "BatchEncoding"]]:
+    """Batch by batch the log-probability of each token after the first, and the batch, padded on the right.
+
+    Yields:
+        Shape (rows of the batch, tokens - 1), padding included, and the inputs.
+    """
+    import torch
+
     for start in range(0, len(rows), batch_size):
         inputs = tokenizer.pad(
             {"input_ids": list(rows[start : start + batch_size])},
@@ -74,11 +94,6 @@ def token_logps(
             pad_to_multiple_of=PAD_TO,
         ).to(model.device)
         with torch.inference_mode():
-            logits = model(**inputs).logits[:, :-1].float()
-        taken = logits.log_softmax(-1).gather(-1, inputs["input_ids"][:, 1:, None]).squeeze(-1)  # (B, T-1)
-        begin = torch.tensor(first[start : start + batch_size], device=model.device)[:, None]
-        position = torch.arange(1, inputs["input_ids"].shape[1], device=model.device)
-        answer = (position >= begin) & inputs["attention_mask"][:, 1:].bool()
-        logps += (taken * answer).sum(-1).tolist()
-        counts += answer.sum(-1).tolist()
-    return logps, counts
+            # what a learned prompt puts before the text is left out
+            logits = model(**inputs).logits[:, -inputs["input_ids"].shape[1] : -1].float()
+        yield logits.log_softmax(-1).gather(-1, inputs["input_ids"][:, 1:, None]).squeeze(-1), inputs

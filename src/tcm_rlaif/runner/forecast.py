@@ -117,11 +117,11 @@ def _sft(P: Params, cases: dict[str, list[Case]], row: float) -> Work:
     from tcm_rlaif.training.textbook import passages
 
     answers = len([case for case in cases["train"][: P.sft_cases or None] if case.answer])
-    rows, passes = answers * (1 + P.sft_permutations) + P.sft_invented, P.sft_epochs / (1 + P.sft_permutations)
     text = P.sft_textbook_passes and P.sft_textbook_passes * TOKENS_A_CHARACTER * sum(map(len, passages(0)))
     batch = P.sft_batch_size * P.sft_accumulation
-    steps = steps_of(rows, batch, passes) + int(text / P.sft_max_length / batch)
-    return Work(steps=steps, learned=rows * passes * row + text, read=len(cases["validation"]) * P.sft_epochs * row)
+    steps = steps_of(answers, batch, P.sft_epochs) + int(text / P.sft_max_length / batch)
+    learned = answers * P.sft_epochs * row * (2 if P.sft_noise_stability else 1)  # a second pass; rows cost no step
+    return Work(steps=steps, learned=learned + text, read=len(cases["validation"]) * P.sft_epochs * row)
 
 
 def _preferences(P: Params, prompts: int, row: float, health: Work) -> Work:

@@ -16,6 +16,7 @@ def _no_bool(value: Any) -> Any:
 
 Int = Annotated[int, BeforeValidator(_no_bool), Field(le=10**7)]  # beyond it something else was meant
 Float = Annotated[float, BeforeValidator(_no_bool)]  # also takes the string "1e-5", which YAML 1.1 makes of 1e-5
+Positive = Annotated[Int, Field(ge=1)]
 Names = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)  # one name may stand without []
 Seed = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, lt=2**32)]
 Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]

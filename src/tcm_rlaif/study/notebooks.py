@@ -21,7 +21,7 @@ class Notebook:
 NOTEBOOKS = {
     "00_base_model": Notebook("base", ("base_",)),
     "01_data_prep": Notebook("data", ("data_",), gpu=False),
-    "02_sft": Notebook("sft", ("prompt_", "sft_", "lora_")),
+    "02_sft": Notebook("sft", ("prompt_", "sft_", "adapter", "lora_")),
     "03_rlaif_labels": Notebook("labels", ("candidate_", "judge", "audit_")),
     "04_dpo": Notebook("dpo", ("pair_", "preference_", "dpo_")),
     "05_evaluate": Notebook("evaluation", ("eval_",)),

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from tcm.cases import explain
 from tcm.metrics.floors import ATTACKS, FLOORS
+from tcm_rlaif.study import axis
 from tcm_rlaif.study.measures import MEASURES
 from tcm_rlaif.study.schema import DEFAULT_QUESTIONS, Params
 from tcm_rlaif.study.schema_sft import MAX_ARM_KEYS
@@ -49,7 +50,7 @@ def validated(values: Mapping[str, Any], where: str) -> Params:
     Raises:
         ParamsError: on an unknown key, a wrong type, a value out of range, or an arm that cannot be compared.
     """
-    P = _checked(values, where)
+    P = axis.spread(_checked(values, where))
     for arm, difference in P.arms.items():
         _check_arm(P, arm, difference, f"{where}: arms.{arm}")
     if P.ablation_questions != DEFAULT_QUESTIONS:
@@ -100,12 +101,12 @@ def _check_arm(P: Params, arm: str, difference: Mapping[str, Any], where: str) -
     taken = {"shared", "gold", *FLOORS, *ATTACKS}
     if not arm.isidentifier() or keyword.iskeyword(arm) or arm in taken:
         raise ParamsError(f"{where}: an arm's name is letters, digits and _, and none of {', '.join(sorted(taken))}")
-    if (number := len(difference.keys() - {"training"})) > MAX_ARM_KEYS:
+    if (number := len(difference.keys() - {"training", *([axis.KEY] if P.sizes else ())})) > MAX_ARM_KEYS:
         raise ParamsError(
             f"{where}: {number} keys differ; an arm differs in at most {MAX_ARM_KEYS} beside which stages train"
         )
     for name in difference:
-        if name in ("study", "seeds", "arms", "gpus") or name.startswith(NOT_OF_AN_ARM):
+        if name in ("study", "seeds", "sizes", "arms", "gpus") or name.startswith(NOT_OF_AN_ARM):
             raise ParamsError(f"{where}.{name}: arms are compared on the same cases in the same way; move it out of it")
     _checked({**P.model_dump(), **difference}, where)
 
@@ -119,6 +120,11 @@ def for_arm(P: Params, arm: str) -> Params:
     if arm not in P.arms:
         raise ParamsError(f"arm: study {P.study!r} has no arm {arm!r}; {nearest(arm, P.arms)}")
     return _checked({**P.model_dump(), **P.arms[arm]}, f"arms.{arm}")
+
+
+def seeds_of(P: Params, arm: str) -> tuple[int, ...]:
+    """The seeds that an arm runs with: the study's, or as many of them as `sizes` says for its number of answers."""
+    return P.seeds[: P.sizes.get(for_arm(P, arm).sft_cases)]
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def _plan(dumped: str) -> tuple[Run, ...]:
         ready = {"base": add("00_base_model", arm, None, {})}
         ready["data"] = add("01_data_prep", arm, None, {})
         # without training and sampling nothing depends on the seed: the untrained model answers once
-        seeds = P.seeds[:1] if PA.training == "none" and PA.eval_temperature == 0 else P.seeds
+        seeds = P.seeds[:1] if PA.training == "none" and PA.eval_temperature == 0 else params.seeds_of(P, arm)
         for seed in seeds:
             have = dict(ready)
             for stage in TRAININGS[PA.training]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tcm_rlaif.study.keys import Float, Int, Names, key
+from tcm_rlaif.study.notebooks import TRAININGS
 from tcm_rlaif.study.schema_feedback import FeedbackParams
 
 DEFAULT_QUESTIONS = {
@@ -87,6 +88,14 @@ class Params(FeedbackParams):
             raise ValueError("study: runs/cache is where base models are kept; choose another name")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: each seed once")
+        if self.sizes and max(self.sizes.values()) > len(self.seeds):
+            raise ValueError(f"sizes: asks for {max(self.sizes.values())} seeds; `seeds` names {len(self.seeds)}")
+        if self.sft_order != "random" and self.sft_batches != "mixed":
+            raise ValueError("sft_order: batches by_disease have an order of their own; change one of the two")
+        if self.sft_tasks and (self.sft_order != "random" or self.sft_batches != "mixed"):
+            raise ValueError("sft_tasks: its questions are no cases that sft_order or sft_batches could sort; set one")
+        if self.adapter != "lora" and {"03_rlaif_labels", "04_dpo"} & {*TRAININGS[self.training]}:
+            raise ValueError("adapter: preference training is with lora alone; set training: sft")
         if ({"openai", "transformers"} & set(self.judge)) and not self.judge_model:
             raise ValueError("judge_model: name the model that judges")
         if self.eval_number > 1 and not self.eval_temperature:

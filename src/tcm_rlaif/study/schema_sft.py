@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tcm_rlaif.study.keys import OURS, Float, Int, Seed, Share, key
+from tcm_rlaif.study.keys import OURS, Float, Int, Positive, Seed, Share, key
 from tcm_rlaif.study.notebooks import TRAININGS
 
 MAX_ARM_KEYS = 3
@@ -38,6 +38,11 @@ class SftParams(BaseModel):
         DEFAULT_ARMS,
         f"arm name -> what differs from this study, at most {MAX_ARM_KEYS} keys beside `training`",
         min_length=1,
+    )
+    sizes: dict[Positive, Positive] = key(
+        {},
+        "data-size axis: number of training answers -> number of `seeds`; every arm with SFT runs once with each "
+        "number (`sft_cases`), as ARM_NUMBER",
     )
     training: Literal[*TRAININGS] = key(
         "sft_dpo", "which stages train; `dpo` starts from the base model", source="ablation of arXiv 2411.00897"
@@ -150,13 +155,39 @@ class SftParams(BaseModel):
         "our choice, on invented validation cases",
     )
     sft_permutations: Int = key(
-        0, "each training answer also with its herbs in so many other orders; `sft_epochs` is divided, so that as many "
-        "answers are passed", "orders", "arXiv 2407.10510; value our choice", ge=0, le=50,
+        0, "each training answer also with its herbs in so many other orders; what is added takes the place of "
+        "repetitions: as many steps as on the training cases alone, here and in the next three", "orders",
+        "arXiv 2407.10510; value our choice", ge=0, le=50,
+    )  # fmt: skip
+    sft_rewritings: Int = key(
+        0, "each training case also with its findings in so many other words and orders, by the table of synonyms",
+        "rewritings", "arXiv 2305.07804; value our choice", ge=0, le=50,
     )  # fmt: skip
     sft_invented: Int = key(
-        0, "invented cases about all patterns beside the training cases; each pass is longer by them", "cases",
+        0, "invented cases about all patterns beside the training cases", "cases",
         "arXiv 2305.07804; value our choice", ge=0,
     )  # fmt: skip
+    sft_tasks: Int = key(
+        0, "questions in other forms about each training case and the tables: which syndrome, which formula, one of "
+        "four, is this pair allowed, what changes", "questions", "arXiv 2407.19705; value our choice", ge=0, le=6,
+    )  # fmt: skip
+    sft_order: Literal["random", "competence", "boundary"] = key(
+        "random",
+        "order of the training cases: random, from easy to hard as competence grows, or after each epoch what lies at "
+        "the boundary of what the model can do",
+        "",
+        "arXiv 2206.14579, 2203.02753",
+    )
+    sft_batches: Literal["mixed", "by_disease"] = key(
+        "mixed", "by_disease: each batch is of one disease, and every disease as likely", "", "arXiv 2203.04904"
+    )
+    sft_noise_stability: Float = key(
+        0.0, "weight of the penalty on what noise at a lower layer changes in the layers above; 0 = none", "",
+        "arXiv 2107.04835; value our choice", ge=0,
+    )  # fmt: skip
+    sft_noise_layer: Int = key(
+        1, "the layer whose output gets the noise, counted from 1", "layer", "arXiv 2107.04835; value our choice", ge=1
+    )
     sft_textbook_passes: Int = key(
         0, "passes over text written from all tables that the adapter reads before the cases", "passes",
         "arXiv 2311.01786; value our choice", ge=0,
@@ -172,6 +203,14 @@ class SftParams(BaseModel):
     prompt_herbs: Int = key(
         0, "likeliest herbs under all evidence, with usual doses, in each prompt", "herbs", ge=0, le=40
     )
+    adapter: Literal["lora", "prompt", "prefix"] = key(
+        "lora",
+        "what SFT trains on the frozen model: low-rank matrices, learned tokens before the prompt, or their keys and "
+        "values in every layer",
+        "",
+        "arXiv 2106.09685, 2104.08691, 2101.00190",
+    )
+    adapter_tokens: Int = key(16, "learned tokens of a prompt or prefix", "tokens", ge=1, le=512)
     lora_rank: Int = key(16, "rank of the adapter", "", "arXiv 2106.09685; value our choice", ge=1)
     lora_alpha: Int = key(32, "scale of the adapter", "", "our choice: twice the rank", ge=1)
     lora_dropout: Share = key(0.0, "dropout on the adapter's input in SFT", "probability")

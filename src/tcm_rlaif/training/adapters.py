@@ -1,4 +1,4 @@
-"""LoRA adapters: the configuration of every adapter, a frozen copy as reference, the trained model without wrappers."""
+"""Adapters: how each is configured, a frozen copy as reference, the trained model without wrappers."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def lora(P: Params):
-    """The LoRA configuration of every adapter: all linear layers (arXiv 2106.09685)."""
+    """LoRA on all linear layers (arXiv 2106.09685): what preference training trains, and SFT by default."""
     from peft import LoraConfig
 
     return LoraConfig(
@@ -20,6 +20,24 @@ def lora(P: Params):
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
+
+
+def fresh(P: Params):
+    """The configuration of what SFT trains (`adapter`).
+
+    A learned prompt begins as words drawn from the vocabulary; a prefix at random.
+
+    Source:
+        LoRA: arXiv 2106.09685. Prompt tuning, with its start from the vocabulary: arXiv 2104.08691; for few medical
+        cases as in CLEFT, arXiv 2407.21011, of which only the learned prompt is taken. Prefix tuning: arXiv
+        2101.00190, without its reparametrisation.
+    """
+    from peft import PrefixTuningConfig, PromptTuningConfig
+
+    learned = {"task_type": "CAUSAL_LM", "num_virtual_tokens": P.adapter_tokens}
+    if P.adapter == "prompt":
+        return PromptTuningConfig(prompt_tuning_init="SAMPLE_VOCAB", **learned)
+    return PrefixTuningConfig(**learned) if P.adapter == "prefix" else lora(P)
 
 
 def with_adapter(model: "PreTrainedModel | PeftModel", P: Params) -> "PeftModel":

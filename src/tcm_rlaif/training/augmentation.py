@@ -1,4 +1,4 @@
-"""More rows for SFT from the same few answers: herbs in other orders, and invented cases beside the real ones.
+"""More rows for SFT from the same few answers: herbs in other orders, findings in other words, invented cases beside.
 
 What is made here is read in training and nowhere else: it is no case of the study, has a source and ids of its own, and
 is never counted, prompted for feedback, audited or tested.
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from tcm.cases import Case
 from tcm.invented import invent_cases
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.training.rewriting import rewritten
 
 SOURCE = "augmentation"
 ATTEMPTS = 20  # draws for one more order that was not there yet; two herbs have only one other
@@ -17,16 +18,21 @@ SEED_OFFSET = 10_007  # another stream than `data_seed`, which writes the cases 
 
 
 def augmented(cases: Sequence[Case], P: Params) -> list[Case]:
-    """What SFT learns from: the cases, then each with its herbs in other orders, then invented cases.
+    """What SFT learns from: the cases, each with its herbs in other orders and in other words, then invented cases.
 
     Args:
         cases: training cases with their answers.
-        P: `sft_permutations` orders more of each, `sft_invented` invented cases.
+        P: `sft_permutations` orders and `sft_rewritings` wordings more of each, `sft_invented` invented cases.
 
     Returns:
-        The cases themselves where both are 0.
+        The cases themselves where all are 0.
     """
-    return [*cases, *(other for case in cases for other in permuted(case, P.sft_permutations)), *invented(cases, P)]
+    return [
+        *cases,
+        *(other for case in cases for other in permuted(case, P.sft_permutations)),
+        *(other for case in cases for other in rewritten(case, P.sft_rewritings)),
+        *invented(cases, P),
+    ]
 
 
 def permuted(case: Case, number: int) -> list[Case]:

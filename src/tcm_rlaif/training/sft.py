@@ -10,8 +10,7 @@ from tcm_rlaif.models import chat, prompts
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.schema import Params
-from tcm_rlaif.training import economy
-from tcm_rlaif.training.adapters import lora
+from tcm_rlaif.training import adapters, economy
 from tcm_rlaif.training.arguments import arguments, steps_of
 
 if TYPE_CHECKING:
@@ -20,8 +19,13 @@ if TYPE_CHECKING:
     from trl import SFTTrainer
 
 
-def sft_rows(cases: Sequence[Case], prompter: Prompter = PLAIN, followup_layout: Literal["changes", "full"] = "full"):
-    """Cases as TRL's prompt-completion rows: only the completion is learned."""
+def sft_rows(
+    cases: Sequence[Case],
+    prompter: Prompter = PLAIN,
+    followup_layout: Literal["changes", "full"] = "full",
+    more: Sequence[dict] = (),
+):
+    """Cases, then what else is asked (`more`), as TRL's prompt-completion rows: only the completion is learned."""
     from datasets import Dataset
 
     texts = [answers.write_for(case, followup_layout) for case in cases]
@@ -30,6 +34,7 @@ def sft_rows(cases: Sequence[Case], prompter: Prompter = PLAIN, followup_layout:
             {"case_id": c.id, "prompt": prompter.messages(c), "completion": prompts.completion(text)}
             for c, text in zip(cases, texts, strict=True)
         ]
+        + list(more)
     )
 
 
@@ -57,6 +62,7 @@ def sft_trainer(
     epochs: float | None = None,
     learning_rate: float | None = None,
     saves: int = 0,
+    answered: int = 0,
 ) -> "SFTTrainer":
     """TRL's SFT trainer with completion-only loss, watched by the validation loss; `sft_keep` says what is kept.
 
@@ -64,20 +70,23 @@ def sft_trainer(
         model: a base model, which gets a fresh adapter, or a model with a trainable adapter, which is continued.
         train: rows as of `sft_rows`, or any with `input_ids`, of which every token is learned; validation as of
             `sft_rows`, or None.
-        epochs: passes over the rows; default `sft_epochs`, less where each answer comes in `sft_permutations` orders
-            more, so that as many answers are passed. learning_rate: default `sft_learning_rate`.
+        epochs: passes over the rows; default `sft_epochs`. learning_rate: default `sft_learning_rate`.
         saves: without validation, checkpoints to go on from after a kill, spread over the training.
+        answered: number of training answers, where `train` may hold rows beside them: no more steps are made,
+            and no more readings taken, than on these alone, so that an arm gets no compute for its rows.
     """
     from peft import PeftModel
     from trl import SFTConfig, SFTTrainer
 
     real = P.base_model != "tiny"
     economy.answers_alone()
-    epochs = P.sft_epochs / (1 + P.sft_permutations) if epochs is None else epochs
-    steps = steps_of(len(train), P.sft_batch_size * P.sft_accumulation, epochs)
+    epochs = P.sft_epochs if epochs is None else epochs
+    more = answered and len(train) != answered
+    steps = steps_of(answered or len(train), P.sft_batch_size * P.sft_accumulation, epochs)
     settings = SFTConfig(
         **arguments(P, seed, folder, "sft", steps),
-        **_saved(P, steps, bool(validation), saves),
+        **_saved(P, steps, bool(validation), saves, readings=epochs if more else 0),
+        max_steps=steps if more else -1,
         per_device_train_batch_size=P.sft_batch_size,
         per_device_eval_batch_size=P.sft_batch_size,
         gradient_accumulation_steps=P.sft_accumulation,
@@ -91,7 +100,7 @@ def sft_trainer(
         metric_for_best_model="eval_loss" if validation else None,
         greater_is_better=False if validation else None,
     )
-    fresh = None if isinstance(model, PeftModel) else lora(P)
+    fresh = None if isinstance(model, PeftModel) else adapters.fresh(P)
     return SFTTrainer(
         model,
         settings,
@@ -102,14 +111,16 @@ def sft_trainer(
     )
 
 
-def _saved(P: Params, steps: int, validated: bool, saves: int) -> dict[str, Any]:
-    """When weights are saved: with validation after each epoch, else `saves` times; and which are kept (`sft_keep`)."""
+def _saved(P: Params, steps: int, validated: bool, saves: int, readings: float) -> dict[str, Any]:
+    """When weights are saved: with validation after each epoch, else `saves` times; and which are kept (`sft_keep`).
+
+    Args:
+        readings: how often to validate where the rows are more than the answers; 0 = after each epoch.
+    """
     if not validated:
         return {"save_strategy": "steps", "save_steps": max(1, steps // saves)} if saves else {"save_strategy": "no"}
-    if not P.sft_permutations:
-        return {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": P.sft_keep == "best"}
-    every = max(1, round(steps / P.sft_epochs))  # as often as without the other orders
-    return {
-        "eval_strategy": "steps", "eval_steps": every, "save_strategy": "steps", "save_steps": every,
-        "load_best_model_at_end": P.sft_keep == "best",
-    }  # fmt: skip
+    keep = {"load_best_model_at_end": P.sft_keep == "best"}
+    if not readings:
+        return {"eval_strategy": "epoch", "save_strategy": "epoch", **keep}
+    every = max(1, round(steps / readings))  # as often as without the further rows
+    return {"eval_strategy": "steps", "eval_steps": every, "save_strategy": "steps", "save_steps": every, **keep}

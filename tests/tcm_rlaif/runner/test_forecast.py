@@ -48,11 +48,11 @@ def test_the_steps_and_tokens_of_sft_are_those_of_its_trainer(here, arm: str, tm
     PA, cases = params.for_arm(P, arm), forecast.cases_of(P)
     model, tokenizer = tiny_model.base()
     rows = sft.sft_rows(augmentation.augmented(cases["train"], PA), Prompter(PA, cases["train"]))
-    trainer = sft.sft_trainer(model, tokenizer, rows, None, PA, seed=0, folder=tmp_path)
+    answers = len(cases["train"])
+    trainer = sft.sft_trainer(model, tokenizer, rows, None, PA, seed=0, folder=tmp_path, answered=answers)
     trainer.train()
     assert int(steps.replace(",", "")) == trainer.state.global_step
-    passes = PA.sft_epochs / (1 + PA.sft_permutations)
-    passed = sum(map(len, trainer.train_dataset["input_ids"])) * passes
+    passed = sum(map(len, trainer.train_dataset["input_ids"])) / len(rows) * answers * PA.sft_epochs
     assert int(learned.replace(",", "")) == pytest.approx(passed, rel=0.1)
 
 

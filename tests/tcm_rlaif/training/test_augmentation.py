@@ -71,7 +71,7 @@ def test_permuted_answers_take_as_many_steps_and_readings_as_the_answers_alone(t
         rows = sft.sft_rows(augmentation.augmented(CASES[:8], P))
         model, _ = tiny_model.base()
         trainer = sft.sft_trainer(
-            model, tokenizer, rows, sft.sft_rows(CASES[8:10]), P, seed=0, folder=tmp_path / str(n)
+            model, tokenizer, rows, sft.sft_rows(CASES[8:10]), P, seed=0, folder=tmp_path / str(n), answered=8
         )
         trainer.train()
         steps.append(trainer.state.global_step)

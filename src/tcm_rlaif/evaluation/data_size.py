@@ -1,0 +1,96 @@
+"""Ideas against plain SFT by the number of training answers: what helps at which size, and what it costs.
+
+Every arm of a study with `sizes` stands at several numbers of answers. It is compared with plain SFT on the same
+answers, the same test cases and the same seeds. These differences are shown, not tested, but for those that the params
+file declares: so many would hold some that are clear by chance.
+"""
+
+from collections.abc import Iterator, Mapping
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from tcm_rlaif.evaluation import stats
+from tcm_rlaif.evaluation.ablation import Evidence
+from tcm_rlaif.study import axis, params
+from tcm_rlaif.study.plan import find_run, study_folder
+from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.timings import states
+
+PLAIN = "sft"
+"""The name of plain SFT among the arms."""
+HELPS, UNCLEAR, HURTS = "better than plain SFT", "no clear difference", "worse than plain SFT"
+COLUMNS = ("idea", "answers", "mean", "low", "high", "seeds", "minutes", "difference", "from", "to", "stands")
+
+
+def rows(evidence: Evidence, means: pd.DataFrame, key: str, study: Params) -> pd.DataFrame:
+    """One row for each idea and number of answers.
+
+    Args:
+        means: rows ``arm``, ``mean``, ``low``, ``high``, ``seeds`` of the metric, as `ablation.arm_means`.
+        key: the metric.
+
+    Returns:
+        The mean with its interval over seeds and cases, the number of seeds, mean ``minutes`` of its SFT without
+        start-up; the ``difference`` from plain SFT with as many answers, its interval ``from``, ``to``, and how it
+        ``stands`` by that. No rows where the study has no `sizes`.
+    """
+    places, taken = axis.places(study), minutes(study)
+    by_arm = {row["arm"]: row for row in means.to_dict("records")}
+    found = []
+    for arm, (idea, size) in places.items():
+        row = {name: by_arm[arm][name] for name in ("mean", "low", "high")}
+        row |= {"idea": idea, "answers": size, "seeds": len(by_arm[arm]["seeds"]), "minutes": taken.get(arm)}
+        if (plain := f"{PLAIN}_{size}") in places and idea != PLAIN:
+            row |= _against(evidence, arm, plain, key, study)
+        found.append(row)
+    return pd.DataFrame(found).reindex(columns=list(COLUMNS))
+
+
+def _against(evidence: Evidence, arm: str, plain: str, key: str, study: Params) -> dict[str, Any]:
+    values = stats.difference(*(stats.matrix(evidence.tables[name], key) for name in (arm, plain)))
+    found = stats.estimate(values, evidence.patient_of)
+    low, high = found.interval(study.ablation_confidence)
+    stands = HELPS if low > 0 else HURTS if high < 0 else UNCLEAR
+    return {"difference": found.mean, "from": low, "to": high, "stands": stands}
+
+
+def minutes(study: Params) -> Mapping[str, float]:
+    """Arm -> mean minutes of its SFT over seeds, without the notebook's start; arms that were not timed left out."""
+    taken = {row["run"]: row["seconds"] - row["overhead_seconds"] for row in states(study_folder(study))
+             if "seconds" in row}  # fmt: skip
+    found = {}
+    for arm in axis.places(study):
+        runs = {find_run(study, "02_sft", arm, seed).folder for seed in params.seeds_of(study, arm)}
+        if timed := [taken[run] for run in sorted(runs) if run in taken]:
+            found[arm] = fmean(timed) / 60
+    return found
+
+
+def findings(table: pd.DataFrame, key: str, few: int = stats.MIN_SEEDS) -> Iterator[str]:
+    """For each number of answers a sentence: which ideas help, which hurt, which do neither; and one on the whole."""
+    ideas = table.dropna(subset=["difference"])
+    for size, part in ideas.groupby("answers"):
+        told = [
+            f"{stands}: " + ", ".join(f"{r.idea} ({r.difference:+.3f})" for r in of.itertuples())
+            for stands in (HELPS, UNCLEAR, HURTS)
+            if len(of := part[part["stands"] == stands].sort_values("difference", ascending=False))
+        ]
+        note = " (too few seeds: exploratory)" if part["seeds"].min() < few else ""
+        yield f"At {size} answers, {key}: {'; '.join(told)}{note}."
+    for idea, part in ideas.groupby("idea", sort=False):
+        helps = [str(size) for size in part.loc[part["stands"] == HELPS, "answers"]]
+        where = f"helps at {', '.join(helps)} answers" if helps else "helps at no number of answers"
+        plain = table[table["idea"] == PLAIN].set_index("answers")["minutes"]
+        ratio = (part.set_index("answers")["minutes"] / plain).dropna()
+        yield f"{idea} {where}" + (f", at {ratio.mean():.1f} times the minutes of plain SFT." if len(ratio) else ".")
+
+
+def describe(table: pd.DataFrame, key: str) -> str:
+    """The alt text of the figure."""
+    lines = (
+        f"{idea} " + ", ".join(f"{r.answers}: {r.mean:.2f}" for r in part.sort_values("answers").itertuples())
+        for idea, part in table.groupby("idea", sort=False)
+    )
+    return f"{key} by number of training answers: " + "; ".join(lines)
