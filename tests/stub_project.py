@@ -49,7 +49,7 @@ class StubProject:
         opened = f'from tcm_rlaif.study.stage import open_stage\nstage = open_stage("{stage}", globals())'
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         written = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
-        cells = ("\n".join(told), opened, WORK.format(stage=stage), "stage.close()")
+        cells = ("\n".join(told), opened, WORK.format(stage=stage), "stage.close(cached=globals().get('cached', []))")
         written.cells = [nbformat.v4.new_code_cell(source) for source in cells]
         written.cells[0].metadata["tags"] = ["parameters"]
         nbformat.write(written, self.folder / "notebooks" / f"{stage}.ipynb")

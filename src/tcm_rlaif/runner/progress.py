@@ -26,7 +26,7 @@ class State:
     """Where one run stands.
 
     Args:
-        seconds: that it took, or has taken so far; None where it is not known.
+        seconds: that it took (of one that is due again: the last time), or has taken so far; None where not known.
         error: what failed, of a run that says so.
     """
 
@@ -65,7 +65,7 @@ def _state(run: Run, folder: Path, due: bool, since: float) -> State:
         return State(run, state, noted.get("seconds"), noted.get("error", ""))
     if not noted and not marked and _changed(folder / "log.txt") > since:
         return State(run, KILLED, error="it ended before it could say why (killed, or out of memory)")
-    return State(run, WAITING)
+    return State(run, WAITING, noted.get("seconds") if noted.get("status") == "done" else None)
 
 
 def _noted(folder: Path) -> dict:
@@ -91,7 +91,7 @@ def expected(P: Params, found: Sequence[State]) -> dict[str, float]:
     except (OSError, ValueError, KeyError, TypeError):
         known = {}
     for name in STAGES:
-        if seconds := [s.seconds for s in found if s.run.stage == name and s.state == DONE_ and s.seconds]:
+        if seconds := [s.seconds for s in found if s.run.stage == name and s.state in (DONE_, WAITING) and s.seconds]:
             known[name] = median(seconds)
     return known
 
@@ -105,7 +105,7 @@ def left(found: Sequence[State], known: Mapping[str, float], at_once: int) -> tu
     need, chain = {}, {}
     for s in found:
         length = known.get(s.run.stage, 0.0)
-        past = s.seconds or 0.0 if s.state == RUNNING else 0.0
+        past = s.seconds if s.state == RUNNING else 0.0
         need[s.run.folder] = 0.0 if s.state == DONE_ else max(0.0, length - past)
         chain[s.run.folder] = need[s.run.folder] + max((chain[f] for _, f in s.run.inputs), default=0.0)
     complete = all(s.run.stage in {*known, ABLATION} for s in found if s.state != DONE_)  # no report holds its own cost
@@ -160,8 +160,8 @@ def _open(found: Sequence[State], known: Mapping[str, float], folder: Path) -> l
 
 
 def brief(error: str) -> str:
-    """An error in one line."""
-    text = " ".join(error.split())
+    """An error in one line, in which what a terminal would obey stands as its code."""
+    text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in " ".join(error.split()))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 

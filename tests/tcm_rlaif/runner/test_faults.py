@@ -3,7 +3,6 @@
 The whole runner works on stub notebooks (`stub_project`); the tests of one study run in the order written.
 """
 
-import json
 import os
 import re
 import signal
@@ -201,6 +200,63 @@ def test_runs_that_cannot_be_written_are_one_line(project, small_disk) -> None:
     assert code == 2 and said.count("\n") == 1 and "Read-only file system" in said and "runs/full" in said
 
 
-def test_an_error_is_noted_beside_the_run(project) -> None:
-    noted = json.loads((project.folder / "runs/stopped" / HELD / "timing.json").read_text("utf-8"))
-    assert noted["status"] == "done" and "error" not in noted
+CACHE = """
+import shutil
+from tcm_rlaif.study import outputs
+cached, base = ["runs/cache/tiny-stub"], ROOT / "runs/cache/tiny-stub"
+shutil.rmtree(base, ignore_errors=True)
+base.mkdir(parents=True)
+(base / "model.safetensors").write_text("all of the weights")
+outputs.note(base)
+"""
+ROWS = "(stage.folder / 'rows.jsonl').write_text('{}\\n' * 9)"
+DAMAGE = {  # file -> what is left of it, and how the run that made it is named
+    "runs/cache/tiny-stub/model.safetensors": ("all of", "00_base_model/shared", "model.safetensors is damaged"),
+    "runs/damaged/01_data_prep/shared/rows.jsonl": ("{}\n", "01_data_prep/shared", "1 rows where 9 were written"),
+    "runs/damaged/02_sft/sft/seed0/results.json": (None, "02_sft/sft/seed0", "results.json is missing"),
+    "runs/damaged/05_evaluate/base/seed0/rows.jsonl": ("", "05_evaluate/base/seed0", "0 rows where 9 were written"),
+    "runs/damaged/05_evaluate/sft/seed0/stage.json": ("{}", "05_evaluate/sft/seed0", "its stage.json is damaged"),
+    "runs/damaged/06_ablation/results.json": ('{"stu', "06_ablation", "results.json is damaged"),
+}
+
+
+def test_what_is_damaged_is_named_and_made_again_by_the_same_command(project) -> None:
+    code = {"00_base_model": CACHE, "01_data_prep": ROWS, "05_evaluate": ROWS}
+    for stage, text in code.items():
+        (project.folder / f"do-{stage}").write_text(text)
+    assert project.call("run", project.params("damaged"))[0] == 0
+    whole = {name: (project.folder / name).read_text("utf-8") for name in DAMAGE if "stage.json" not in name}
+    for name, (text, _, _) in DAMAGE.items():
+        path = project.folder / name
+        path.unlink() if text is None else path.write_text(text, "utf-8")
+    code, said = project.call("run", project.params("damaged"))
+    assert code == 0, said
+    for _, run, why in DAMAGE.values():
+        assert re.search(rf"^{run} is run again: .*{re.escape(why)}", said, re.MULTILINE), said
+    assert {name: (project.folder / name).read_text("utf-8") for name in whole} == whole
+    assert project.call("run", project.params("damaged"))[1].count("run again") == 0
+
+
+def test_on_a_terminal_one_view_is_kept_up_to_date_and_errors_cannot_move_its_cursor(project) -> None:
+    (project.folder / "do-02_sft").write_text('raise ValueError("\x1b[2Jgone")')
+    shown, terminal = os.openpty()
+    process = project.start("run", project.params("seen"), stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    text = read_all(shown)
+    (project.folder / "do-02_sft").unlink()
+    assert process.wait(timeout=60) == 1
+    assert "seen: 0 of 6 runs done · 0:0" in text and "seen: 3 of 6 runs done · 0:" in text
+    assert re.search(r"02_sft +█* *░+ +0 of 1", text) and "log: runs/seen/snakemake.log" in text
+    assert re.search(r"running +0[0-9]_\w+ .*runs/seen/0\w+/.*log.txt", text)
+    assert "\x1b[2J" not in text and "\\u001b[2Jgone" in text and "Snakemake" not in text
+
+
+def read_all(terminal: int) -> str:
+    """All that was shown on a terminal, until nobody holds it any more."""
+    said = b""
+    try:
+        while part := os.read(terminal, 4096):
+            said += part
+    except OSError:  # so Linux tells the end
+        pass
+    return said.decode()
