@@ -3,10 +3,12 @@
 import importlib.util
 
 import pytest
+import tiny_model
 
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import ParamsError
-from tcm_rlaif.training.arguments import arguments
+from tcm_rlaif.training.arguments import arguments, run
+from tcm_rlaif.training.sft import sft_rows, sft_trainer
 
 WATCHED = {**params.read_yaml("params/smoke.yaml"), "report_to": "tensorboard"}
 
@@ -30,3 +32,15 @@ def test_no_stage_is_due_because_of_it() -> None:
 def test_an_arm_cannot_differ_in_it() -> None:
     with pytest.raises(ParamsError, match="arms.sft.report_to: arms are compared in the same way|arms are compared"):
         params.validated({"arms": {"sft": {"report_to": "tensorboard"}}}, "x")
+
+
+def test_a_training_is_written_for_tensorboard_and_learns_the_same(tmp_path) -> None:
+    pytest.importorskip("tensorboard", reason="an optional package")
+    logs = []
+    for told in ("none", "tensorboard"):
+        P = tiny_model.params(sft_epochs=1, report_to=told)
+        trainer = sft_trainer(*tiny_model.base(), sft_rows(tiny_model.cases()[:4]), None, P, 0, tmp_path / told)
+        logs.append([row["loss"] for row in run(trainer) if "loss" in row])
+    assert logs[0] == logs[1] and logs[0]
+    assert list((tmp_path / "tensorboard").rglob("events.out.tfevents.*"))
+    assert not list((tmp_path / "none").rglob("events.out.tfevents.*"))
