@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from tcm_rlaif.runner import progress
@@ -10,11 +10,11 @@ from tcm_rlaif.runner.progress import State
 from tcm_rlaif.study.plan import plan
 from tcm_rlaif.study.schema import Params
 
-ENDED = (progress.DONE_, progress.FAILED, progress.KILLED, progress.STOPPED)
+ENDED = (progress.FINISHED, progress.FAILED, progress.KILLED, progress.STOPPED)
 
 
 @contextmanager
-def view(P: Params, due: Collection[str], at_once: int) -> Iterator[Callable[[bool], None]]:
+def view(P: Params, due: Collection[str], at_once: int) -> Iterator[Callable[[bool], object]]:
     """Show a study while it runs: on a terminal one view under the runs that ended, elsewhere these lines alone.
 
     Args:
@@ -26,30 +26,31 @@ def view(P: Params, due: Collection[str], at_once: int) -> Iterator[Callable[[bo
     """
     started, said = time.time(), {run.folder for run in plan(P)} - set(due)
 
-    def look(stopping: bool, tell: Callable[[str], None], show: Callable[[Sequence[str]], None]) -> None:
+    def look(tell: Callable[[str], None]) -> list[State]:
+        """Tell each run that ended since the last look."""
         found = progress.states(P, due, started)
         for state in found:
             if state.state in ENDED and state.run.folder not in said:
                 said.add(state.run.folder)
-                tell(_ended(state, sum(s.state == progress.DONE_ for s in found), len(found)))
-        rows = progress.lines(P, found, at_once, time.time() - started)
-        show([*rows, "  stopping: what runs is told to end"] if stopping else rows)
+                tell(_ended(state, sum(s.state == progress.FINISHED for s in found), len(found)))
+        return found
 
     if not sys.stdout.isatty():
-        yield lambda stopping: look(stopping, lambda line: print(line, flush=True), lambda rows: None)
+        yield lambda stopping: look(lambda line: print(line, flush=True))
         return
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
-    # the stream itself: ours writes what a terminal obeys as codes
-    console = Console(file=sys.__stdout__, highlight=False)
+    console = Console(file=sys.__stdout__, highlight=False)  # `sys.stdout` writes what a terminal obeys as codes
     with Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
-        yield lambda stopping: look(
-            stopping,
-            lambda line: console.print(Text(line)),
-            lambda rows: live.update(Text("\n".join(rows), no_wrap=True, overflow="ellipsis"), refresh=True),
-        )
+
+        def show(stopping: bool) -> None:
+            rows = progress.lines(P, look(lambda line: console.print(Text(line))), at_once, time.time() - started)
+            rows += ["  stopping: what runs is told to end"] if stopping else []
+            live.update(Text("\n".join(rows), no_wrap=True, overflow="ellipsis"), refresh=True)
+
+        yield show
 
 
 def _ended(state: State, done: int, of: int) -> str:

@@ -44,7 +44,7 @@ class NotebookError(RuntimeError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM arrived; `signal` is its number."""
+    """SIGINT, SIGTERM or SIGHUP arrived; `signal` is its number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -76,7 +76,7 @@ def run_notebook(
     Raises:
         ValueError: on parameters that cannot be used; nothing was written then.
         NotebookError: if a cell failed, the kernel died, or the last cell left no `stage.json`.
-        Interrupted: after SIGINT or SIGTERM; kernel and child processes are gone by then.
+        Interrupted: after SIGINT, SIGTERM or SIGHUP; kernel and child processes are gone by then.
     """
     started = started or time.time()
     source, out_dir = Path(source).resolve(), Path(out_dir).resolve()
@@ -164,11 +164,11 @@ def _execute(source: Path, executed: Path, parameters: Mapping[str, Any], timeou
 
 @contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into `Interrupted`; more of them do not disturb the end of the kernel for 10 seconds."""
+    """Turn signals to stop into `Interrupted`; more of them do not disturb the end of the kernel for 10 seconds."""
     if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     last = -math.inf
 

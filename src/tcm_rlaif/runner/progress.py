@@ -12,12 +12,12 @@ from statistics import fmean, median
 from tcm_rlaif.runner.lock import LOCK, holder
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import SNAPSHOT, ParamsError
-from tcm_rlaif.study.plan import ABLATION, STAGES, Run, plan, reports_folder, study_folder
+from tcm_rlaif.study.plan import ABLATION, Run, plan, reports_folder, study_folder
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.stage import DONE
 
 ENGINE_LOG = "snakemake.log"  # in the study's folder: Snakemake's own lines of the last call
-DONE_, RUNNING, FAILED, KILLED, STOPPED, WAITING = "done", "running", "failed", "killed", "stopped", "waiting"
+FINISHED, RUNNING, FAILED, KILLED, STOPPED, WAITING = "done", "running", "failed", "killed", "stopped", "waiting"
 LONGEST, BAR = 400, 20  # characters of an error that are shown, and of a stage's bar
 
 
@@ -59,7 +59,7 @@ def _state(run: Run, folder: Path, due: bool, since: float) -> State:
     if holder(folder):
         return State(run, RUNNING, max(0.0, time.time() - _changed(folder / LOCK)))
     if (marked := _changed(folder / DONE)) and (not due or 0 < since <= marked):
-        return State(run, DONE_, noted.get("seconds"))
+        return State(run, FINISHED, noted.get("seconds"))
     if noted.get("status") in ("failed", "interrupted") and _changed(folder / "timing.json") >= since:
         state = FAILED if noted["status"] == "failed" else STOPPED
         return State(run, state, noted.get("seconds"), noted.get("error", ""))
@@ -90,9 +90,9 @@ def expected(P: Params, found: Sequence[State]) -> dict[str, float]:
         known = {row["stage"]: row["seconds"] / row["runs"] for row in rows if row["runs"]}
     except (OSError, ValueError, KeyError, TypeError):
         known = {}
-    for name in STAGES:
-        if seconds := [s.seconds for s in found if s.run.stage == name and s.state in (DONE_, WAITING) and s.seconds]:
-            known[name] = median(seconds)
+    measured = [s for s in found if s.seconds and s.state in (FINISHED, WAITING)]
+    for name in {s.run.stage for s in measured}:
+        known[name] = median(s.seconds for s in measured if s.run.stage == name)
     return known
 
 
@@ -106,9 +106,10 @@ def left(found: Sequence[State], known: Mapping[str, float], at_once: int) -> tu
     for s in found:
         length = known.get(s.run.stage, 0.0)
         past = s.seconds if s.state == RUNNING else 0.0
-        need[s.run.folder] = 0.0 if s.state == DONE_ else max(0.0, length - past)
+        need[s.run.folder] = 0.0 if s.state == FINISHED else max(0.0, length - past)
         chain[s.run.folder] = need[s.run.folder] + max((chain[f] for _, f in s.run.inputs), default=0.0)
-    complete = all(s.run.stage in {*known, ABLATION} for s in found if s.state != DONE_)  # no report holds its own cost
+    told = {*known, ABLATION}  # the stage that writes a report does not know what it will have taken itself
+    complete = all(s.run.stage in told for s in found if s.state != FINISHED)
     return max(max(chain.values()), sum(need.values()) / at_once), complete
 
 
@@ -121,7 +122,7 @@ def clock(seconds: float) -> str:
 def lines(P: Params, found: Sequence[State], at_once: int, elapsed: float | None = None) -> list[str]:
     """The view: the study as a whole, its stages, and each run that works or stopped, with its log."""
     known, folder = expected(P, found), study_folder(P).relative_to(params.ROOT)
-    done = sum(s.state == DONE_ for s in found)
+    done = sum(s.state == FINISHED for s in found)
     head = [f"{P.study}: {done} of {len(found)} runs done"]
     if elapsed is not None:
         head.append(f"{clock(elapsed)} elapsed")
@@ -138,7 +139,7 @@ def _stages(found: Sequence[State]) -> list[str]:
     rows = []
     for name in sorted({s.run.stage for s in found}):
         of_it = [s for s in found if s.run.stage == name]
-        done = [s for s in of_it if s.state == DONE_]
+        done = [s for s in of_it if s.state == FINISHED]
         took = [s.seconds for s in done if s.seconds]
         each = f"{clock(fmean(took))} each" if took else ""
         bar = "█" * (BAR * len(done) // len(of_it))
@@ -149,7 +150,7 @@ def _stages(found: Sequence[State]) -> list[str]:
 def _open(found: Sequence[State], known: Mapping[str, float], folder: Path) -> list[str]:
     rows = []
     for s in found:
-        if s.state in (DONE_, WAITING):
+        if s.state in (FINISHED, WAITING):
             continue
         took = "" if s.seconds is None else clock(s.seconds)
         usual = f" of about {clock(known[s.run.stage])}" if s.state == RUNNING and s.run.stage in known else ""
@@ -186,7 +187,7 @@ def status(P: Params, at_once: int) -> list[str]:
         next_ = f"running; process {by}, which `kill {by}` stops"
     elif failed := wrong(P, found):
         next_ = f"error: {failed}"
-    elif all(s.state == DONE_ for s in found):
+    elif all(s.state == FINISHED for s in found):
         next_ = f"finished; report: {page.relative_to(params.ROOT)}" if page.exists() else "finished, without a report"
     else:
         begun = any(s.state != WAITING for s in found)

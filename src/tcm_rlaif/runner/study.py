@@ -85,7 +85,7 @@ def alone(P: Params, shared: bool = False) -> Iterator[int]:
 
 def _why_it_stopped(P: Params, status: int, left: Mapping[str, str], due: Mapping[str, str], started: float) -> str:
     """What failed, where to look, what to do: one line."""
-    if status > 128:
+    if status - 128 in set(signal.Signals):
         name, done = signal.Signals(status - 128).name, len(plan(P)) - len(left)
         return f"stopped by {name} with {done} of {len(plan(P))} runs done; the same command goes on"
     if failed := progress.wrong(P, progress.states(P, left, started)):

@@ -25,7 +25,7 @@ LOOK = 1.0  # seconds between two looks
 
 
 def supervised(
-    command: Sequence[str], lock: int, log: TextIO | None = None, look: Callable[[bool], None] = lambda stopping: None
+    command: Sequence[str], lock: int, log: TextIO | None = None, look: Callable[[bool], object] = bool
 ) -> int:
     """Run Snakemake, pass signals on to it and to its notebooks, and wait until all of them have ended.
 
