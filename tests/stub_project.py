@@ -71,7 +71,7 @@ class StubProject:
     def call(self, *arguments: str) -> tuple[int, str]:
         """Run a command to its end: exit code and all that it said."""
         process = self.start(*arguments)
-        said = process.communicate(timeout=240)[0]
+        said = process.communicate(timeout=400)[0]
         return process.returncode, said
 
     def done(self, study: str) -> dict[str, int]:

@@ -58,7 +58,9 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
         else:
             with (folder / progress.ENGINE_LOG).open("w") as log, live.view(P, due, at_once(P, cores)) as look:
                 status = supervised(command, lock, log, look)
-        left = {} if "--dry-run" in extra else stage.problems(P)  # an engine's 0 is not taken on trust
+        left = stage.problems(P)  # an engine's 0 is not taken on trust
+    if "--dry-run" in extra:
+        return status
     if status == 0 and not left:
         print(f"\nreport and results: {reports_folder(P)}")
         return 0

@@ -43,7 +43,7 @@ def at_02(project: StubProject, study: str):
     process = project.start("run", project.params(study))
     log = project.folder / "runs" / study / HELD / "log.txt"
     begun = time.time()
-    assert wait_until(lambda: log.exists() and log.stat().st_mtime >= begun and "Cell 2" in log.read_text(), 90), (
+    assert wait_until(lambda: log.exists() and log.stat().st_mtime >= begun and "Cell 2" in log.read_text(), 180), (
         project.call("status", study)
     )
     return process
@@ -72,9 +72,9 @@ def test_however_a_study_is_stopped_no_process_is_left_and_its_lock_is_free(proj
     before = project.done("stopped")
     assert {"00_base_model/shared", "01_data_prep/shared"} <= set(before)
     WAYS[way](process)
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=120)[0]
     assert process.returncode == CODES[way], said
-    assert wait_until(lambda: not project.processes(), 20), [p.cmdline() for p in project.processes()]
+    assert wait_until(lambda: not project.processes(), 60), [p.cmdline() for p in project.processes()]
     assert holder(project.folder / "runs" / "stopped") is None
     assert HELD not in project.done("stopped") and project.done("stopped").items() >= before.items()
     if CODES[way] > 128:
