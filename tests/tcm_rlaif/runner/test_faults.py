@@ -43,7 +43,7 @@ def at_02(project: StubProject, study: str):
     process = project.start("run", project.params(study))
     log = project.folder / "runs" / study / HELD / "log.txt"
     begun = time.time()
-    assert wait_until(lambda: log.exists() and log.stat().st_mtime >= begun and "Cell 2" in log.read_text(), 180), (
+    assert wait_until(lambda: log.exists() and log.stat().st_mtime >= begun and "Executing Cell 3" in log.read_text(), 180), (
         project.call("status", study)
     )
     return process
