@@ -104,9 +104,10 @@ def _run_alone(
             raise NotebookError(f"{source.name} ran to its end without writing {marker}; its last cell has to")
         ended["status"] = "done"
     except Interrupted as interruption:
-        ended["status"] = "interrupted"
-        stamp_interrupted(executed, interruption)
-        raise
+        ended["status"] = "done" if marker.exists() else "interrupted"
+        if not marker.exists():  # its last cell writes it: then only the kernel's end was disturbed
+            stamp_interrupted(executed, interruption)
+            raise
     except NotebookError as error:
         ended["error"] = str(error).partition(LOOK)[0].rstrip("\n; ")
         raise
