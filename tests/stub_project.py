@@ -75,9 +75,10 @@ class StubProject:
         return process.returncode, said
 
     def done(self, study: str) -> dict[str, int]:
-        """Finished runs of a study, and when each was finished."""
+        """Finished runs of a study, and when each was begun (Snakemake touches a marker once more when it sees it)."""
         folder = self.folder / "runs" / study
-        return {p.parent.relative_to(folder).as_posix(): p.stat().st_mtime_ns for p in folder.rglob("stage.json")}
+        markers = {p.parent.relative_to(folder).as_posix(): p for p in folder.rglob("stage.json")}
+        return {run: p.with_name("params.yaml").stat().st_mtime_ns for run, p in markers.items()}
 
     def processes(self) -> list[psutil.Process]:
         """Every process that works in the project."""
