@@ -80,12 +80,13 @@ class StubProject:
         markers = {p.parent.relative_to(folder).as_posix(): p for p in folder.rglob("stage.json")}
         return {run: p.with_name("params.yaml").stat().st_mtime_ns for run, p in markers.items()}
 
-    def processes(self) -> list[psutil.Process]:
-        """Every process that works in the project."""
+    def processes(self, part: str = "") -> list[psutil.Process]:
+        """Every process that works in the project; only Python's that were called with `part`, if one is given."""
         found = []
         for process in psutil.process_iter():
             try:
-                if Path(process.cwd()).is_relative_to(self.folder) and process.status() != psutil.STATUS_ZOMBIE:
+                alive = Path(process.cwd()).is_relative_to(self.folder) and process.status() != psutil.STATUS_ZOMBIE
+                if alive and (not part or part in process.cmdline()):
                     found.append(process)
             except (psutil.Error, OSError):
                 pass

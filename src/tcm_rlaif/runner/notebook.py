@@ -36,6 +36,7 @@ from tcm_rlaif.study.stage import DONE
 from tcm_rlaif.study.timings import timing
 
 PATIENCE = 30  # seconds to wait for a kernel of an earlier run that was killed: it ends by itself within a few
+STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK = "executed copy:"  # from here on an error says where to look
 
 
@@ -169,7 +170,6 @@ def signals_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     last = -math.inf
 
@@ -179,7 +179,7 @@ def signals_interrupt() -> Iterator[None]:
             last = time.monotonic()
             raise Interrupted(number)
 
-    before = {number: signal.signal(number, interrupt) for number in numbers}
+    before = {number: signal.signal(number, interrupt) for number in STOP}
     try:
         yield
     finally:
@@ -240,6 +240,8 @@ def main(arguments: list[str] | None = None) -> int:
         known = declared_parameters(given.source)
         validate = partial(stage.prepare, given.source.stem) if "params_file" in known else None
         run_notebook(given.source, given.out_dir, given.parameters, validate, given.timeout, started)
+        for number in STOP:  # it is done: Snakemake must not hear of a failure that came while the process ends
+            signal.signal(number, signal.SIG_IGN)
     except (ValueError, StageError, NotebookError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, NotebookError) else 2

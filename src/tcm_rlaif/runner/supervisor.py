@@ -55,6 +55,7 @@ def supervised(
     try:
         while (status := _ended(child)) is None:
             look(bool(got))
+        look(bool(got))  # what ended last
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

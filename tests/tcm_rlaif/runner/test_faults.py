@@ -45,8 +45,10 @@ def at_02(project: StubProject, study: str) -> subprocess.Popen:
     log = folder / HELD / "log.txt"
 
     def there() -> bool:
-        alone = (folder / "05_evaluate/base/seed0/timing.json").exists()
-        return alone and log.exists() and log.stat().st_mtime >= begun and "Executing Cell 4" in log.read_text()
+        beside = len(project.processes("tcm_rlaif.runner.notebook")) - 1
+        ended = (folder / "05_evaluate/base/seed0/stage.json").exists()
+        waits = log.exists() and log.stat().st_mtime >= begun and "Executing Cell 4" in log.read_text()
+        return ended and waits and not beside
 
     assert wait_until(there, 180), project.call("status", study)
     return process
@@ -78,7 +80,7 @@ def test_however_a_study_is_stopped_no_process_is_left_and_its_lock_is_free(proj
     said = process.communicate(timeout=120)[0]
     assert process.returncode == CODES[way], said
     assert wait_until(lambda: not project.processes(), 60), [p.cmdline() for p in project.processes()]
-    assert holder(project.folder / "runs" / "stopped") is None
+    assert wait_until(lambda: holder(project.folder / "runs" / "stopped") is None, 10)
     assert HELD not in project.done("stopped") and project.done("stopped").items() >= before.items()
     if CODES[way] > 128:
         last = said.strip().splitlines()[-1]
