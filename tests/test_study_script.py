@@ -111,6 +111,14 @@ def test_alone_it_prints_its_commands_one_line_each_and_installs_nothing(tmp_pat
     assert all(len(line) <= 120 for line in done.stdout.splitlines())
 
 
+def test_each_command_of_the_package_is_one_of_the_launcher(tmp_path: Path) -> None:
+    from tcm_rlaif.runner.cli import parser
+
+    lines = Checkout(tmp_path / "checkout").run().stdout.splitlines()
+    offered = {line.split()[1] for line in lines if line.startswith("  ./study ")}
+    assert set(re.findall(r"^    ([a-z]+) ", parser().format_help(), re.MULTILINE)) <= offered
+
+
 def test_each_command_that_is_passed_on_is_one_of_the_package(tmp_path: Path) -> None:
     from tcm_rlaif.runner.cli import parser
 
@@ -131,7 +139,7 @@ def test_an_unknown_command_gets_the_nearest_one_and_installs_nothing(tmp_path: 
 def test_the_first_call_installs_torch_first_and_alone_then_the_rest_then_runs(checkout: Checkout, no_nvidia) -> None:
     done = checkout.run("run", "params/smoke.yaml", **no_nvidia)
     assert done.returncode == 0, done.stderr
-    pip = "-m pip install -qq --disable-pip-version-check"
+    pip = "-m pip install --disable-pip-version-check"
     assert checkout.calls() == [
         "-m pip --version",
         f"{pip} --dry-run --no-deps torch==9.9.9+cpu",
@@ -193,12 +201,48 @@ def test_a_failed_step_is_named_and_the_next_call_installs_again(checkout: Check
 @pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
 def test_an_interrupted_install_is_not_taken_for_done(checkout: Checkout, name: str) -> None:
     process = checkout.start("run", PIP_SECONDS="30")
-    wait_for(lambda: checkout.log.exists() and "pip install -qq" in checkout.log.read_text())
+    wait_for(lambda: checkout.log.exists() and "-check torch" in checkout.log.read_text())
     os.killpg(process.pid, getattr(signal, name))
     process.communicate(timeout=10)
     assert process.returncode not in (0, None) and not (checkout.folder / ".venv" / ".stamp").exists()
     checkout.calls()
     assert checkout.run("run").returncode == 0 and len(checkout.installs()) == 2
+
+
+def test_an_install_shows_how_long_and_what_pip_is_at_and_what_it_said_where_it_fails(checkout: Checkout) -> None:
+    python = checkout.folder / ".venv" / "bin" / "python"
+    python.write_text(
+        '#!/bin/sh\ncase "$*" in *dry-run*|*--version*) exit 0 ;; esac\n'
+        "echo Collecting wheel; echo 'Downloading torch (186 MB)'; sleep 1.5; echo 'no such version' >&2; exit 1\n"
+    )
+    shown, terminal = os.openpty()
+    process = subprocess.Popen([sys.executable, str(checkout.folder / "study"), "setup"], stderr=terminal)
+    os.close(terminal)
+    said = read_all(shown)
+    assert process.wait(timeout=30) == 2
+    assert re.search(r"\r\033\[Kstudy: \d s, 1 packages; Downloading torch \(186 MB\)", said)
+    assert "no such version" in said and "this step failed (exit status 1)" in said
+
+
+def read_all(terminal: int) -> str:
+    """All that was shown on a terminal, until nobody holds it any more."""
+    said = b""
+    try:
+        while part := os.read(terminal, 4096):
+            said += part
+    except OSError:  # so Linux tells the end
+        pass
+    return said.decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_install_that_is_told_to_stop_takes_pip_with_it(checkout: Checkout, number: int) -> None:
+    process = checkout.start("setup", PIP_SECONDS="31.5")
+    wait_for(lambda: checkout.log.exists() and "-check torch" in checkout.log.read_text())
+    process.send_signal(number)
+    assert process.wait(timeout=10) == 128 + number
+    pip = subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True, text=True).stdout.split()
+    assert [p for p in pip if "python" in Path(f"/proc/{p}/cmdline").read_text()] == []
 
 
 def test_an_interrupted_update_of_a_finished_environment_is_not_taken_for_done(checkout: Checkout) -> None:
@@ -230,7 +274,7 @@ def test_torch_comes_in_the_build_that_suits_the_machine(
     checkout: Checkout, tmp_path: Path, nvidia_status: int, environment: dict, expected: str
 ) -> None:
     done = checkout.run("setup", PATH=fake_nvidia_smi(tmp_path, nvidia_status), **environment)
-    assert checkout.installs()[0] == f"-m pip install -qq --disable-pip-version-check {expected}"
+    assert checkout.installs()[0] == f"-m pip install --disable-pip-version-check {expected}"
     assert ("TORCH_INDEX_URL" in done.stderr) == (environment == {"NO_CPU_BUILD": "1"})
 
 

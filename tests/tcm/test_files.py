@@ -1,8 +1,11 @@
 """A file is written whole or not at all, readable by people, into folders that are made for it."""
 
+import errno
+import os
+
 import pytest
 
-from tcm import files
+from tcm import commands, files
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch) -> None:
@@ -11,7 +14,26 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         files.write_text(path, "new")
-    assert path.read_text("utf-8") == "old"
+    assert path.read_text("utf-8") == "old" and list(tmp_path.iterdir()) == [path], "no half-written file stays"
+
+
+def test_a_full_disk_is_named_with_the_file_and_no_half_of_it_stays(tmp_path, monkeypatch) -> None:
+    def full(_, __) -> None:
+        (tmp_path / f".a.txt.{os.getpid()}.part").touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.txt'"):
+        files.write_text(tmp_path / "a.txt", "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_on_a_full_disk_ends_with_one_line(capsys) -> None:
+    def full() -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "answers.jsonl")
+
+    assert commands.guarded(full) == 2
+    assert capsys.readouterr().err == "error: answers.jsonl: No space left on device\n"
 
 
 def test_a_file_is_written_into_folders_that_were_not_there(tmp_path) -> None:

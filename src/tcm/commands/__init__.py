@@ -54,7 +54,7 @@ class Visible:
 
 
 def guarded(call: Callable[[], int], *errors: type[Exception]) -> int:
-    """The exit code of a call: 2 after one line for an error of the input, 130 when interrupted."""
+    """The exit code of a call: 2 after one line for an error of the input or of the disk, 130 when interrupted."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # Han text on a terminal that has no letters for it
     try:
@@ -63,6 +63,11 @@ def guarded(call: Callable[[], int], *errors: type[Exception]) -> int:
                 return call()
             except errors as error:
                 print(f"error: {error}", file=sys.stderr)
+                return 2
+            except BrokenPipeError:
+                raise
+            except OSError as error:  # a full disk, a folder that must not be written
+                print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
                 return 2
     except KeyboardInterrupt:
         return 130

@@ -1,4 +1,4 @@
-"""`./study …`, or `python -m tcm_rlaif …`: run, verify and compare studies, one notebook, records, reports, clean up.
+"""`./study …`, or `python -m tcm_rlaif …`: run, watch, verify and compare studies, one notebook, records, reports.
 
 (`./study lab` and `./study test` are the launcher's own: they only start JupyterLab and pytest.)
 """
@@ -14,7 +14,7 @@ from tcm import commands
 from tcm.cases import CaseError
 from tcm_rlaif.report import page, readme
 from tcm_rlaif.report.page import ReportError
-from tcm_rlaif.runner import notebook, study
+from tcm_rlaif.runner import notebook, progress, study
 from tcm_rlaif.study import params
 from tcm_rlaif.study.params import ROOT, ParamsError
 from tcm_rlaif.study.plan import StageError, find_run, given, reports_folder, stage_name, study_folder
@@ -41,7 +41,15 @@ def run_one(arguments: argparse.Namespace) -> int:
     run = find_run(P, stage, arm, arguments.seed)
     told = json.dumps(given(run, arguments.params, arm))
     source, folder = ROOT / "notebooks" / f"{stage}.ipynb", study_folder(P) / run.folder
-    return notebook.main([str(source), str(folder), "-y", told])
+    with study.alone(P, shared=True):
+        return notebook.main([str(source), str(folder), "-y", told])
+
+
+def tell_status(arguments: argparse.Namespace) -> int:
+    """How far a study is: running, stopped, failed or finished. Read from its files alone."""
+    P, cores = progress.named(arguments.study), os.cpu_count() or 2
+    print("\n".join(progress.status(P, study.at_once(P, cores))))
+    return 0
 
 
 def write_report(arguments: argparse.Namespace) -> int:
@@ -102,10 +110,12 @@ def print_params(arguments: argparse.Namespace) -> int:
 
 def clean(arguments: argparse.Namespace) -> int:
     """Delete what a study generated (the cache of base models stays)."""
-    folder = study_folder(params.validated({"study": arguments.study}, "clean"))
+    P = params.validated({"study": arguments.study}, "clean")
+    folder = study_folder(P)
     if not folder.is_dir():
         raise StageError(f"{folder}: nothing of such a study is there")
-    shutil.rmtree(folder)
+    with study.alone(P):
+        shutil.rmtree(folder)
     return 0
 
 
@@ -127,6 +137,8 @@ def parser() -> argparse.ArgumentParser:
     )
     told = add("plan", plan_study, "what a study would do, and how long it would take on this machine")
     told.add_argument("params", nargs="?", default="params/default.yaml")
+    far = add("status", tell_status, "how far a study is: done of total, time left, what failed, where the logs are")
+    far.add_argument("study", nargs="?", default="params/default.yaml", help="a study that has run, or a params file")
     one = add("notebook", run_one, "run one notebook headless")
     one.add_argument("name", help="e.g. 02_sft")
     one.add_argument("params", nargs="?", default="params/default.yaml")

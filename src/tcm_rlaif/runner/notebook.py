@@ -11,17 +11,14 @@ cells printed, as it happens), `params.yaml` (so that plain `papermill SOURCE OU
 """
 
 import argparse
-import ast
-import difflib
 import json
 import logging
 import math
-import re
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,14 +28,16 @@ import yaml
 
 from tcm.files import write_json, write_text
 from tcm_rlaif.runner.lock import HeldError, hold
+from tcm_rlaif.runner.parameters import Validate, check_parameters, declared_parameters
+from tcm_rlaif.runner.supervisor import follow
 from tcm_rlaif.study import stage
 from tcm_rlaif.study.plan import StageError
 from tcm_rlaif.study.stage import DONE
 from tcm_rlaif.study.timings import timing
 
 PATIENCE = 30  # seconds to wait for a kernel of an earlier run that was killed: it ends by itself within a few
-SECRET = re.compile(r"(^|_)(token|secret|password|passwd|api_?key|credentials?)$", re.IGNORECASE)
-Validate = Callable[[dict[str, Any]], object]
+STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LOOK = "executed copy:"  # from here on an error says where to look
 
 
 class NotebookError(RuntimeError):
@@ -46,7 +45,7 @@ class NotebookError(RuntimeError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM arrived; `signal` is its number."""
+    """SIGINT, SIGTERM or SIGHUP arrived; `signal` is its number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -78,7 +77,7 @@ def run_notebook(
     Raises:
         ValueError: on parameters that cannot be used; nothing was written then.
         NotebookError: if a cell failed, the kernel died, or the last cell left no `stage.json`.
-        Interrupted: after SIGINT or SIGTERM; kernel and child processes are gone by then.
+        Interrupted: after SIGINT, SIGTERM or SIGHUP; kernel and child processes are gone by then.
     """
     started = started or time.time()
     source, out_dir = Path(source).resolve(), Path(out_dir).resolve()
@@ -94,82 +93,53 @@ def _run_alone(
     source: Path, out_dir: Path, parameters: Mapping[str, Any], timeout: float | None, started: float, lock: int
 ) -> Path:
     executed, marker = out_dir / "notebook.ipynb", out_dir / DONE
-    for stale in (marker, executed, out_dir / "timing.json"):
+    halves = out_dir.rglob(".*.part")  # of a run that was killed while it wrote
+    for stale in (marker, executed, out_dir / "timing.json", *halves):
         stale.unlink(missing_ok=True)
     write_text(out_dir / "params.yaml", yaml.safe_dump(dict(parameters), allow_unicode=True, sort_keys=False))
-    status = "failed"
+    ended = {"notebook": source.stem, "status": "failed"}
     try:
         with signals_interrupt(), logged_to(out_dir / "log.txt"):
             _execute(source, executed, parameters, timeout, lock)
         if not marker.exists():
             raise NotebookError(f"{source.name} ran to its end without writing {marker}; its last cell has to")
-        status = "done"
+        ended["status"] = "done"
     except Interrupted as interruption:
-        status = "interrupted"
-        stamp_interrupted(executed, interruption)
+        ended["status"] = "done" if marker.exists() else "interrupted"
+        if not marker.exists():  # its last cell writes it: then only the kernel's end was disturbed
+            stamp_interrupted(executed, interruption)
+            raise
+    except NotebookError as error:
+        ended["error"] = str(error).partition(LOOK)[0].rstrip("\n; ")
         raise
     finally:
-        if status != "done":
+        if ended["status"] != "done":
             marker.unlink(missing_ok=True)
-        write_json(out_dir / "timing.json", {"notebook": source.stem, "status": status, **timing(executed, started)})
+        _note(out_dir / "timing.json", ended | timing(executed, started))
     return executed
 
 
-def check_parameters(source: Path, parameters: Mapping[str, Any], validate: Validate | None = None) -> None:
-    """Refuse what must not reach a notebook: papermill writes names into a code cell and values into the output.
-
-    Raises:
-        ValueError: naming the parameter and the fix.
-    """
-    declared = declared_parameters(source)
-    for name in parameters:
-        if not name.isidentifier():
-            raise ValueError(f"{name!r} is no name for a parameter: letters, digits and _ only")
-        if SECRET.search(name):
-            raise ValueError(f"{name}: the executed notebook would hold it; give secrets as environment variables")
-        if validate is None and name not in declared:
-            near = difflib.get_close_matches(name, declared, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(declared)}"
-            raise ValueError(f"{source.name} has no parameter {name!r}; {hint}")
-    if validate:
-        validate({**declared, **parameters})
-
-
-def declared_parameters(source: Path) -> dict[str, Any]:
-    """Names and default values in a notebook's parameters cell.
-
-    Read with `ast`: papermill's own reader goes by regular expressions and misses annotated names.
-
-    Raises:
-        ValueError: if the file is no notebook, or has no parameters cell of literals.
-    """
+def _note(path: Path, ended: Mapping[str, Any]) -> None:
+    """Write how a run ended. On a full disk it is said, and hides no error that was there before."""
     try:
-        cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{source} is not a readable notebook: {error}") from error
-    tagged = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
-    if len(tagged) != 1:
-        raise ValueError(f"{source.name} has {len(tagged)} cells tagged `parameters`; it needs one")
-    values = {}
-    for node in ast.parse(tagged[0]).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        try:
-            values.update({target.id: ast.literal_eval(node.value) for target in targets})
-        except (AttributeError, ValueError, TypeError) as error:
-            line = ast.unparse(node)
-            raise ValueError(f"{source.name}: parameters cell: `{line}` must be NAME = LITERAL") from error
-    return values
+        write_json(path, ended)
+    except OSError as error:
+        print(f"{path}: {error.strerror}; how the run ended is not noted", file=sys.stderr)
 
 
 def _execute(source: Path, executed: Path, parameters: Mapping[str, Any], timeout: float | None, lock: int) -> None:
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
+    from papermill.iorw import LocalHandler, papermill_io
 
     from tcm_rlaif.runner.kernel import PrivateKernelManager
 
     paths = [str(p).replace("{", "{{").replace("}", "}}") for p in (source, executed)]  # papermill formats them
-    look = f"executed copy: {executed}, output: {executed.with_name('log.txt')}"
+    look = f"{LOOK} {executed}, output: {executed.with_name('log.txt')}"
+    # papermill writes its copy in place: a kill or a full disk would leave half of it
+    whole = type("WholeFile", (LocalHandler,), {"write": lambda _, text, path: write_text(Path(path), text)})
+    papermill_io.register(str(executed), whole())
     try:
         papermill.execute_notebook(
             *paths,
@@ -196,11 +166,10 @@ def _execute(source: Path, executed: Path, parameters: Mapping[str, Any], timeou
 
 @contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into `Interrupted`; more of them do not disturb the end of the kernel for 10 seconds."""
+    """Turn signals to stop into `Interrupted`; more of them do not disturb the end of the kernel for 10 seconds."""
     if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
 
     last = -math.inf
 
@@ -210,7 +179,7 @@ def signals_interrupt() -> Iterator[None]:
             last = time.monotonic()
             raise Interrupted(number)
 
-    before = {number: signal.signal(number, interrupt) for number in numbers}
+    before = {number: signal.signal(number, interrupt) for number in STOP}
     try:
         yield
     finally:
@@ -266,10 +235,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-y", "--parameters", type=json.loads, default={}, metavar="JSON", help="its parameters")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="for one cell")
     given = parser.parse_args(arguments)
+    follow()
     try:
         known = declared_parameters(given.source)
         validate = partial(stage.prepare, given.source.stem) if "params_file" in known else None
         run_notebook(given.source, given.out_dir, given.parameters, validate, given.timeout, started)
+        for number in STOP:  # it is done: Snakemake must not hear of a failure that came while the process ends
+            signal.signal(number, signal.SIG_IGN)
     except (ValueError, StageError, NotebookError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, NotebookError) else 2

@@ -1,16 +1,17 @@
-"""A whole study through Snakemake: which runs are due, one process tree under one lock, signals passed on.
+"""A whole study through Snakemake: which runs are due, one process tree under one lock, one view of how far it is.
 
 Whoever runs the study holds its lock: Snakemake inherits it, so a study whose first process was killed is still locked
 while Snakemake works, and is free as soon as all of it has ended, however it ended. Snakemake's own lock, which
 outlives a killed process, is therefore switched off.
 """
 
-import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -18,8 +19,10 @@ import yaml
 from tcm.cases import CaseError
 from tcm.files import write_text
 from tcm.sources import SOURCES
+from tcm_rlaif.runner import live, progress
 from tcm_rlaif.runner.lock import HeldError, hold
-from tcm_rlaif.study import params, stage
+from tcm_rlaif.runner.supervisor import supervised
+from tcm_rlaif.study import params, stage, timings
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.plan import ABLATION, PROBES, StageError, plan, reports_folder, study_folder
 from tcm_rlaif.study.schema import Params
@@ -42,23 +45,59 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
         StageError: if another process runs this study.
         CaseError: if its records cannot be read.
     """
+    folder = study_folder(P)
+    with alone(P) as lock:
+        params.check_installed(P)
+        timings.complete(folder)
+        due = stage.problems(P)
+        _check_data(P, due)
+        _say_what_is_old(P, due)
+        started, command = time.time(), [*_snakemake(P, list(due), cores), *extra]
+        if extra:  # whoever talks to Snakemake wants its answer
+            status = supervised(command, lock)
+        else:
+            with (folder / progress.ENGINE_LOG).open("w") as log, live.view(P, due, at_once(P, cores)) as look:
+                status = supervised(command, lock, log, look)
+        left = stage.problems(P)  # an engine's 0 is not taken on trust
+    if "--dry-run" in extra:
+        return status
+    if status == 0 and not left:
+        print(f"\nreport and results: {reports_folder(P)}")
+        return 0
+    print(f"\nerror: {_why_it_stopped(P, status, left, due, started)}", file=sys.stderr)
+    return status or 1
+
+
+@contextmanager
+def alone(P: Params, shared: bool = False) -> Iterator[int]:
+    """Hold the lock of a study, so that no other command changes what lies there.
+
+    Args:
+        shared: for a single notebook: others may run beside it, a whole study may not.
+
+    Raises:
+        StageError: if another process runs this study.
+    """
     try:
-        with hold(study_folder(P)) as lock:
-            due = stage.problems(P)
-            _check_data(P, due)
-            _say_what_is_old(P, due)
-            status = _supervised([*_snakemake(P, list(due), cores), *extra], lock)
-            left = {} if status or "--dry-run" in extra else stage.problems(P)  # an engine's 0 is not taken on trust
+        with hold(study_folder(P), shared=shared) as lock:
+            yield lock
     except HeldError as error:
         raise StageError(f"study {P.study!r}: {error}; wait for it or stop it (kill NUMBER)") from None
-    if left:
-        print(f"\n{len(left)} runs are still due, {next(iter(left))} first; the same command goes on", file=sys.stderr)
-        return 1
-    if status == 0:
-        print(f"\nreport and results: {reports_folder(P)}")
-    else:
-        print(f"\nthe study stopped; notebooks and logs: {study_folder(P)}. The same command goes on.", file=sys.stderr)
-    return status
+
+
+def _why_it_stopped(P: Params, status: int, left: Mapping[str, str], due: Mapping[str, str], started: float) -> str:
+    """What failed, where to look, what to do: one line."""
+    if status - 128 in set(signal.Signals):
+        name, done = signal.Signals(status - 128).name, len(plan(P)) - len(left)
+        return f"stopped by {name} with {done} of {len(plan(P))} runs done; the same command goes on"
+    if failed := progress.wrong(P, progress.states(P, left, started)):
+        return failed
+    log = study_folder(P) / progress.ENGINE_LOG
+    said = [row for row in log.read_text("utf-8", "replace").splitlines() if "error: " in row] if log.exists() else []
+    what = f"{len(left)} runs are still due" if left else "the report was not written"
+    if said:
+        what = said[0].strip().removeprefix("error: ")
+    return f"{what}; look into {log}; the same command goes on where it stopped"
 
 
 def snapshot(P: Params) -> Path:
@@ -86,6 +125,11 @@ def threads(P: Params, cores: int) -> int:
     alone = max(map(stages.count, stages)) == 1
     alone |= P.gpus == 1 if has_gpu() else P.base_model != "tiny"
     return cores if alone else max(1, cores // 2)
+
+
+def at_once(P: Params, cores: int) -> int:
+    """How many runs go side by side."""
+    return max(1, cores // threads(P, cores))
 
 
 def has_gpu() -> bool:
@@ -134,30 +178,3 @@ def _snakemake(P: Params, due: list[str], cores: int) -> list[str]:
 def rule_name(folder: str) -> str:
     """The Snakemake rule of a run, by its folder."""
     return folder.replace("/", "_")
-
-
-def _supervised(command: Sequence[str], lock: int) -> int:
-    """Run Snakemake, pass signals on to it and to its notebooks, and wait until all of them have ended."""
-    import psutil
-
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))  # the DAG's `python` is this
-    child = subprocess.Popen(command, env={**os.environ, "PATH": path}, pass_fds=(lock,))
-    got: list[int] = []
-
-    def stop(number: int, _frame: object) -> None:
-        got.append(number)
-        for process in psutil.Process(child.pid).children(recursive=True) if child.poll() is None else []:
-            try:
-                if "tcm_rlaif.runner.notebook" in process.cmdline():
-                    process.terminate()  # it ends its kernel, and says in its folder that it was interrupted
-            except psutil.NoSuchProcess:
-                pass
-        child.terminate()  # Snakemake starts nothing more and waits for what runs
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        status = child.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return 128 + got[0] if got else status

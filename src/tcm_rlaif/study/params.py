@@ -4,7 +4,9 @@ A params file names only what differs from the defaults. `./study params` prints
 """
 
 import difflib
+import importlib.util
 import keyword
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,17 @@ def questions(P: Params) -> dict[tuple[str, str], str]:
     return asked or {(arm, first): f"what {arm} changes" for arm in others}
 
 
+def check_installed(P: Params) -> None:
+    """Refuse what a study asks for and this environment lacks, before anything is trained.
+
+    Raises:
+        ParamsError: naming the key and the fix.
+    """
+    if P.report_to != "none" and importlib.util.find_spec(P.report_to) is None:
+        fix = f"install it ({sys.executable} -m pip install {P.report_to}), or set report_to: none"
+        raise ParamsError(f"report_to: {P.report_to} is not installed; {fix}")
+
+
 def _checked(values: Mapping[str, Any], where: str) -> Params:
     for name in values:
         if name not in Params.model_fields:
@@ -106,7 +119,7 @@ def _check_arm(P: Params, arm: str, difference: Mapping[str, Any], where: str) -
             f"{where}: {number} keys differ; an arm differs in at most {MAX_ARM_KEYS} beside which stages train"
         )
     for name in difference:
-        if name in ("study", "seeds", "sizes", "arms", "gpus") or name.startswith(NOT_OF_AN_ARM):
+        if name in ("study", "seeds", "sizes", "arms", "gpus", "report_to") or name.startswith(NOT_OF_AN_ARM):
             raise ParamsError(f"{where}.{name}: arms are compared on the same cases in the same way; move it out of it")
     _checked({**P.model_dump(), **difference}, where)
 

@@ -48,6 +48,11 @@ class SftParams(BaseModel):
         "sft_dpo", "which stages train; `dpo` starts from the base model", source="ablation of arXiv 2411.00897"
     )
     gpus: Int = key(1, "GPU jobs at a time where the machine has GPUs", "jobs", ge=1)
+    report_to: Literal["none", "tensorboard"] = key(
+        "none",
+        "tensorboard: losses and rewards also for TensorBoard, beside each training; moves no result (needs the "
+        "package: pip install tensorboard)",
+    )
 
     # 00_base_model
     base_model: str = key("tiny", "`tiny` (built here), a hub id, a local folder, or a .gguf file")

@@ -64,25 +64,26 @@ def recipes(study: Params) -> dict[str, dict[str, Any]]:
     return made
 
 
-def problems(study: Params, among: Collection[str] | None = None) -> dict[str, str]:
+def problems(study: Params, among: Collection[str] | None = None, files: bool = True) -> dict[str, str]:
     """Folder of each run that has to be run -> why: `UNFINISHED`, how its recipe differs from now, or what is damaged.
 
     Args:
-        among: folders of the runs to look at; None for all. Their files are read.
+        among: folders of the runs to look at; None for all.
+        files: whether to read the files that they wrote, for damage.
     """
-    now = recipes(study)
+    now, folder = recipes(study), study_folder(study)
     wanted = [run for run in plan(study) if among is None or run.folder in among]
-    found = {run.folder: _why(study_folder(study) / run.folder / DONE, run.stage, now[run.folder]) for run in wanted}
+    found = {run.folder: _why(folder / run.folder / DONE, run.stage, now[run.folder], files) for run in wanted}
     return {folder: why for folder, why in found.items() if why}
 
 
-def _why(done: Path, stage: str, now: Mapping[str, Any]) -> str:
+def _why(done: Path, stage: str, now: Mapping[str, Any], files: bool) -> str:
     if not done.exists():
         return UNFINISHED
     made = _made(done)
     if not made:
         return "its stage.json is damaged"
-    return _difference(made, stage, now) or _damage(made, done.parent)
+    return _difference(made, stage, now) or (_damage(made, done.parent) if files else "")
 
 
 def damage(folder: Path) -> str:
@@ -211,6 +212,7 @@ def prepare(stage: str, given: Mapping[str, Any]) -> Stage:
         stays = f"the kernel keeps a misspelt name: `del {', '.join(unknown)}`, or restart it"
         raise ParamsError(f"{error}; {stays}") from None
     arm, seed = given.get("arm") or next(iter(P.arms)), given.get("seed")
+    params.check_installed(P)
     run = find_run(P, stage, arm, seed)
     before = list(_before(P, run))
     wrong = problems(P, {needed.folder for needed in before})

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tcm.files import write_json
+
 
 def timing(executed: Path, started: float, ended: float | None = None) -> dict[str, Any]:
     """Where the time of a run went, from the times that papermill notes at each cell.
 
     Args:
-        executed: the executed notebook; may be missing.
+        executed: the executed notebook; may be missing or cut off.
         started: `time.time()` at which the run began.
         ended: when it ended; now where it is left out.
 
@@ -24,7 +26,10 @@ def timing(executed: Path, started: float, ended: float | None = None) -> dict[s
         (of all kernels that this process ran).
     """
     ended = ended or time.time()
-    cells = json.loads(executed.read_text(encoding="utf-8"))["cells"] if executed.exists() else []
+    try:
+        cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError):
+        cells = []
     ends = [(cell, _end_of(cell)) for cell in cells if cell["cell_type"] == "code" and _end_of(cell)]
     given = {"parameters", "injected-parameters"}
     after = [end for cell, end in ends if not given & set(cell["metadata"].get("tags", []))]
@@ -38,6 +43,29 @@ def timing(executed: Path, started: float, ended: float | None = None) -> dict[s
         "overhead_seconds": round((ready - started) + (ended - finished), 2),
         "peak_mib": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit),
     }
+
+
+def complete(study: Path) -> None:
+    """Note what the runs took that were killed after their last cell, before it could be noted: they are done.
+
+    A run that was not begun by the runner has no `params.yaml` of it, and no cost of its own.
+    """
+    for done in study.rglob("stage.json"):
+        noted, given = done.with_name("timing.json"), done.with_name("params.yaml")
+        if given.exists() and not noted.exists():
+            took = timing(done.with_name("notebook.ipynb"), given.stat().st_mtime, done.stat().st_mtime)
+            write_json(noted, {"notebook": done.relative_to(study).parts[0], "status": "done", **took, "peak_mib": 0})
+
+
+OF_TIME = ("seconds", "wall_seconds", "overhead share", "peak MiB", "memory_mib")
+"""Keys of `results.json` that differ from one run of a study to the next on one machine with as many threads."""
+
+
+def timeless(results: Any) -> Any:
+    """Results without the time and memory that they took: the same seeds give the same."""
+    if isinstance(results, Mapping):
+        return {k: timeless(v) for k, v in results.items() if k not in OF_TIME}
+    return [timeless(v) for v in results] if isinstance(results, list) else results
 
 
 def _end_of(cell: Mapping[str, Any]) -> float | None:

@@ -32,7 +32,7 @@ def arguments(P: Params, seed: int, folder: Path, stage: str, steps: int) -> dic
         "logging_steps": max(1, steps // 50),
         "logging_first_step": True,
         "use_cpu": not torch.cuda.is_available(),
-        "report_to": "none",
+        "report_to": P.report_to,
         "save_total_limit": 1,
         "disable_tqdm": False,
         "dataloader_pin_memory": torch.cuda.is_available(),

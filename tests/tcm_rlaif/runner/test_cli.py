@@ -139,7 +139,7 @@ def test_clean_deletes_nothing_that_is_no_study(place, monkeypatch, name: str) -
 # one notebook
 
 
-def test_notebook_runs_the_notebook_of_the_arm_and_seed_where_the_study_keeps_it(monkeypatch) -> None:
+def test_notebook_runs_the_notebook_of_the_arm_and_seed_where_the_study_keeps_it(monkeypatch, place) -> None:
     given = []
     monkeypatch.setattr(cli.notebook, "main", lambda arguments: given.append(arguments) or 0)
     assert cli.main(["notebook", "sft", "params/smoke.yaml", "--arm", "sft_dpo", "--seed", "0"]) == 0

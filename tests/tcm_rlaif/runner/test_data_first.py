@@ -19,7 +19,7 @@ def nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list:
         monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(stage, "code_hash", lambda name: name)
     monkeypatch.setattr(study, "_snakemake", lambda *_: ["true"])
-    monkeypatch.setattr(study, "_supervised", lambda command, lock: started.append(command) or 0)
+    monkeypatch.setattr(study, "supervised", lambda command, *_: started.append(command) or 0)
     return started
 
 

@@ -20,6 +20,7 @@ from tcm_rlaif.report.safe_html import audit_html
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.plan import plan
+from tcm_rlaif.study.timings import timeless
 
 STUDY = "smoke_test"
 FOLDER, REPORTS = ROOT / "runs" / STUDY, ROOT / "reports" / STUDY
@@ -123,6 +124,21 @@ def test_a_finished_study_runs_nothing_more(finished, params_file):
     output = process.communicate(timeout=120)[0]
     assert process.returncode == 0, output[-3000:]
     assert {p: p.stat().st_mtime_ns for p in FOLDER.rglob(stage.DONE)} == done
+
+
+@pytest.mark.slow
+def test_a_study_that_was_killed_and_stopped_found_what_an_undisturbed_one_finds(finished, params_file, tmp_path):
+    again = f"{STUDY}_again"
+    path = tmp_path / "again.yaml"
+    path.write_text(params_file.read_text("utf-8").replace(STUDY, again), "utf-8")
+    process = start(path)
+    said = process.communicate(timeout=900)[0]
+    text = (ROOT / "reports" / again / "results.json").read_text("utf-8") if process.returncode == 0 else "{}"
+    for folder in ("runs", "reports"):
+        shutil.rmtree(ROOT / folder / again, ignore_errors=True)
+    assert process.returncode == 0, said
+    disturbed = json.loads((REPORTS / "results.json").read_text("utf-8"))
+    assert timeless(json.loads(text.replace(again, STUDY))) == timeless(disturbed)
 
 
 def test_no_log_warns_of_parameters_that_are_known(finished):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tcm_rlaif.runner import study
+from tcm_rlaif.runner import progress, study
 from tcm_rlaif.runner.lock import HeldError, hold
 from tcm_rlaif.study import params, plan, stage
 from tcm_rlaif.study.plan import StageError
@@ -28,7 +28,7 @@ def P(tmp_path, monkeypatch) -> Params:
 def commands(monkeypatch) -> list[list[str]]:
     """Every command that would be started."""
     started = []
-    monkeypatch.setattr(study, "_supervised", lambda command, lock: started.append(command) or 0)
+    monkeypatch.setattr(study, "supervised", lambda command, *_: started.append(command) or 0)
     monkeypatch.setattr(study, "has_gpu", lambda: False)
     return started
 
@@ -49,7 +49,7 @@ def forced(command: list[str]) -> list[str]:
 
 def test_a_fresh_study_is_run_whole_and_an_engine_that_ran_nothing_is_not_believed(P, commands, capsys) -> None:
     assert study.run_study(P, cores=3) == 1
-    assert f"{len(plan.plan(P))} runs are still due, 00_base_model/shared first" in capsys.readouterr().err
+    assert f"error: {len(plan.plan(P))} runs are still due; look into " in capsys.readouterr().err
     (command,) = commands
     assert command[1:3] == ["-m", "snakemake"] and command[command.index("--cores") + 1] == "3"
     assert forced(command) == [*(r.folder.replace("/", "_") for r in plan.plan(P)), "report"]
@@ -95,10 +95,16 @@ def test_a_study_runs_by_a_copy_of_its_parameters(P, commands, tmp_path) -> None
 
 
 def test_a_study_that_fails_says_where_to_look_and_that_it_can_go_on(P, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(study, "_supervised", lambda command, lock: 1)
+    def failing(command, lock, log, look) -> int:
+        log.write("error: the 3rd row has no herb\n")
+        log.flush()
+        return 1
+
+    monkeypatch.setattr(study, "supervised", failing)
     assert study.run_study(P, cores=2) == 1
-    said = capsys.readouterr().err
-    assert str(plan.study_folder(P)) in said and "The same command goes on." in said
+    said = capsys.readouterr().err.strip()
+    log = plan.study_folder(P) / progress.ENGINE_LOG
+    assert said == f"error: the 3rd row has no herb; look into {log}; the same command goes on where it stopped"
 
 
 def test_a_study_is_run_by_one_process_at_a_time(P, commands) -> None:
@@ -139,10 +145,10 @@ def test_a_lock_is_waited_for(tmp_path: Path) -> None:
 
 STUDY = """
 import os, sys, time
-from tcm_rlaif.runner import study
+from tcm_rlaif.runner.supervisor import supervised
 child = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 with open(sys.argv[1], "w") as lock:
-    sys.exit(study._supervised(child, lock.fileno()))
+    sys.exit(supervised(child, lock.fileno()))
 """
 
 

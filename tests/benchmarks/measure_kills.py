@@ -1,0 +1,128 @@
+"""Kill the smoke study outright at random moments and go on each time: is anything done twice, are results the same?
+
+    python tests/benchmarks/measure_kills.py 20 --out kills.json
+
+An undisturbed study is run first, with as many cores. Then studies are killed (SIGKILL to the whole process group) at
+moments drawn from the first `--within` seconds of each call, and the same command goes on, until so many kills were
+made; each of these studies is finished and compared. The base model is taken from the cache, where it is.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import yaml
+
+from tcm.files import write_json
+from tcm_rlaif.study import params, stage
+from tcm_rlaif.study.params import ROOT
+from tcm_rlaif.study.timings import timeless
+
+
+def start(study: str, cores: int) -> subprocess.Popen:
+    """The smoke study under a name of its own, as the leader of a process group."""
+    path = ROOT / "runs" / f"{study}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(yaml.safe_dump({**params.read_yaml("params/smoke.yaml"), "study": study}), "utf-8")
+    command = [sys.executable, "-m", "tcm_rlaif", "run", str(path), "--cores", str(cores)]
+    return subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def done(study: str) -> dict[str, int]:
+    """Finished runs, and when each was finished."""
+    return {str(p.parent): p.stat().st_mtime_ns for p in (ROOT / "runs" / study).rglob(stage.DONE)}
+
+
+def kernels() -> list[int]:
+    """Kernels of notebooks of this project that are alive."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(ROOT / "notebooks") and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except (psutil.Error, OSError):
+            pass
+    return found
+
+
+def results(study: str) -> dict:
+    """What a study found, without times, and without its name."""
+    text = (ROOT / "reports" / study / "results.json").read_text("utf-8").replace(study, "study")
+    return timeless(json.loads(text))
+
+
+def differing(a: object, b: object, where: str = "") -> list[str]:
+    """Places at which two results differ."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return [p for k in sorted({*a, *b}) for p in differing(a.get(k), b.get(k), f"{where}/{k}")]
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        return [p for i, (x, y) in enumerate(zip(a, b, strict=True)) for p in differing(x, y, f"{where}/{i}")]
+    return [] if a == b or (a != a and b != b) else [where]
+
+
+def clear(study: str) -> None:
+    """Remove what a study left."""
+    for folder in ("runs", "reports"):
+        shutil.rmtree(ROOT / folder / study, ignore_errors=True)
+
+
+def main() -> int:
+    """Measure and write; 1 where a promise did not hold."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("kills", type=int)
+    parser.add_argument("--within", type=float, default=25, help="seconds of a call in which it is killed")
+    parser.add_argument("--cores", type=int, default=os.cpu_count())
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--minutes", type=float, default=60, help="begin no further kill after so long")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "kills.json")
+    given = parser.parse_args()
+    draw, until, kills, studies = random.Random(given.seed), time.monotonic() + 60 * given.minutes, [], []
+
+    clear("kills_whole")
+    whole = start("kills_whole", given.cores)
+    _, said = whole.communicate()
+    if whole.returncode:
+        sys.exit(f"the undisturbed study failed:\n{said.decode()}")
+    while len(kills) < given.kills and time.monotonic() < until:
+        clear("kills_study")
+        code, repeated = None, set()
+        while code is None:
+            before, process = done("kills_study"), start("kills_study", given.cores)
+            more = len(kills) < given.kills and time.monotonic() < until
+            try:
+                _, said = process.communicate(timeout=draw.uniform(0, given.within) if more else None)
+                code = process.returncode
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                time.sleep(3)
+                kills.append({"study": len(studies), "finished": len(done("kills_study")), "kernels": len(kernels())})
+            repeated |= {folder for folder, made in before.items() if done("kills_study").get(folder) != made}
+        different = differing(results("kills_whole"), results("kills_study")) if code == 0 else ["not finished"]
+        found = {"code": code, "repeated": sorted(repeated), "different": different, "said": said.decode()[-500:]}
+        studies.append(found)
+        write_json(given.out, {"kills": kills, "studies": studies})
+        print(f"{len(kills)} kills; study {len(studies)}: {found}", flush=True)
+    left = [kill for kill in kills if kill["kernels"]]
+    held = not left and all(s["code"] == 0 and not s["repeated"] and not s["different"] for s in studies)
+    write_json(
+        given.out, {"held": held, "number": len(kills), "cores": given.cores, "kills": kills, "studies": studies}
+    )
+    for study in ("kills_whole", "kills_study"):
+        clear(study)
+        (ROOT / "runs" / f"{study}.yaml").unlink(missing_ok=True)
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
