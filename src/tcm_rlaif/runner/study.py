@@ -18,6 +18,7 @@ import yaml
 from tcm.cases import CaseError
 from tcm.files import write_text
 from tcm.sources import SOURCES
+from tcm_rlaif.models.loading import locate
 from tcm_rlaif.runner.lock import HeldError, hold
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import ROOT
@@ -41,13 +42,15 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
     Raises:
         StageError: if another process runs this study.
         CaseError: if its records cannot be read.
+        ModelError: if its model, or its judge's, is not where it is said to be.
     """
     try:
         with hold(study_folder(P)) as lock:
             due = stage.problems(P)
             _check_data(P, due)
+            _check_models(P, due)
             _say_what_is_old(P, due)
-            status = _supervised([*_snakemake(P, list(due), cores), *extra], lock)
+            status = _supervised([*_snakemake(P, list(due), cores, extra), *extra], lock)
             left = {} if status or "--dry-run" in extra else stage.problems(P)  # an engine's 0 is not taken on trust
     except HeldError as error:
         raise StageError(f"study {P.study!r}: {error}; wait for it or stop it (kill NUMBER)") from None
@@ -106,6 +109,15 @@ def _check_data(P: Params, due: Mapping[str, str]) -> None:
         raise CaseError(f"{path}: cannot be read ({error.strerror}); correct data_path") from None
 
 
+def _check_models(P: Params, due: Mapping[str, str]) -> None:
+    """Look for base and judge before any work: what is seen without loading, and no network."""
+    judged = "transformers" in P.judge and any(folder.startswith("03_rlaif_labels/") for folder in due)
+    if P.base_model != "tiny" and any(folder.startswith("00_base_model/") for folder in due):
+        locate(P.base_model, "base_model")
+    if judged:
+        locate(P.judge_model, "judge_model")
+
+
 def _say_what_is_old(P: Params, due: Mapping[str, str]) -> None:
     for folder, why in due.items():
         if why != stage.UNFINISHED:
@@ -116,15 +128,17 @@ def _say_what_is_old(P: Params, due: Mapping[str, str]) -> None:
               f"{P.study}` makes everything anew")  # fmt: skip
 
 
-def _snakemake(P: Params, due: list[str], cores: int) -> list[str]:
+def _snakemake(P: Params, due: list[str], cores: int, extra: Sequence[str] = ()) -> list[str]:
     """The command. What is due is named: Snakemake by itself takes an old file for a finished one."""
     published, last = study_folder(P) / PUBLISHED, study_folder(P) / ABLATION / stage.DONE
     if due or not published.exists() or published.stat().st_mtime < last.stat().st_mtime:
         due = [*due, "report"]
     forced = ["--forcerun", *(rule_name(folder) for folder in due)] if due else []
+    elsewhere = {"--executor", "--workflow-profile"} & set(extra)  # a scheduler knows its own GPUs
+    gpus = [] if elsewhere else ["--resources", f"gpu={P.gpus if has_gpu() else cores}"]
     return [
         sys.executable, "-m", "snakemake", "--nolock", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT),
-        *forced, "--cores", str(cores), "--resources", f"gpu={P.gpus if has_gpu() else cores}",
+        *forced, "--cores", str(cores), *gpus,
         "--workflow-profile", str(ROOT / "profiles" / "default"),
         "--config", f"due={','.join(folder for folder in due if folder != 'report')}", f"params={snapshot(P)}",
     ]  # fmt: skip

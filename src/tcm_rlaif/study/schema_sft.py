@@ -44,6 +44,13 @@ class SftParams(BaseModel):
     )
     gpus: Int = key(1, "GPU jobs at a time where the machine has GPUs", "jobs", ge=1)
 
+    accelerate: str = key(
+        "",
+        "configuration of `accelerate` to train with in several processes (profiles/accelerate/ddp.yaml …); empty = in "
+        "the notebook's own",
+        max_length=1000,
+    )
+
     # 00_base_model
     base_model: str = key("tiny", "`tiny` (built here), a hub id, a local folder, or a .gguf file")
     base_dtype: Literal["auto", "float32", "bfloat16"] = key(
