@@ -153,7 +153,7 @@ def load_base(source: str, P: Params) -> tuple["PreTrainedModel", "PreTrainedTok
     name, gguf = locate(source, key)
     how = _how(P, gguf)
     weight = memory.PACKED if P.base_quantization == "4bit" else how["dtype"].itemsize
-    if P.base_model != "tiny" and (lacking := memory.lacking(name, gguf, weight)):
+    if lacking := memory.lacking(name, gguf, weight):
         raise ModelError(f"{key}: {source}: {lacking}")
     with ExitStack() as stack:
         if gguf and gguf.suffix != ".gguf":  # transformers tells the format by the ending, in small letters

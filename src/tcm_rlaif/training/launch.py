@@ -11,6 +11,7 @@ seconds when the process that started it is killed outright: nothing is left on 
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
 JOB, RESULT = "job.json", "result.json"
-SHOWN = 12  # last lines of a failed training's output that an error shows
+ERROR = re.compile(r"(?:\[rank\d+\]: ?)?[\w.]*(?:Error|Exception)\b")  # the line of a traceback that says why
 PATIENCE = 10  # seconds that processes told to end may take
 
 
@@ -47,14 +48,14 @@ def run(trainer: "Trainer", stage: Stage) -> list[dict[str, float]]:
 
     Raises:
         ValueError: for a configuration that cannot be used.
-        RuntimeError: if the processes failed; the message ends with what they said.
+        RuntimeError: if the processes failed; the message says why and where all of their output lies.
     """
     if not stage.P.accelerate:
         return arguments.run(trainer)
     from transformers import TrainerState
 
     processes = processes_of(stage.P.accelerate)
-    folder = Path(trainer.args.output_dir).with_name(f"processes-{Path(trainer.args.output_dir).name}")
+    folder = Path(f"{trainer.args.output_dir}-processes")
     _write(trainer, stage, folder, processes)
     with _off_the_gpu(trainer.model):
         _launch(stage.P.accelerate, folder, processes)
@@ -153,8 +154,9 @@ def _launch(config: str, folder: Path, processes: int) -> None:
         finally:
             end(group.pid)
     if status or not (folder / RESULT).is_file():
-        said = "\n".join(output.read_text("utf-8", errors="replace").strip().splitlines()[-SHOWN:])
-        raise RuntimeError(f"accelerate: {processes} processes failed (exit status {status}) and said:\n{said}")
+        said = output.read_text("utf-8", errors="replace").strip().splitlines() or ["nothing"]
+        why = next(filter(ERROR.match, said), said[-1])
+        raise RuntimeError(f"accelerate: {processes} processes failed (exit status {status}): {why} (all: {output})")
 
 
 def end(pid: int) -> None:
@@ -196,10 +198,11 @@ def alive(pid: int, born: float) -> bool:
 
 
 def watch(pid: int, born: float) -> None:
-    """End this process's group as soon as the process that wants its work is gone; a thread looks once a second."""
+    """End this process's group once its launcher, or the process that wants its work, is gone; looks each second."""
+    launcher = os.getppid()
 
     def wait() -> None:
-        while alive(pid, born):
+        while alive(pid, born) and os.getppid() == launcher:
             time.sleep(1)
         os.killpg(os.getpgid(0), signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""A sweep through a cluster executor, with a stand-in scheduler on this machine, completes and, killed, resumes."""
+"""A sweep through a cluster executor (a stand-in scheduler here), trained in two processes, completes and resumes."""
 
 import os
 import shutil
@@ -19,9 +19,11 @@ from tcm_rlaif.study.plan import plan
 STUDY = "cluster_test"
 FOLDER, REPORTS = ROOT / "runs" / STUDY, ROOT / "reports" / STUDY
 VALUES = {
-    "study": STUDY, "seeds": [0], "arms": {"base": {"training": "none"}}, "base_patterns": 12, "base_hidden": 32,
-    "base_layers": 1, "base_vocabulary": 768, "base_steps": 20, "base_block": 64, "data_cases": 40,
-    "data_unlabelled": 0, "eval_max_new_tokens": 16,
+    "study": STUDY, "seeds": [0], "arms": {"sft_best_of_n": {"preference_training": "best_of_n"}},
+    "accelerate": "profiles/accelerate/cpu.yaml", "base_patterns": 12, "base_hidden": 32, "base_layers": 1,
+    "base_vocabulary": 768, "base_steps": 20, "base_block": 64, "data_cases": 40, "data_unlabelled": 0,
+    "sft_epochs": 2, "candidate_number": 2, "candidate_max_new_tokens": 16, "audit_cases": 4, "audit_override": True,
+    "preference_epochs": 1, "dpo_health_evaluations": 1, "dpo_health_cases": 2, "eval_max_new_tokens": 16,
 }  # fmt: skip
 SCHEDULER = """#!/bin/bash
 # takes a job script, runs it on its own, says the job's number
@@ -64,7 +66,7 @@ def start(place: Path) -> subprocess.Popen:
 @pytest.mark.slow
 def test_a_sweep_by_a_scheduler_is_killed_resumes_and_completes(place) -> None:
     first = start(place)
-    end = time.time() + 240
+    end = time.time() + 400
     while not (FOLDER / "00_base_model/shared" / stage.DONE).exists():
         assert first.poll() is None and time.time() < end, first.stdout.read()[-3000:] if first.poll() else "too slow"
         time.sleep(0.2)
@@ -76,13 +78,16 @@ def test_a_sweep_by_a_scheduler_is_killed_resumes_and_completes(place) -> None:
         time.sleep(0.5)
     done = {p: p.stat().st_mtime_ns for p in FOLDER.rglob(stage.DONE)}
     again = start(place)
-    output = again.communicate(timeout=300)[0]
+    output = again.communicate(timeout=600)[0]
     assert again.returncode == 0, output[-4000:]
     runs = {run.folder for run in plan(params.load(place / "study.yaml"))}
     assert {p.parent.relative_to(FOLDER).as_posix() for p in FOLDER.rglob(stage.DONE)} == runs
     assert all(p.stat().st_mtime_ns == made for p, made in done.items()), "finished runs were run again"
     assert len((place / "submitted").read_text("utf-8").splitlines()) >= len(runs), "not every run was a job"
     assert (REPORTS / "results.json").exists()
+    for name in ("02_sft", "04_dpo"):
+        log = (FOLDER / name / "sft_best_of_n/seed0/log.txt").read_text("utf-8")
+        assert "trained in 2 processes (MULTI_CPU), 2 rows each at a time" in log, name
 
 
 def _command(process: psutil.Process) -> list[str]:

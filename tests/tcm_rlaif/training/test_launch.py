@@ -102,12 +102,12 @@ def test_two_processes_train_to_the_same_curve_and_weights_as_one(tmp_path, kind
     moved = sum(((ends[0][n] - w) ** 2).sum() for n, w in start.items() if "lora_B" in n)
     apart = sum(((ends[0][n] - w) ** 2).sum() for n, w in ends[1].items() if "lora_B" in n)
     assert moved > 0 and apart < 1e-4 * moved
-    assert not list((tmp_path / "two").glob("processes-*")), "what was handed over is removed"
+    assert not list((tmp_path / "two").glob("*-processes")), "what was handed over is removed"
 
 
 @pytest.mark.slow
 def test_training_goes_on_from_a_checkpoint_in_other_processes(tmp_path) -> None:
-    """Six steps, a kill after four (the checkpoint of the second pass), the rest in two processes."""
+    """Six steps, a kill after four (the checkpoint of the second pass), the rest, in an order of their own, in two."""
     from transformers import TrainerCallback
 
     class Kill(TrainerCallback):
@@ -115,8 +115,7 @@ def test_training_goes_on_from_a_checkpoint_in_other_processes(tmp_path) -> None
             if state.global_step == 5:
                 raise KeyboardInterrupt
 
-    whole, place = trainer("sft", tmp_path / "whole", stage().P), stage(accelerate=CPU)
-    curve = [row["loss"] for row in arguments.run(whole) if "loss" in row]
+    place = stage(accelerate=CPU)
     cut = trainer("sft", tmp_path / "cut", stage().P)
     cut.add_callback(Kill())
     with pytest.raises(KeyboardInterrupt):
@@ -125,7 +124,8 @@ def test_training_goes_on_from_a_checkpoint_in_other_processes(tmp_path) -> None
     again.args.output_dir = cut.args.output_dir
     rows = [row for row in launch.run(again, place) if "loss" in row]
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
-    assert [row["loss"] for row in rows] == pytest.approx(curve, rel=1e-3)
+    before = [row["loss"] for row in cut.state.log_history if "loss" in row]
+    assert [row["loss"] for row in rows[:4]] == before[:4], "the first four steps are those of the checkpoint"
 
 
 # its end
@@ -141,7 +141,8 @@ def test_processes_that_fail_say_why(tmp_path) -> None:
 
 
 PARENT = """
-import sys, test_launch
+import signal, sys, test_launch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 from tcm_rlaif.training import launch
 from pathlib import Path
 place = test_launch.stage(accelerate=test_launch.CPU, sft_permutations=0)
