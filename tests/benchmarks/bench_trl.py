@@ -26,7 +26,7 @@ from tcm_rlaif.runner.kernel import KEEP_MEMORY
 WAYS = ("ours sft", "trl sft", "ours dpo", "trl dpo")
 
 
-def way(name: str, model: str, rows: int, batch: int) -> dict:
+def way(name: str, model: str, rows: int, batch: int, threads: int) -> dict:
     """Train one pass in this process.
 
     Returns:
@@ -41,6 +41,7 @@ def way(name: str, model: str, rows: int, batch: int) -> dict:
     from tcm_rlaif.training import dpo, sft
 
     logging.set_verbosity_error()
+    torch.set_num_threads(threads)
     P = Params(base_model=model, sft_batch_size=batch, dpo_batch_size=batch, sft_epochs=1, dpo_epochs=1,
                sft_learning_rate=2.0e-4, dpo_learning_rate=5.0e-6, sft_max_length=4096)  # fmt: skip
     if model == "tiny":
@@ -117,7 +118,8 @@ def ceiling() -> float:
 
 def measured(name: str, options: argparse.Namespace) -> dict:
     """Figures of one way, from a process of its own."""
-    settings = {"name": name, "model": options.model, "rows": options.rows, "batch": options.batch}
+    settings = {"name": name, "model": options.model, "rows": options.rows, "batch": options.batch,
+                "threads": options.threads}  # fmt: skip
     environment = {**os.environ, **(KEEP_MEMORY if name.startswith("ours") else {})}
     done = subprocess.run([sys.executable, __file__, "--way", json.dumps(settings)], env=environment,
                           capture_output=True, text=True)  # fmt: skip
@@ -133,7 +135,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="JSON: this model's figures are put among those that it holds")
     parser.add_argument("--way", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
@@ -155,9 +158,9 @@ def main() -> None:
               f"(x {row['peak_ratio']:.2f}), loss {row['loss']:.4f}"
               + (f", MFU {row['mfu']:.0%}" if "mfu" in row else ""), flush=True)  # fmt: skip
     if options.out:
-        said = {"model": Path(options.model).name, "rows": options.rows, "batch": options.batch,
-                "repeats": options.repeats, "cores": os.cpu_count(), "ways": rows}  # fmt: skip
-        options.out.write_text(json.dumps(said, indent=1) + "\n", "utf-8")
+        said = {name: getattr(options, name) for name in ("rows", "batch", "repeats", "threads")} | {"ways": rows}
+        others = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
+        options.out.write_text(json.dumps(others | {Path(options.model).name: said}, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

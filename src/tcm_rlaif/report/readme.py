@@ -17,6 +17,8 @@ SHORT = {
 FILES = tuple(ROOT / name for name in ("README.md", "README.zh.md", "docs/results.md"))
 JURY = ROOT / "reports" / "jury.json"
 JURY_BEGIN = "<!-- from reports/jury.json: `./study readme` writes it -->"
+SPEED = ROOT / "reports" / "trl.json"
+SPEED_BEGIN = "<!-- from reports/trl.json: `./study readme` writes it -->"
 COLUMNS = ("herb_f1", "judge_score", "usable", "dose_overlap", "disease_f1", "syndrome_f1", "followup_change_f1")
 
 
@@ -109,8 +111,26 @@ def _worth(gain: dict[str, dict[str, Any]]) -> str:
     return f"with it the jury is {', '.join(parts)}" if parts else "no difference is shown"
 
 
+def speed(found: dict[str, Any]) -> str:
+    """How fast the stages train beside TRL's own trainers, a line a model (`tests/benchmarks/bench_trl.py`)."""
+    lines = []
+    for model, measured in found.items():
+        kinds = []
+        for kind in ("sft", "dpo"):
+            ours, theirs = (measured["ways"][f"{side} {kind}"] for side in ("ours", "trl"))
+            kinds.append(
+                f"{kind.upper()} {ours['rate']:.0f} tokens/s, TRL {theirs['rate']:.0f} (x {ours['rate_ratio']:.2f}), "
+                f"peak {ours['peak']:.1f} GiB, TRL {theirs['peak']:.1f} (x {ours['peak_ratio']:.2f})"
+            )
+        how = f"{measured['rows']} rows in batches of {measured['batch']}, {measured['threads']} thread(s)"
+        lines.append(f"- `{model}`, {how}: {'; '.join(kinds)}.")
+    return "\n".join(lines)
+
+
 def filled(text: str) -> str:
-    """A text with every block filled in: of a published study, of all in short, and of the jury."""
+    """A text with every block filled in: of a published study, of all in short, of the jury, and of training speed."""
+    if SPEED.exists():
+        text = _with(text, SPEED_BEGIN, lambda: speed(json.loads(SPEED.read_text("utf-8"))))
     if JURY.exists():
         text = _with(text, JURY_BEGIN, lambda: jury(json.loads(JURY.read_text("utf-8"))))
     studies = {}
