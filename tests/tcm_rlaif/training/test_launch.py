@@ -19,7 +19,7 @@ from tcm_rlaif.training import arguments, dpo, launch
 from tcm_rlaif.training.sft import sft_rows, sft_trainer
 
 CPU = "profiles/accelerate/cpu.yaml"
-SETTINGS = {"sft_batch_size": 4, "sft_epochs": 3, "dpo_batch_size": 4, "dpo_epochs": 2, "dpo_learning_rate": 1.0e-3}
+SETTINGS = {"sft_batch_size": 4, "sft_epochs": 3, "dpo_batch_size": 2, "dpo_accumulation": 2, "dpo_epochs": 2}
 
 
 def stage(**changes) -> SimpleNamespace:
