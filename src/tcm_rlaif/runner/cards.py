@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tcm.metrics import FLOORS
 from tcm_rlaif import __version__
 from tcm_rlaif.models import prompts
 from tcm_rlaif.models.prompter import numbers
@@ -18,14 +19,15 @@ from tcm_rlaif.runner.predict import NOTICE
 from tcm_rlaif.runner.trained import Trained
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.measures import MEASURES
+from tcm_rlaif.study.notebooks import TRAININGS
 
 SHOWN = ("herb_f1", "herb_base_f1", "dose_overlap", "disease_f1", "syndrome_f1", "formula_f1", "usable", "judge_score")
 SOURCES = {
-    "invented": "invented cases, written by this project's generator: no patient stands behind them",
+    "invented": "Invented cases, written by this project's generator: no patient stands behind them",
     "mtcmb": "MTCMB (TCM-FRD with TCM-Diagnosis): textbook cases, not patients",
     "best4sdt": "TCM-BEST4SDT: published case records of three kinds, modern, classical and short vignettes",
     "tcmeval_sdt": "TCMEval-SDT: published case records",
-    "own": "case records of those who ran the study; they are not part of this folder",
+    "own": "Case records of those who ran the study; they are not part of this folder",
 }
 HUB = "A hub id names the base on the hub; any other name is that of a file or folder of those who ran the study."
 
@@ -55,7 +57,7 @@ def model_card(trained: Trained, kind: str) -> str:
         f"**{NOTICE}**",
         f"A language model that answers Traditional Chinese Medicine cases in Chinese, trained by the study "
         f"`{trained.study.study}` (tcm-rlaif {__version__}): arm `{trained.arm}`, stages "
-        f"{', '.join(params_stages(trained))}. Method: SFT and RLAIF as in arXiv 2411.00897.",
+        f"{', '.join(TRAININGS[trained.P.training])}. Method: SFT and RLAIF as in arXiv 2411.00897.",
         "## Base and adapter", _base(trained, base, kind),
         "## How it is asked", _asked(trained),
         "## Data", _data(trained),
@@ -64,12 +66,6 @@ def model_card(trained: Trained, kind: str) -> str:
         "## Limits", _limits(trained),
     ]  # fmt: skip
     return f"---\n{_yaml(head)}---\n\n" + "\n\n".join(parts) + "\n"
-
-
-def params_stages(trained: Trained) -> list[str]:
-    """The stages that trained the arm."""
-    return [trained.folders[role].relative_to(trained.folders[role].parents[2]).parts[0]
-            for role in ("sft", "labels", "dpo") if role in trained.folders]  # fmt: skip
 
 
 def _base(trained: Trained, base: str, kind: str) -> str:
@@ -142,17 +138,16 @@ def _results(trained: Trained) -> str:
     results = trained.results
     if trained.arm not in results.get("arms", {}):
         return "The study was not evaluated to its end: nothing is known of how well this model answers."
-    rows = {trained.arm: results["arms"][trained.arm]} | results["floors"]
-    keys = [k for k in SHOWN if _mean(rows[trained.arm].get(k)) is not None]
+    values = results["arms"] | {name: row for name, row in results["floors"].items() if name in (*FLOORS, "gold")}
+    keys = [k for k in SHOWN if _mean(values[trained.arm].get(k)) is not None]
     table = [f"| answers by | {' | '.join(keys)} |", f"|---|{'---|' * len(keys)}"]
-    names = [trained.arm, *(a for a in results["arms"] if a != trained.arm), *results["floors"]]
-    values = results["arms"] | results["floors"]
-    table += [f"| {name} | {' | '.join(_cell(values[name].get(k)) for k in keys)} |" for name in names]
+    for name in dict.fromkeys((trained.arm, *values)):
+        table.append(f"| {name} | {' | '.join(_cell(values[name].get(k)) for k in keys)} |")
     meanings = "; ".join(f"`{k}`: {MEASURES[k].formula}" for k in keys)
     seeds = f"{len(results['seeds'])} seed(s)" + " (exploratory)" * (len(results["seeds"]) < 3)
     return (
         f"On test cases, over {seeds} of the arm, of which this is one; {results['intervals']}. Rows without an "
-        f"interval need no model; `gold` is the physicians' answer. {meanings}.\n\n" + "\n".join(table)
+        f"interval need no model (cases in brackets; `copy_previous` answers follow-ups alone); `gold` is the physicians' answer. {meanings}.\n\n" + "\n".join(table)
         + "".join(f"\n\n{_safety(results, trained.arm)}")
     )  # fmt: skip
 
@@ -165,7 +160,7 @@ def _cell(value: Mapping[str, Any] | None) -> str:
     if (mean := _mean(value)) is None:
         return "–"
     low, high = value.get("low"), value.get("high")
-    return f"{mean:.3f}" + (f" [{low:.3f}, {high:.3f}]" if None not in (low, high) else "")
+    return f"{mean:.3f}" + (f" ({value['n']})" if None in (low, high) else f" [{low:.3f}, {high:.3f}]")
 
 
 def _safety(results: Mapping[str, Any], arm: str) -> str:

@@ -47,7 +47,8 @@ def export(trained: Trained, out: Path) -> dict[str, Path]:
     shutil.rmtree(part, ignore_errors=True)
     try:
         _write(trained, part)
-        out.exists() and out.rmdir()
+        if out.exists():
+            out.rmdir()
         os.replace(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)

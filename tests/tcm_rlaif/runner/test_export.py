@@ -95,9 +95,9 @@ def sft_card(study, tmp_path_factory):
 def test_the_model_card_holds_data_parameters_results_with_intervals_floors_and_limits(sft_card) -> None:
     head, text = sft_card
     assert head["language"] == ["zh"] and "research-only" in head["tags"]
-    assert "| sft | 0.420 [0.310, 0.530] |" in text and "| popularity | 0.251 |" in text
+    assert "| sft | 0.420 [0.310, 0.530] |" in text and "| popularity | 0.251 (3) |" in text
     assert "high 0.25" in text and "1 seed(s) (exploratory)" in text
-    assert "invented cases" in text and "9 train, 3 test" in text and "base_vocabulary: 768" in text
+    assert "Invented cases" in text and "9 train, 3 test" in text and "base_vocabulary: 768" in text
     assert "LoRA of rank 16" in text and "1.2 million parameters" in text
     assert "Research only" in text and text.index("Research only") < 200 and "## Limits" in text
 
