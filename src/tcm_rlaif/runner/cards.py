@@ -145,11 +145,12 @@ def _results(trained: Trained) -> str:
         table.append(f"| {name} | {' | '.join(_cell(values[name].get(k)) for k in keys)} |")
     meanings = "; ".join(f"`{k}`: {MEASURES[k].formula}" for k in keys)
     seeds = f"{len(results['seeds'])} seed(s)" + " (exploratory)" * (len(results["seeds"]) < 3)
-    return (
+    said = (
         f"On test cases, over {seeds} of the arm, of which this is one; {results['intervals']}. Rows without an "
-        f"interval need no model (cases in brackets; `copy_previous` answers follow-ups alone); `gold` is the physicians' answer. {meanings}.\n\n" + "\n".join(table)
-        + "".join(f"\n\n{_safety(results, trained.arm)}")
-    )  # fmt: skip
+        "interval need no model (cases in brackets; `copy_previous` answers follow-ups alone); `gold` is the "
+        f"physicians' answer. {meanings}."
+    )
+    return "\n\n".join([said, "\n".join(table), _safety(results, trained.arm)])
 
 
 def _mean(value: Mapping[str, Any] | None) -> float | None:
