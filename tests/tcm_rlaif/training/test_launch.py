@@ -29,7 +29,10 @@ def stage(**changes) -> SimpleNamespace:
 
 
 def trainer(kind: str, folder, P):
-    """SFT from the base, watched by two validation cases, or DPO from an adapter."""
+    """SFT from the base, watched by two validation cases, or DPO from an adapter; begun alike each time."""
+    import torch
+
+    torch.manual_seed(0)
     if kind == "sft":
         model, tokenizer = tiny_model.base()
         rows, validation = sft_rows(tiny_model.cases()[:8]), sft_rows(tiny_model.cases()[8:10])
