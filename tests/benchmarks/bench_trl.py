@@ -42,8 +42,8 @@ def way(name: str, model: str, rows: int, batch: int, threads: int) -> dict:
 
     logging.set_verbosity_error()
     torch.set_num_threads(threads)
-    P = Params(base_model=model, sft_batch_size=batch, dpo_batch_size=batch, sft_epochs=1, dpo_epochs=1, dpo_accumulation=1,
-               sft_learning_rate=2.0e-4, dpo_learning_rate=5.0e-6, sft_max_length=4096)  # fmt: skip
+    same = {"sft_batch_size": batch, "dpo_batch_size": batch, "dpo_accumulation": 1, "sft_epochs": 1, "dpo_epochs": 1}
+    P = Params(base_model=model, **same, sft_learning_rate=2.0e-4, dpo_learning_rate=5.0e-6, sft_max_length=4096)
     if model == "tiny":
         tokenizer = tiny.train_tokenizer(P)
         base = tiny.new_tiny(P, tokenizer)
