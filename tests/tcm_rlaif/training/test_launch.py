@@ -32,6 +32,7 @@ def trainer(kind: str, folder, P):
     """SFT from the base, watched by two validation cases, or DPO from an adapter; begun alike each time."""
     import torch
 
+    tiny_model.folder()  # made once, with draws of its own
     torch.manual_seed(0)
     if kind == "sft":
         model, tokenizer = tiny_model.base()
