@@ -7,13 +7,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from tcm_rlaif.models import chat
+from tcm_rlaif.models import chat, memory
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class ModelError(ValueError):
+    """A model that cannot be loaded; the message names the key, what was looked for, and the fix."""
 
 
 def compute_dtype(P: Params):
@@ -36,11 +40,11 @@ def compute_dtype(P: Params):
     return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
 
 
-def _locate(source: str, key: str) -> tuple[str, Path | None]:
+def locate(source: str, key: str) -> tuple[str, Path | None]:
     """Where a model lies: what `from_pretrained` takes as its name, or the GGUF file that it is.
 
     Raises:
-        FileNotFoundError, ValueError: as `load_base`, for what can be seen without loading.
+        ModelError: as `load_base`, for what can be seen without loading.
     """
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
@@ -48,21 +52,21 @@ def _locate(source: str, key: str) -> tuple[str, Path | None]:
     place = ROOT / Path(source).expanduser()
     if source.lower().endswith(".gguf"):
         if not place.is_file():
-            raise FileNotFoundError(f"{key}: {place}: no such file")
+            raise ModelError(f"{key}: {place}: no such file")
         with place.open("rb") as file:
             if file.read(4) != b"GGUF":
-                raise ValueError(
+                raise ModelError(
                     f"{key}: {place}: cannot be loaded: it does not begin as a GGUF file does; fetch it again"
                 )
         return str(place.parent), place
     if place.is_dir():
         if wrong := _wrong_folder(place):
-            raise ValueError(f"{key}: {place}: {wrong}")
+            raise ModelError(f"{key}: {place}: {wrong}")
         return str(place), None
     try:
         validate_repo_id(source)
     except HFValidationError:
-        raise ValueError(f"{key}: {_not_found(source)} and its form is not that of a hub id (owner/name)") from None
+        raise ModelError(f"{key}: {_not_found(source)} and its form is not that of a hub id (owner/name)") from None
     return source, None
 
 
@@ -97,7 +101,7 @@ def _how(P: Params, gguf: Path | None) -> dict[str, Any]:
     """What `from_pretrained` is told about a model, beside its name.
 
     Raises:
-        ValueError: where the parameters ask for what this machine or this kind of file does not have.
+        ModelError: where the parameters ask for what this machine or this kind of file does not have.
     """
     import torch
     from transformers import BitsAndBytesConfig, GgufConfig
@@ -112,18 +116,18 @@ def _how(P: Params, gguf: Path | None) -> dict[str, Any]:
     if P.base_quantization == "none":
         return how
     if gguf or P.base_model == "tiny":
-        raise ValueError("base_quantization: 4bit is for models in folders or on the hub; set it to none for this one")
+        raise ModelError("base_quantization: 4bit is for models in folders or on the hub; set it to none for this one")
     if not torch.cuda.is_available():
-        raise ValueError("base_quantization: 4bit needs a GPU with CUDA, and none is here; set it to none")
+        raise ModelError("base_quantization: 4bit needs a GPU with CUDA, and none is here; set it to none")
     if not find_spec("bitsandbytes"):
-        raise ValueError("base_quantization: 4bit needs bitsandbytes: pip install bitsandbytes, or set it to none")
+        raise ModelError("base_quantization: 4bit needs bitsandbytes: pip install bitsandbytes, or set it to none")
     packed = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=how["dtype"],
     )  # as in QLoRA, arXiv 2305.14314
-    return how | {"quantization_config": packed, "device_map": {"": 0}}
+    return how | {"quantization_config": packed, "device_map": {"": torch.cuda.current_device()}}
 
 
 def load_base(source: str, P: Params) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
@@ -139,16 +143,18 @@ def load_base(source: str, P: Params) -> tuple["PreTrainedModel", "PreTrainedTok
         the left for generation.
 
     Raises:
-        FileNotFoundError: for a .gguf file that is not there.
-        ValueError: for anything else that cannot be loaded: names the key, what was looked for, and the fix.
+        ModelError: for what cannot be loaded, or takes more memory than is free (told before anything is read).
     """
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     key = "judge_model" if source == P.judge_model != P.base_model else "base_model"
-    name, gguf = _locate(source, key)
+    name, gguf = locate(source, key)
     how = _how(P, gguf)
+    weight = memory.PACKED if P.base_quantization == "4bit" else how["dtype"].itemsize
+    if lacking := memory.lacking(name, gguf, weight):
+        raise ModelError(f"{key}: {source}: {lacking}")
     with ExitStack() as stack:
         if gguf and gguf.suffix != ".gguf":  # transformers tells the format by the ending, in small letters
             name = stack.enter_context(TemporaryDirectory())
@@ -159,7 +165,7 @@ def load_base(source: str, P: Params) -> tuple["PreTrainedModel", "PreTrainedTok
             tokenizer = AutoTokenizer.from_pretrained(name, **given)
             model = AutoModelForCausalLM.from_pretrained(name, **how)
         except (OSError, ValueError, ImportError, SafetensorError) as error:
-            raise ValueError(f"{key}: {_cannot(source, name, ' '.join(str(error).split()))}") from error
+            raise ModelError(f"{key}: {_cannot(source, name, ' '.join(str(error).split()))}") from error
     chat.prepare(tokenizer, model, source)
     if P.base_quantization == "none":
         model = model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -190,7 +196,7 @@ def load_policy(source: str, adapter: Path | None, P: Params, trainable: bool = 
         The model in evaluation mode and the tokenizer.
 
     Raises:
-        ValueError: for an adapter that was made on another base.
+        ModelError: for an adapter that was made on another base.
     """
     model, tokenizer = load_base(source, P)
     return (with_saved(model, adapter, source, trainable) if adapter else model), tokenizer
@@ -200,7 +206,7 @@ def with_saved(model: "PreTrainedModel", adapter: Path, source: str, trainable: 
     """A model with an adapter that was saved.
 
     Raises:
-        ValueError: where not every weight of the adapter has its place in this model: PEFT would leave out the rest.
+        ModelError: where not every weight of the adapter has its place in this model: PEFT would leave out the rest.
     """
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors import safe_open
@@ -215,5 +221,5 @@ def with_saved(model: "PreTrainedModel", adapter: Path, source: str, trainable: 
         reason = " ".join(str(error).split())[:200]
     if reason:
         made_on = json.loads((adapter / "adapter_config.json").read_text("utf-8")).get("base_model_name_or_path")
-        raise ValueError(f"{adapter}: this adapter was made on another base ({made_on}) than {source}: {reason}")
+        raise ModelError(f"{adapter}: this adapter was made on another base ({made_on}) than {source}: {reason}")
     return policy

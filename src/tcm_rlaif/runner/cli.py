@@ -12,12 +12,16 @@ from pathlib import Path
 
 from tcm import commands
 from tcm.cases import CaseError
+from tcm_rlaif.models.loading import ModelError
 from tcm_rlaif.report import page, readme
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.runner import notebook, progress, study
 from tcm_rlaif.study import params
 from tcm_rlaif.study.params import ROOT, ParamsError
 from tcm_rlaif.study.plan import StageError, find_run, given, reports_folder, stage_name, study_folder
+
+REFUSALS = (ParamsError, CaseError, StageError, ReportError, ModelError)
+"""Input that cannot be used: one line, exit code 2."""
 
 
 def run_study(arguments: argparse.Namespace) -> int:
@@ -56,6 +60,27 @@ def write_report(arguments: argparse.Namespace) -> int:
     """The HTML report of a study; of one that stopped, the pages of what there is."""
     P = params.validated({"study": arguments.study}, "report")
     print(page.publish(study_folder(P), reports_folder(P)))
+    return 0
+
+
+def export_arm(arguments: argparse.Namespace) -> int:
+    """A trained arm for others: adapter, merged weights and preference pairs, each with a card."""
+    from tcm_rlaif.runner import export, trained
+
+    found = trained.find(arguments.study, arguments.arm, arguments.seed)
+    for name, path in export.export(found, arguments.out).items():
+        print(f"{name}: {path}")
+    return 0
+
+
+def predict_cases(arguments: argparse.Namespace) -> int:
+    """What an arm answers to new cases: one JSON object a line, read and audited."""
+    from tcm_rlaif.runner import predict, trained
+
+    cases = predict.read_file(arguments.cases, sys.stdin)
+    print(predict.NOTICE, file=sys.stderr)
+    for row in predict.answer(trained.find(arguments.study, arguments.arm, arguments.seed), cases):
+        print(predict.line(row))
     return 0
 
 
@@ -145,6 +170,18 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--arm")
     one.add_argument("--seed", type=int)
     add("report", write_report, "write the HTML report of a study again").add_argument("study")
+    for name, function, text in (
+        ("export", export_arm, "write a trained arm as adapter and merged model, with cards"),
+        ("predict", predict_cases, "what a trained arm answers to new cases, read and audited; research only"),
+    ):
+        of_arm = add(name, function, text)
+        of_arm.add_argument("study")
+        of_arm.add_argument("arm")
+        of_arm.add_argument("--seed", type=int, help="default: the study's first")
+        if name == "export":
+            of_arm.add_argument("out", type=Path, help="a new folder")
+        else:
+            of_arm.add_argument("cases", metavar="CASE.json|-", help="one case, a list, or one a line; - for stdin")
     two = add("compare", compare_two, "two studies beside each other, or what blind marks say")
     two.add_argument("first", help="a study of reports/, a results.json, or a file of marks")
     two.add_argument("other", nargs="?", help="the study to compare with; none for a file of marks")
@@ -166,4 +203,4 @@ def main(arguments: list[str] | None = None) -> int:
     if given and given[0] in commands.COMMANDS:
         return commands.main(given)
     called = parser().parse_args(given)
-    return commands.guarded(lambda: called.function(called), ParamsError, CaseError, StageError, ReportError)
+    return commands.guarded(lambda: called.function(called), *REFUSALS)

@@ -19,6 +19,7 @@ import yaml
 from tcm.cases import CaseError
 from tcm.files import write_text
 from tcm.sources import SOURCES
+from tcm_rlaif.models.loading import locate
 from tcm_rlaif.runner import live, progress
 from tcm_rlaif.runner.lock import HeldError, hold
 from tcm_rlaif.runner.supervisor import supervised
@@ -44,6 +45,7 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
     Raises:
         StageError: if another process runs this study.
         CaseError: if its records cannot be read.
+        ModelError: if its model, or its judge's, is not where it is said to be.
     """
     folder = study_folder(P)
     with alone(P) as lock:
@@ -51,8 +53,9 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
         timings.complete(folder)
         due = stage.problems(P)
         _check_data(P, due)
+        _check_models(P, due)
         _say_what_is_old(P, due)
-        started, command = time.time(), [*_snakemake(P, list(due), cores), *extra]
+        started, command = time.time(), [*_snakemake(P, list(due), cores, extra), *extra]
         if extra:  # whoever talks to Snakemake wants its answer
             status = supervised(command, lock)
         else:
@@ -115,7 +118,7 @@ def threads(P: Params, cores: int) -> int:
     """Processors of one run: all of them where only one runs at a time, else half, so that two run side by side.
 
     One at a time runs on a GPU (`gpus: 1`), with a real model on processors (the memory of one is what a machine has),
-    or where no two runs of the study could go side by side anyway.
+    with several processes a training, or where no two runs of the study could go side by side anyway.
 
     Source:
         Measured: SFT of the tiny model alone learns 1.8 times as many tokens a second on two cores as on one, for 1.1
@@ -123,7 +126,7 @@ def threads(P: Params, cores: int) -> int:
     """
     stages = [run.stage for run in plan(P)]
     alone = max(map(stages.count, stages)) == 1
-    alone |= P.gpus == 1 if has_gpu() else P.base_model != "tiny"
+    alone |= P.gpus == 1 if has_gpu() else P.base_model != "tiny" or bool(P.accelerate)
     return cores if alone else max(1, cores // 2)
 
 
@@ -150,6 +153,15 @@ def _check_data(P: Params, due: Mapping[str, str]) -> None:
         raise CaseError(f"{path}: cannot be read ({error.strerror}); correct data_path") from None
 
 
+def _check_models(P: Params, due: Mapping[str, str]) -> None:
+    """Look for base and judge before any work: what is seen without loading, and no network."""
+    judged = "transformers" in P.judge and any(folder.startswith("03_rlaif_labels/") for folder in due)
+    if P.base_model != "tiny" and any(folder.startswith("00_base_model/") for folder in due):
+        locate(P.base_model, "base_model")
+    if judged:
+        locate(P.judge_model, "judge_model")
+
+
 def _say_what_is_old(P: Params, due: Mapping[str, str]) -> None:
     for folder, why in due.items():
         if why != stage.UNFINISHED:
@@ -160,16 +172,18 @@ def _say_what_is_old(P: Params, due: Mapping[str, str]) -> None:
               f"{P.study}` makes everything anew")  # fmt: skip
 
 
-def _snakemake(P: Params, due: list[str], cores: int) -> list[str]:
+def _snakemake(P: Params, due: list[str], cores: int, extra: Sequence[str] = ()) -> list[str]:
     """The command. What is due is named: Snakemake by itself takes an old file for a finished one."""
     published, last = study_folder(P) / PUBLISHED, [run.folder for run in plan(P) if run.stage in (ABLATION, PROBES)]
     shown = [study_folder(P) / folder / stage.DONE for folder in last]
     if due or not published.exists() or published.stat().st_mtime < max(done.stat().st_mtime for done in shown):
         due = [*due, "report"]
     forced = ["--forcerun", *(rule_name(folder) for folder in due)] if due else []
+    elsewhere = {"--executor", "--workflow-profile"} & set(extra)  # a scheduler knows its own GPUs
+    gpus = [] if elsewhere else ["--resources", f"gpu={P.gpus if has_gpu() else cores}"]
     return [
         sys.executable, "-m", "snakemake", "--nolock", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT),
-        *forced, "--cores", str(cores), "--resources", f"gpu={P.gpus if has_gpu() else cores}",
+        *forced, "--cores", str(cores), *gpus,
         "--workflow-profile", str(ROOT / "profiles" / "default"),
         "--config", f"due={','.join(folder for folder in due if folder != 'report')}", f"params={snapshot(P)}",
     ]  # fmt: skip

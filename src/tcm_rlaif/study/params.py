@@ -119,7 +119,9 @@ def _check_arm(P: Params, arm: str, difference: Mapping[str, Any], where: str) -
             f"{where}: {number} keys differ; an arm differs in at most {MAX_ARM_KEYS} beside which stages train"
         )
     for name in difference:
-        if name in ("study", "seeds", "sizes", "arms", "gpus", "report_to") or name.startswith(NOT_OF_AN_ARM):
+        if name in ("study", "seeds", "sizes", "arms", "gpus", "report_to", "accelerate") or name.startswith(
+            NOT_OF_AN_ARM
+        ):
             raise ParamsError(f"{where}.{name}: arms are compared on the same cases in the same way; move it out of it")
     _checked({**P.model_dump(), **difference}, where)
 

@@ -102,6 +102,8 @@ class Params(FeedbackParams):
             raise ValueError("eval_number: greedy answers to a case are all the same; set eval_temperature, to 0.8 say")
         if self.preference_training == "grpo" and (len(self.judge) > 1 or {"openai", "transformers"} & set(self.judge)):
             raise ValueError("preference_training grpo: judge: name one that computes: rubric, evidence or format")
+        if self.preference_training == "grpo" and self.accelerate:
+            raise ValueError("preference_training grpo samples while it trains, in one process: leave out accelerate")
         if self.pair_strategy == "gold_sample" and not self.judge_sees_gold:
             raise ValueError("pair_strategy gold_sample takes gold answers as chosen: say so by judge_sees_gold: true")
         return self

@@ -54,6 +54,13 @@ class SftParams(BaseModel):
         "package: pip install tensorboard)",
     )
 
+    accelerate: str = key(
+        "",
+        "configuration of `accelerate` to train with in several processes (profiles/accelerate/ddp.yaml …); empty = in "
+        "the notebook's own",
+        max_length=1000,
+    )
+
     # 00_base_model
     base_model: str = key("tiny", "`tiny` (built here), a hub id, a local folder, or a .gguf file")
     base_dtype: Literal["auto", "float32", "bfloat16"] = key(

@@ -14,8 +14,7 @@ from tcm_rlaif.feedback.judges import computed_judge, make_judges
 from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.models.logps import answer_logps
 from tcm_rlaif.study.stage import Stage
-from tcm_rlaif.training import adapters, proofs
-from tcm_rlaif.training.arguments import run
+from tcm_rlaif.training import adapters, launch, proofs
 from tcm_rlaif.training.health import HealthPanel
 from tcm_rlaif.training.methods import METHODS, pairs
 from tcm_rlaif.training.rounds import Clock, of_candidates, of_policy, tokens_trained
@@ -134,9 +133,19 @@ class PreferenceRun:
                 clock = Clock()
                 cost = self._next_round(number, clock)
             with clock.on("training"):
-                found = run(self.trainer)
+                found = self._train()
             log += [{**row, "round": number} for row in found]
             self._note(number, found, cost, clock)
+        return log
+
+    def _train(self) -> list[dict[str, float]]:
+        """One training; in several processes the panel cannot look in between and reads before and after."""
+        apart = bool(self.P.accelerate)
+        if apart:
+            self.panel.check(0)
+        log = launch.run(self.trainer, self.stage)
+        if apart:
+            self.panel.check(self.trainer.state.global_step)
         return log
 
     def _note(self, number: int, log: Sequence[Mapping[str, Any]], cost: Mapping[str, float], clock: Clock) -> None:

@@ -205,7 +205,7 @@ def _copy_without_tensors(reader, path):
 
 
 def test_a_missing_gguf_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"base_model: .*absent\.gguf: no such file"):
+    with pytest.raises(loading.ModelError, match=r"base_model: .*absent\.gguf: no such file"):
         loading.load_base(str(tmp_path / "absent.gguf"), tiny_model.params())
 
 

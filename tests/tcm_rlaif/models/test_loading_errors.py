@@ -5,7 +5,7 @@ import shutil
 import pytest
 import tiny_model
 
-from tcm_rlaif.models.loading import load_base
+from tcm_rlaif.models.loading import ModelError, load_base
 from tcm_rlaif.study.params import ROOT
 
 
@@ -94,7 +94,7 @@ def test_a_file_that_is_no_gguf_is_named(tmp_path):
 
 
 def test_a_gguf_file_in_upper_case_is_looked_for_as_a_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"base_model: .*absent\.GGUF: no such file"):
+    with pytest.raises(ModelError, match=r"base_model: .*absent\.GGUF: no such file"):
         load_base(str(tmp_path / "absent.GGUF"), tiny_model.params())
 
 

@@ -28,6 +28,13 @@ def test_a_difference_is_claimed_only_where_the_interval_shows_it(gains: dict, s
     assert measured.jury(found(**gains)).endswith(said)
 
 
+def test_training_speed_is_told_beside_trls_own() -> None:
+    ours, theirs = ({"rate": rate, "peak": 1.5, "rate_ratio": rate / 100, "peak_ratio": 1} for rate in (130, 100))
+    ways = {"ours sft": ours, "trl sft": theirs, "ours dpo": theirs, "trl dpo": theirs}
+    said = measured.speed({"a": {"rows": 8, "batch": 4, "threads": 1, "ways": ways}})
+    assert "- `a`, 8 rows in batches of 4, 1 thread(s): SFT 130 tokens/s, TRL 100 (x 1.30)" in said
+
+
 def test_the_block_is_filled_from_the_file(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(readme, "ROOT", tmp_path)
     text = f"a\n{readme.MEASURED.format(name='jury')}\nold\n{readme.END}\nb"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tcm_rlaif.models.loading import ModelError
 from tcm_rlaif.runner import progress, study
 from tcm_rlaif.runner.lock import HeldError, hold
 from tcm_rlaif.study import params, plan, stage
@@ -177,3 +178,20 @@ def test_a_run_that_is_alone_gets_all_cores(commands, monkeypatch) -> None:
     assert threads(8, base_model="models/own") == 8
     monkeypatch.setattr(study, "has_gpu", lambda: True)
     assert threads(8, gpus=1) == 8 and threads(8, gpus=2) == 4
+
+
+# models that are not there
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"base_model": "models/absent/7B"}, "base_model: 'models/absent/7B' is no folder"),
+        ({"base_model": "absent.gguf"}, r"base_model: .*absent\.gguf: no such file"),
+        ({"judge": ("transformers",), "judge_model": "models/absent/7B"}, "judge_model: 'models/absent/7B' is no"),
+    ],
+)
+def test_a_model_that_is_not_there_is_told_before_any_work(P, commands, changes, words) -> None:
+    with pytest.raises(ModelError, match=words):
+        study.run_study(P.model_copy(update=changes), 2)
+    assert commands == []

@@ -1,0 +1,85 @@
+"""One of several processes of a training (`launch`): loads the base on its device and trains its share of each step."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcm.files import write_json
+from tcm_rlaif.models import loading
+from tcm_rlaif.study.schema import Params
+from tcm_rlaif.training import arguments, economy, launch
+
+if TYPE_CHECKING:
+    from transformers import Trainer
+
+
+def main(folder: Path) -> None:
+    """Train what is written down in a folder; the first process writes adapter, state and result there."""
+    job = json.loads((folder / launch.JOB).read_text("utf-8"))
+    launch.watch(*job["parent"])
+    trainer = build(folder, job)
+    arguments.run(trainer)
+    trainer.save_model(str(folder / "adapter"))  # gathers what is sharded, and writes once
+    if trainer.is_world_process_zero():
+        trainer.state.save_to_json(str(folder / "trainer_state.json"))
+        facts = {"distributed": trainer.accelerator.distributed_type.value, "batch": trainer.args.train_batch_size}
+        write_json(folder / launch.RESULT, facts)
+    trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.end_training()
+
+
+def build(folder: Path, job: dict) -> "Trainer":
+    """The trainer of this process."""
+    import torch
+    import trl
+    from datasets import load_from_disk
+
+    kind = getattr(trl, job["trainer"])
+    settings = getattr(trl, job["trainer"].replace("Trainer", "Config"))(**job["arguments"])  # joins the processes
+    if torch.cuda.is_available():
+        torch.cuda.set_device(settings.device)
+    P = Params.model_validate(job["params"])
+    if P.base_model != "tiny":
+        economy.answers_alone()
+    model, tokenizer = loading.load_policy(job["source"], folder / "start", P, trainable=True)
+    validation = folder / "validation"
+    return _same_rows(kind)(
+        model,
+        args=settings,
+        train_dataset=load_from_disk(str(folder / "train")),
+        eval_dataset=load_from_disk(str(validation)) if validation.exists() else None,
+        processing_class=tokenizer,
+    )
+
+
+def _same_rows(kind: type["Trainer"]) -> type["Trainer"]:
+    """A trainer that takes its rows as they are (tokens already), in the order in which one process would take them.
+
+    Rows of like length go together in each step; transformers would group those of one process alone. The order is
+    drawn by the first process: random generators need not agree everywhere once dropout has drawn from them.
+    """
+    from accelerate.utils import broadcast_object_list
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    class Grouped(LengthGroupedSampler):
+        def __iter__(self):
+            return iter(broadcast_object_list(list(super().__iter__())))
+
+    class SameRows(kind):
+        def _prepare_dataset(self, dataset, *_):
+            return dataset
+
+        def _get_train_sampler(self, train_dataset=None):
+            if self.args.train_sampling_strategy != "group_by_length":
+                return super()._get_train_sampler(train_dataset)
+            step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.accelerator.num_processes
+            return Grouped(step, dataset=self.train_dataset if train_dataset is None else train_dataset)
+
+    return SameRows
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    main(Path(sys.argv[1]))
