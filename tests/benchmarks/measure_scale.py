@@ -49,9 +49,9 @@ def rows(number: int, seed: int = 0) -> Iterator[list]:
 def _visits(case: Case) -> list[list]:
     visits = [*case.earlier_visits, case.visit.model_copy(update={"answer": case.answer})]
     return [
-        [case.patient_id, number, case.patient.sex, int(case.patient.age), v.chief_complaint, v.history, v.tongue, v.pulse,
-         v.answer.disease, v.answer.syndrome, v.answer.treatment_principle, v.answer.formula,
-         f"{write_items(v.answer.prescription)}。{v.answer.packets}剂，{v.answer.usage}"]
+        [case.patient_id, number, case.patient.sex, int(case.patient.age), v.chief_complaint, v.history, v.tongue,
+         v.pulse, v.answer.disease, v.answer.syndrome, v.answer.treatment_principle,
+         v.answer.formula, f"{write_items(v.answer.prescription)}。{v.answer.packets}剂，{v.answer.usage}"]
         for number, v in enumerate(visits, 1)
     ]  # fmt: skip
 

@@ -14,8 +14,10 @@ from tcm.metrics import batch, case, text
 from tcm.metrics.floors import leave_one_out
 from tcm.metrics.usable import usable
 
-ODD = ["", " \n\t", "抱歉，我无法开处方", "['甘草', '茯苓']", "<think>先想</think>处方：柴胡10g。", "<think>不完",
-       "守上方，去柴胡", "处方：柴胡10g，柴胡10g，鑫淼10g。", "a b c 中 医", "制川乌3g，法半夏9g", "甘", "甘草甘草甘草甘草"]  # fmt: skip
+ODD = [
+    *("", " \n\t", "抱歉，我无法开处方", "['甘草', '茯苓']", "<think>先想</think>处方：柴胡10g。", "<think>不完"),
+    *("守上方，去柴胡", "处方：柴胡10g，柴胡10g，鑫淼10g。", "a b c 中 医", "制川乌3g，法半夏9g", "甘", "甘草甘草甘草"),
+]
 
 
 @pytest.fixture(scope="module")
