@@ -56,6 +56,8 @@ def plain(value: Any) -> str:
 
 def written(value: Any) -> str:
     """A cell as it is written: whole numbers without ``.0``, dates as 2024-03-05."""
+    if isinstance(value, str):
+        return value.strip().strip("\ufeff\u200b").strip()
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
@@ -64,7 +66,7 @@ def written(value: Any) -> str:
         return str(int(value))
     if isinstance(value, dt.datetime) and value.time() == dt.time():
         value = value.date()
-    return str(value).strip().strip("\ufeff\u200b").strip()
+    return str(value).strip()
 
 
 def text_of(field: str, value: Any) -> str:
