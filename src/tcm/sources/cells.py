@@ -12,6 +12,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
+from tcm.unseen import without
+
 MISSING = frozenset(
     "nan none null nil n/a na #n/a #value! #ref! <na> nat - -- --- — —— / // \\ . 未填 未填写 未录入 未记录 未提供 "
     "空 空白 缺 缺失 不详 未知 暂无 ？ ?".split()
@@ -83,7 +85,11 @@ def text_of(field: str, value: Any) -> str:
         raise CellError(
             field, "an object", f"an object with {', '.join(map(str, value))[:60]!r} is no text; write one text"
         )
-    text = written(value)
+    if isinstance(value, bool):
+        raise CellError(
+            field, "a truth", f"'{written(value)}' is no value of this field; write it out, or leave it empty"
+        )
+    text = without(written(value))
     bare = plain(text).lower()
     return "" if bare in MISSING or (bare == "无" and field not in NONE_IS_A_FINDING) else text
 
