@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tcm.files import write_text
-from tcm_rlaif.report import in_short
+from tcm_rlaif.report import in_short, trust
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.study.params import ROOT
 
@@ -16,6 +16,8 @@ SHORT = {
 }
 FILES = tuple(ROOT / name for name in ("README.md", "README.zh.md", "docs/results.md"))
 JURY = ROOT / "reports" / "jury.json"
+TRUST = ROOT / "reports" / "trust.json"
+TRUST_BEGIN = "<!-- from reports/trust.json: `./study readme` writes it -->"
 JURY_BEGIN = "<!-- from reports/jury.json: `./study readme` writes it -->"
 COLUMNS = ("herb_f1", "judge_score", "usable", "dose_overlap", "disease_f1", "syndrome_f1", "followup_change_f1")
 
@@ -113,6 +115,8 @@ def filled(text: str) -> str:
     """A text with every block filled in: of a published study, of all in short, and of the jury."""
     if JURY.exists():
         text = _with(text, JURY_BEGIN, lambda: jury(json.loads(JURY.read_text("utf-8"))))
+    if TRUST.exists():
+        text = _with(text, TRUST_BEGIN, lambda: trust.table(json.loads(TRUST.read_text("utf-8"))))
     studies = {}
     for path in sorted(ROOT.glob("reports/*/results.json")):
         try:

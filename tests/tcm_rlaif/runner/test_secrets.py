@@ -1,4 +1,4 @@
-"""A key that a judge is asked with stays out of all that a study writes and shows, even where the server repeats it.
+"""A key that a judge is asked with stays out of all that a study writes and shows, and nobody but the judge is asked.
 
 One study with a judge on loopback: first the server refuses the key, then it judges and repeats every secret it got.
 """
@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import blocked_sockets
 import psutil
 import pytest
 import yaml
@@ -41,10 +42,10 @@ SMALL = {
 }  # fmt: skip
 
 
-def run(path: Path) -> dict:
+def run(path: Path, offline: dict[str, str]) -> dict:
     """Run the study; what it says, and every command line among its processes."""
     command = [sys.executable, "-m", "tcm_rlaif", "run", str(path)]
-    process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, text=True,
+    process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT | offline, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
     seen: set[str] = set()
 
@@ -68,6 +69,8 @@ def run(path: Path) -> dict:
 def studied(tmp_path_factory):
     """The study with a server that refuses the key, and again with one that repeats it."""
     path, started = tmp_path_factory.mktemp("params") / "mine.yaml", time.time()
+    blocked = tmp_path_factory.mktemp("blocked")
+    offline = blocked_sockets.environment(blocked)
     refuses = [True]
 
     def answer(body: dict, number: int) -> tuple[int, dict]:
@@ -80,10 +83,11 @@ def studied(tmp_path_factory):
         url = f"http://{USER}:{PASSWORD}@{host}/v1?api-key={QUERY}"
         smoke = params.read_yaml("params/smoke.yaml")
         path.write_text(yaml.safe_dump({**smoke, **SMALL, "judge_base_url": url}), "utf-8")
-        refused = run(path)
+        refused = run(path, offline)
         refuses[0] = False
-        judged = run(path)
-    yield {"refused": refused, "judged": judged, "started": started, "requests": requests, "path": path}
+        judged = run(path, offline)
+    asked = blocked_sockets.attempts(blocked)
+    yield {"refused": refused, "judged": judged, "started": started, "requests": requests, "path": path, "asked": asked}
     shutil.rmtree(FOLDER, ignore_errors=True)
     shutil.rmtree(REPORTS, ignore_errors=True)
 
@@ -99,6 +103,17 @@ def test_the_study_then_goes_on_and_the_key_was_sent(studied):
     assert all(request["path"].endswith(f"api-key={QUERY}") for request in studied["requests"])
     stored = list(FOLDER.rglob("judgements.jsonl"))
     assert stored and all("***" in path.read_text("utf-8") for path in stored)
+
+
+def test_no_other_machine_is_asked(studied):
+    assert studied["asked"] == ""
+
+
+def test_what_blocks_sockets_blocks_them(tmp_path):
+    call = "import urllib.request; urllib.request.urlopen('http://192.0.2.1/', timeout=5)"
+    environment = {**os.environ, **blocked_sockets.environment(tmp_path)}
+    assert subprocess.run([sys.executable, "-c", call], env=environment, capture_output=True).returncode
+    assert "192.0.2.1" in blocked_sockets.attempts(tmp_path)
 
 
 def test_no_secret_is_printed_or_among_the_processes(studied):
