@@ -185,15 +185,16 @@ def _safety(rows: Sequence[Pair]) -> Section:
     ``usable`` and ``usable_gold`` are shares of the ids whose gold row has a prescription (`metrics.usable`).
     """
     section: Section = {"n": len(rows)}
-    for side, end, pairs in (
-        ("pred", "", [(gold, pred or MISSING) for gold, pred in rows if gold]),
-        ("gold", "_gold", [(gold, gold) for gold, _ in rows if gold]),
-    ):
-        audits = [_audit(entry, gold.patient) for gold, entry in pairs]
-        wanted = [(*pair, found) for pair, found in zip(pairs, audits, strict=True) if pair[0].answer.prescription]
-        fit = [usable(gold.answer, e.parsed, gold.patient, e.finished, found)[0] for gold, e, found in wanted]
+    for side, end in (("pred", ""), ("gold", "_gold")):
+        pairs = [(gold, (pred if side == "pred" else gold) or MISSING) for gold, pred in rows if gold]
+        audited = [(gold, entry, _audit(entry, gold.patient)) for gold, entry in pairs]
+        fit = [
+            usable(gold.answer, entry.parsed, gold.patient, entry.finished, found)[0]
+            for gold, entry, found in audited
+            if gold.answer.prescription
+        ]
         section |= {f"usable{end}": fmean(fit) if fit else None, "usable_n": len(fit)}
-        written = [(e.answer, found) for (_, e), found in zip(pairs, audits, strict=True) if e.answer.prescription]
+        written = [(entry.answer, found) for _, entry, found in audited if entry.answer.prescription]
         dosed = [found for answer, found in written if any(item.dose for item in answer.prescription)]
         in_dosed = rates(dosed)
         section[f"clean{end}"] = sum(not found for _, found in written) / len(rows) if rows else None
