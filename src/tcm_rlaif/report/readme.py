@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from tcm.files import write_text
-from tcm_rlaif.report import in_short, trust
+from tcm_rlaif.report import in_short
 from tcm_rlaif.report.page import ReportError
+from tcm_rlaif.report.trust import table
 from tcm_rlaif.study.params import ROOT
 
 BEGIN, END = "<!-- results of reports/{study}: `./study readme` writes them -->", "<!-- end -->"
@@ -16,10 +17,10 @@ SHORT = {
 }
 FILES = tuple(ROOT / name for name in ("README.md", "README.zh.md", "docs/results.md"))
 JURY = ROOT / "reports" / "jury.json"
-TRUST = ROOT / "reports" / "trust.json"
-TRUST_BEGIN = "<!-- from reports/trust.json: `./study readme` writes it -->"
 JURY_BEGIN = "<!-- from reports/jury.json: `./study readme` writes it -->"
 COLUMNS = ("herb_f1", "judge_score", "usable", "dose_overlap", "disease_f1", "syndrome_f1", "followup_change_f1")
+TRUST = ROOT / "reports" / "trust.json"
+TRUST_BEGIN = "<!-- from reports/trust.json: `./study readme` writes it -->"
 
 
 def render(results: dict[str, Any]) -> str:
@@ -115,8 +116,6 @@ def filled(text: str) -> str:
     """A text with every block filled in: of a published study, of all in short, and of the jury."""
     if JURY.exists():
         text = _with(text, JURY_BEGIN, lambda: jury(json.loads(JURY.read_text("utf-8"))))
-    if TRUST.exists():
-        text = _with(text, TRUST_BEGIN, lambda: trust.table(json.loads(TRUST.read_text("utf-8"))))
     studies = {}
     for path in sorted(ROOT.glob("reports/*/results.json")):
         try:
@@ -126,6 +125,8 @@ def filled(text: str) -> str:
             raise ReportError(f"{path}: is damaged; ./study report {path.parent.name} writes it again") from None
     for begin, language in SHORT.items():
         text = _with(text, begin, lambda language=language: in_short.table(studies, language))
+    if TRUST.exists():
+        text = _with(text, TRUST_BEGIN, lambda: table(json.loads(TRUST.read_text("utf-8"))))
     return text
 
 

@@ -15,7 +15,7 @@ from tcm.cases import CaseError
 from tcm_rlaif.report import page, readme
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.runner import notebook, study
-from tcm_rlaif.study import params, stage
+from tcm_rlaif.study import params
 from tcm_rlaif.study.params import ROOT, ParamsError
 from tcm_rlaif.study.plan import StageError, find_run, given, reports_folder, stage_name, study_folder
 
@@ -154,5 +154,4 @@ def main(arguments: list[str] | None = None) -> int:
     if given and given[0] in commands.COMMANDS:
         return commands.main(given)
     called = parser().parse_args(given)
-    stage.keep_private()
     return commands.guarded(lambda: called.function(called), ParamsError, CaseError, StageError, ReportError)
