@@ -35,8 +35,8 @@ ENVIRONMENT = {
     "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
 }
 SMALL = {
-    "study": STUDY, "base_hidden": 64, "base_layers": 1, "base_steps": 30, "data_cases": 40, "data_unlabelled": 4,
-    "data_allow_few": True, "audit_cases": 4, "candidate_max_new_tokens": 24, "eval_max_new_tokens": 24,
+    "study": STUDY, "data_cases": 40, "data_unlabelled": 4,
+    "data_allow_few": True, "audit_cases": 4, "candidate_max_new_tokens": 48, "eval_max_new_tokens": 48,
     "judge": ["openai"], "judge_mode": "pointwise", "judge_model": "m", "judge_key_variable": "PLANTED_KEY",
     "judge_max_retries": 0, "arms": {"base": {"training": "none"}, "dpo_only": {"training": "dpo"}},
 }  # fmt: skip
