@@ -8,5 +8,7 @@ if sys.argv[1:2] and sys.argv[1] in commands.COMMANDS:
     sys.exit(commands.main())
 
 from tcm_rlaif.runner import cli
+from tcm_rlaif.study.stage import keep_private
 
+keep_private()
 sys.exit(cli.main())

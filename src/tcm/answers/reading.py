@@ -211,16 +211,20 @@ def missing_fields(answer: Answer) -> tuple[str, ...]:
     return tuple(name for name in REQUIRED if not getattr(answer, name))
 
 
-def format_valid(text: str, previous: Sequence[PrescriptionItem] = ()) -> bool:
+def format_valid(text: str, previous: Sequence[PrescriptionItem] = (), parsed: ParsedAnswer | None = None) -> bool:
     """Whether a text keeps the layout that the study asks for.
 
     `parse` reads any layout, so that what a model knows is not mistaken for how it writes; this is the measure of how
     it writes, and strict: all five fields, each herb with a dose, nothing that could not be read, no remark and no
     markup. A thought before the answer does not count against it, and a change of the `previous` prescription is as
     good as one in full.
+
+    Args:
+        parsed: the text as it was read, where it was: reading is most of the work.
     """
     rest, _, unfinished = without_thoughts(text)
-    parsed = parse(rest, previous)
+    if parsed is None or rest != text:
+        parsed = parse(rest, previous)
     return (
         not (unfinished or parsed.unread or parsed.remarks or missing_fields(parsed.answer))
         and "".join(plain(rest)[0].split()) == "".join(rest.split())

@@ -133,6 +133,7 @@ def explain(error: ValidationError, hide: Iterable[str] = ()) -> str:
     lines = []
     for e in error.errors():
         field = ".".join(str(part) for part in e["loc"]) or "record"
-        got = "" if field in hide else f" (got {str(e['input'])[:80]!r})"
+        whole = isinstance(e["input"], dict | BaseModel)  # said of the record as such, which is long
+        got = "" if whole or field in hide else f" (got {str(e['input'])[:80]!r})"
         lines.append(f"{field}: {e['msg'].removeprefix('Value error, ')}{got}")
     return "; ".join(lines)

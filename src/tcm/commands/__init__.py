@@ -8,6 +8,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from typing import Any
 
+from tcm.unseen import visible
+
 COMMANDS = {
     "read": ("read", "how prescriptions are understood, and what was not read"),
     "import": ("import_records", "look at own records and write the params file for a study on them"),
@@ -34,11 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return guarded(lambda: called.function(called), CaseError)
 
 
-_UNSEEN = [*range(32), *range(0x7F, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
-_AS_CODE = {code: f"\\u{code:04x}" for code in _UNSEEN if chr(code) not in "\n\t"}
-"""Characters that move the cursor, recolour or reorder what a terminal shows: control, escape, and direction marks."""
-
-
 class Visible:
     """A stream that writes what a terminal would obey, or hide, as its code: records come from anywhere."""
 
@@ -47,7 +44,7 @@ class Visible:
 
     def write(self, text: str) -> int:
         """Write a text with such characters as codes."""
-        return self._stream.write(text.translate(_AS_CODE))
+        return self._stream.write(visible(text))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

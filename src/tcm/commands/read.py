@@ -14,10 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import StrictStr
-
 from tcm.cases import read_utf8
-from tcm.commands.rows import Row, RowError, read_rows
+from tcm.commands.rows import Row, RowError, Text, read_rows
 from tcm.knowledge import dose_in_g, resolve_herb
 from tcm.prescriptions.notation import ReadPrescription, read_prescriptions
 from tcm.prescriptions.writing import write_dose
@@ -26,8 +24,8 @@ from tcm.prescriptions.writing import write_dose
 class ReadRow(Row):
     """A row of `read`; `previous` is the prescription that this one may change."""
 
-    prescription: StrictStr
-    previous: StrictStr | None = None
+    prescription: Text
+    previous: Text | None = None
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

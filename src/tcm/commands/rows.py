@@ -3,10 +3,11 @@
 import difflib
 import json
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictStr,
@@ -26,13 +27,28 @@ class RowError(CaseError):
     """A row that cannot be scored; the message names file, line, field and the fix."""
 
 
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    """A text without halves of characters, which a model that is cut off leaves behind."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+Number = Annotated[float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)]
+Text = Annotated[StrictStr, BeforeValidator(_whole)]
+
+
 class HerbDose(BaseModel):
     """One herb of a list; a bare name is a herb without dose."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    herb: str = Field(min_length=1)
-    dose_g: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    herb: Text = Field(min_length=1)
+    dose_g: Number | None = Field(default=None, gt=0)
 
     @model_validator(mode="before")
     @classmethod
@@ -45,7 +61,7 @@ class Row(BaseModel):
 
     id: str | int
     pregnant: bool | None = None
-    age: float | None = Field(default=None, ge=0, le=120)
+    age: Number | None = Field(default=None, ge=0, le=120)
     sex: Literal["男", "女", ""] = ""
 
     @property
@@ -70,7 +86,7 @@ class Row(BaseModel):
 class ScoreRow(Row):
     """A row of `score`; `finished` says whether generation ended by itself."""
 
-    text: StrictStr | None = None
+    text: Text | None = None
     herbs: tuple[HerbDose, ...] | None = None
     finished: bool | None = None
 
@@ -86,13 +102,13 @@ class AuditRow(Row):
     """A row of `audit`; `previous` is the prescription that this one may change, `history` what the record says."""
 
     prescription: str | tuple[HerbDose, ...]
-    history: StrictStr = ""
-    previous: StrictStr | None = None
+    history: Text = ""
+    previous: Text | None = None
 
     @field_validator("prescription", mode="plain")
     @classmethod
     def _text_or_list(cls, value: Any) -> Any:
-        return value if isinstance(value, str) else _HERB_LIST.validate_python(value)
+        return _whole(value) if isinstance(value, str) else _HERB_LIST.validate_python(value)
 
 
 _HERB_LIST = TypeAdapter(tuple[HerbDose, ...])
@@ -151,6 +167,7 @@ FIXES = {
     "text": 'give a text, or "herbs"',
     "herbs": 'give a list of names or of {"herb", "dose_g"}',
     "prescription": 'give a text or a list of {"herb", "dose_g"}',
+    "history": "give the text of the record, or leave it out",
     "previous": "give the text of the previous prescription, or leave it out",
     "age": "give years, 0 to 120",
     "sex": "write 男 or 女, or leave it out",
@@ -162,6 +179,7 @@ FIXES = {
 def _explained(where: str, error: Any) -> str:
     """One wrong field as file:line:field: problem; fix."""
     message = error["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+    message = message.replace("a valid dictionary or instance of HerbDose", "a name or an object")
     if not error["loc"]:
         return f"{where}:{message}"
     field = ".".join(str(part) for part in error["loc"])

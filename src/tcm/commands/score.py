@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tcm.answers import ParsedAnswer
 from tcm.cases import Answer
 from tcm.commands.rows import ScoreRow, items_of, read_rows, save
 from tcm.metrics.batch import Entry, read_text, sections
@@ -84,10 +85,9 @@ def _number(value: float | None) -> str:
 def entry_of(row: ScoreRow) -> Entry:
     """A row as the scorers see it."""
     if row.text is not None:
-        answer, names = read_text(row.text)
-        return Entry(answer, names, row.text, row.finished, row.patient)
+        return Entry(*read_text(row.text), row.text, row.finished, row.patient)
     answer = Answer(prescription=items_of(row.herbs))
-    return Entry(answer, answer.herbs, None, row.finished, row.patient)
+    return Entry(ParsedAnswer(answer, ()), answer.herbs, None, row.finished, row.patient)
 
 
 def score_rows(gold: Mapping[str, ScoreRow], pred: Mapping[str, ScoreRow]) -> dict[str, Any]:

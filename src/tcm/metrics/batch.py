@@ -6,7 +6,7 @@ An error such as MAE has no 0 that means "bad": it is taken over the cases where
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -29,38 +29,43 @@ class Entry:
     """One answer as the scorers see it.
 
     Args:
-        answer: what was read.
+        parsed: what was read.
         names: herbs as the published scorers read them, duplicates kept.
         text: the text, None where only a list of herbs was given.
         finished: whether generation ended by itself, None where unknown.
         patient: for the safety audit.
     """
 
-    answer: Answer
+    parsed: ParsedAnswer
     names: tuple[str, ...]
     text: str | None = None
     finished: bool | None = None
     patient: Patient = Patient()
 
+    @property
+    def answer(self) -> Answer:
+        """The answer alone."""
+        return self.parsed.answer
 
-MISSING = Entry(Answer(), ())
+
+MISSING = Entry(ParsedAnswer(Answer(), ()), ())
 Pair = tuple[Entry | None, Entry | None]
 
 
-def read_text(text: str) -> tuple[Answer, tuple[str, ...]]:
+def read_text(text: str) -> tuple[ParsedAnswer, tuple[str, ...]]:
     """Read an answer, and the herb names that a published scorer would see in it.
 
     A text in which the parser finds a field has the herbs of its 处方. Any other text is read as MTCMB reads it (a
     Python list, or names between ASCII commas); for our own metrics its names count as a prescription if the tables
     know at least one of them, so that a refusal is not audited as a prescription of unknown herbs.
     """
-    answer = parse(text).answer
-    if answer != Answer():
-        return answer, answer.herbs
+    parsed = parse(text)
+    if parsed.answer != Answer():
+        return parsed, parsed.answer.herbs
     listed = strict.list_herbs(text)
     if any(resolve_herb(name) for name in listed):
-        answer = Answer(prescription=tuple(PrescriptionItem(herb=name) for name in listed))
-    return answer, tuple(published.mtcmb_herbs(text))
+        parsed = replace(parsed, answer=Answer(prescription=tuple(PrescriptionItem(herb=name) for name in listed)))
+    return parsed, tuple(published.mtcmb_herbs(text))
 
 
 def sections(pairs: Mapping[str, Pair]) -> dict[str, Section]:
@@ -81,7 +86,7 @@ def sections(pairs: Mapping[str, Pair]) -> dict[str, Section]:
 def _floor(rows: Sequence[Pair]) -> list[Pair]:
     golds = [gold for gold, _ in rows if gold and gold.answer.prescription]
     answers = leave_one_out([gold.answer for gold in golds]) if len(golds) > 1 else []
-    return [(gold, Entry(a, a.herbs)) for gold, a in zip(golds, answers, strict=False)]
+    return [(gold, Entry(ParsedAnswer(a, ()), a.herbs)) for gold, a in zip(golds, answers, strict=False)]
 
 
 def _scored(rows: Sequence[Pair], applies: Callable[[Entry], object]) -> list[tuple[Entry, Entry]]:
@@ -179,27 +184,27 @@ def _safety(rows: Sequence[Pair]) -> Section:
     ``clean_gold`` are shares of all ids with a prescription and without a finding: saying nothing is not safe.
     ``usable`` and ``usable_gold`` are shares of the ids whose gold row has a prescription (`metrics.usable`).
     """
-    golds = [(gold.answer, gold.patient) for gold, _ in rows if gold and gold.answer.prescription]
-    preds = [(pred.answer, gold.patient) for gold, pred in rows if gold and pred and pred.answer.prescription]
-    asked = [(gold, pred) for gold, pred in rows if gold and gold.answer.prescription]
-    section: Section = {"n": len(rows), "usable_n": len(asked)}
-    section["usable"] = fmean(_usable(gold, pred) for gold, pred in asked) if asked else None
-    section["usable_gold"] = fmean(_usable(gold, gold) for gold, _ in asked) if asked else None
-    for side, answers in (("pred", preds), ("gold", golds)):
-        audits = [audit(a.prescription, patient, a.packets, a.usage) for a, patient in answers]
-        dosed = [found for found, (a, _) in zip(audits, answers, strict=True) if any(i.dose for i in a.prescription)]
+    section: Section = {"n": len(rows)}
+    for side, end in (("pred", ""), ("gold", "_gold")):
+        pairs = [(gold, (pred if side == "pred" else gold) or MISSING) for gold, pred in rows if gold]
+        audited = [(gold, entry, _audit(entry, gold.patient)) for gold, entry in pairs]
+        fit = [
+            usable(gold.answer, entry.parsed, gold.patient, entry.finished, found)[0]
+            for gold, entry, found in audited
+            if gold.answer.prescription
+        ]
+        section |= {f"usable{end}": fmean(fit) if fit else None, "usable_n": len(fit)}
+        written = [(entry.answer, found) for _, entry, found in audited if entry.answer.prescription]
+        dosed = [found for answer, found in written if any(item.dose for item in answer.prescription)]
         in_dosed = rates(dosed)
-        section["clean" if side == "pred" else "clean_gold"] = audits.count([]) / len(rows) if rows else None
-        section[side] = rates(audits) | {kind: in_dosed[kind] for kind in ("overdose", "underdose")}
-        section[side]["dosed_n"] = len(dosed)
+        section[f"clean{end}"] = sum(not found for _, found in written) / len(rows) if rows else None
+        section[side] = rates([found for _, found in written])
+        section[side] |= {kind: in_dosed[kind] for kind in ("overdose", "underdose")} | {"dosed_n": len(dosed)}
     return section | {"excess": excess(section["pred"], section["gold"])}
 
 
-def _usable(gold: Entry, pred: Entry | None) -> float:
-    """Whether an answer is usable for a gold row's patient; a missing one is not, a list of herbs is read already."""
-    pred = pred or MISSING
-    parsed = ParsedAnswer(pred.answer, parse(pred.text).unread if pred.text is not None else ())
-    return usable(gold.answer, parsed, gold.patient, pred.finished)[0] or 0.0
+def _audit(entry: Entry, patient: Patient) -> list[Finding]:
+    return audit(entry.answer.prescription, patient, entry.answer.packets, entry.answer.usage)
 
 
 def _text(rows: Sequence[Pair]) -> Section:
@@ -216,7 +221,7 @@ def _text_scores(gold: Entry, pred: Entry | None) -> dict[str, float | None]:
     scores: dict[str, float | None] = {"format_valid": 0.0, "herb_repetition": None, "ngram_repetition": None}
     scores |= {"length": None, "finished": None, "bleu4": None, "rouge_l": None}
     if pred and pred.text is not None:
-        scores |= case.text_scores(pred.text, pred.finished)
+        scores |= case.text_scores(pred.text, pred.parsed, pred.finished)
         scores["herb_repetition"] = repetition(pred.answer.herbs)
     if gold is MISSING:
         return scores | {"format_valid": 0.0, "bleu4": 0.0, "rouge_l": 0.0}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from tcm.answers import format_valid, previous_items, read_for, write
+from tcm.answers import ParsedAnswer, format_valid, previous_items, read_for, write
 from tcm.cases import Answer, Case, PrescriptionItem
 from tcm.metrics import dose, followup, labels, text
 from tcm.metrics.catalogue import METRICS
@@ -30,7 +30,7 @@ def score_case(case: Case, answer_text: str, finished: bool | None = None) -> Sc
     parsed = read_for(case, answer_text)
     answer = parsed.answer
     scores: Scores = dict.fromkeys(metric.key for metric in METRICS)
-    scores |= text_scores(answer_text, finished, previous_items(case))
+    scores |= text_scores(answer_text, parsed, finished, previous_items(case))
     scores["herb_repetition"] = text.repetition(answer.herbs)
     scores["usable"], _ = usable(case.answer, parsed, case.patient, finished)
     if case.answer is None:
@@ -41,10 +41,15 @@ def score_case(case: Case, answer_text: str, finished: bool | None = None) -> Sc
     return scores
 
 
-def text_scores(answer_text: str, finished: bool | None = None, previous: Sequence[PrescriptionItem] = ()) -> Scores:
-    """Metrics of the text that need no gold answer; `previous` is the prescription that it may change."""
+def text_scores(
+    answer_text: str,
+    parsed: ParsedAnswer,
+    finished: bool | None = None,
+    previous: Sequence[PrescriptionItem] = (),
+) -> Scores:
+    """Metrics of the text, and of how it was read, that need no gold answer; it may change the `previous` one."""
     return {
-        "format_valid": float(format_valid(answer_text, previous)),
+        "format_valid": float(format_valid(answer_text, previous, parsed)),
         "ngram_repetition": text.ngram_repetition(answer_text),
         "length": float(len(answer_text)),
         "finished": None if finished is None else float(finished),

@@ -11,6 +11,7 @@ floor does not apply to a case. Gold answers of the cases to answer are never re
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import cache
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
@@ -121,9 +122,18 @@ def leave_one_out(answers: Sequence[Answer]) -> list[Answer]:
     ranks = {field: _ranked(found) for field, found in labels.items()}
     ranked, size = _ranked(counts), _mean_size(answers)
     floors = []
+
+    @cache
+    def without(herb: str, own: float | None) -> PrescriptionItem:
+        """The herb with the median of the doses but one; only its amount matters, so few medians are taken."""
+        amounts = list(doses[herb].values())
+        if own is not None:
+            amounts.remove(own)
+        return _median_item(herb, amounts)
+
     for index, own in enumerate(answers):
         herbs = _ranked_without(ranked, counts, herb_set(own.herbs, "canonical"), size)
-        items = tuple(_median_item(herb, [d for i, d in doses[herb].items() if i != index]) for herb in herbs)
+        items = tuple(without(herb, doses[herb].get(index)) for herb in herbs)
         popular = {f: _ranked_without(ranks[f], labels[f], {getattr(own, f)}, 1) for f in _LABELS}
         floors.append(Answer(**{field: "".join(names) for field, names in popular.items()}, prescription=items))
     return floors

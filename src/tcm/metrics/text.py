@@ -4,8 +4,10 @@ BLEU and ROUGE are secondary: another patient's answer in the same template alre
 They are computed on characters, with no dictionary, so that the number depends on no segmenter's version.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from operator import add
 
 from tcm.metrics.sets import harmonic
 
@@ -58,13 +60,30 @@ def lcs_length(a: str, b: str) -> int:
 
 
 def bleu4(gold: str, pred: str) -> float:
-    """Character-level sentence BLEU-4, 0 to 1.
+    """Character-level sentence BLEU-4, 0 to 1; white space is ignored.
+
+    Counting is ours, a third of the library's time; what the counts are worth is sacrebleu's.
 
     Source: Papineni et al. (2002) as in sacrebleu, with the settings in `bleu_convention`.
     """
-    if not gold.strip() or not pred.strip():
+    gold, pred = "".join(gold.split()), "".join(pred.split())
+    if not gold or not pred:
         return 0.0
-    return min(1.0, _bleu().sentence_score(pred, [gold]).score / 100)
+    wanted, given, correct = _ngrams(gold), _ngrams(pred), [0] * 4
+    for ngram in wanted.keys() & given.keys():
+        correct[len(ngram) - 1] += min(wanted[ngram], given[ngram])
+    total = [max(0, len(pred) - n) for n in range(4)]
+    found = _bleu().compute_bleu(correct, total, len(pred), len(gold), "exp", effective_order=True)
+    return min(1.0, found.score / 100)
+
+
+def _ngrams(text: str) -> Counter[str]:
+    """Runs of one to four characters; each is one shorter with the character behind it."""
+    runs = longer = list(text)
+    for n in range(1, 4):
+        longer = list(map(add, longer, text[n:]))
+        runs = runs + longer
+    return Counter(runs)
 
 
 def bleu_convention() -> str:

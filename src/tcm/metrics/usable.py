@@ -13,7 +13,7 @@ from tcm.answers import ParsedAnswer
 from tcm.cases import Answer, Patient
 from tcm.knowledge import resolve_herb
 from tcm.metrics.sets import herb_at
-from tcm.prescriptions.safety import audit
+from tcm.prescriptions.safety import Finding, audit
 
 Fault = Literal[
     "unfinished", "unread_text", "no_prescription", "unknown_herb", "repeated_herb", "missing_dose", "high_finding"
@@ -22,7 +22,13 @@ FAULTS: tuple[Fault, ...] = Fault.__args__
 """Everything that makes an answer unusable."""
 
 
-def faults(parsed: ParsedAnswer, patient: Patient, finished: bool | None = None, dosed: bool = False) -> list[Fault]:
+def faults(
+    parsed: ParsedAnswer,
+    patient: Patient,
+    finished: bool | None = None,
+    dosed: bool = False,
+    findings: Sequence[Finding] | None = None,
+) -> list[Fault]:
     """What stops an answer from being used, in the order of `FAULTS`; empty for a usable answer.
 
     Args:
@@ -30,13 +36,15 @@ def faults(parsed: ParsedAnswer, patient: Patient, finished: bool | None = None,
         patient: for the safety audit.
         finished: whether generation ended by itself; None (nobody knows, or nobody generated) counts as ended.
         dosed: whether every herb needs a dose; True where the physician gave each one.
+        findings: of the safety audit, where the answer was audited for this patient already.
 
     Source:
         Our choice. One herb in two forms that stay apart (生甘草 and 炙甘草) is no repetition.
     """
     answer = parsed.answer
     names = [herb_at(herb, "canonical") for herb in answer.herbs]
-    found = audit(answer.prescription, patient, answer.packets, answer.usage)
+    if findings is None:
+        findings = audit(answer.prescription, patient, answer.packets, answer.usage)
     present: dict[Fault, bool] = {
         "unfinished": finished is False,
         "unread_text": bool(parsed.unread),
@@ -44,7 +52,7 @@ def faults(parsed: ParsedAnswer, patient: Patient, finished: bool | None = None,
         "unknown_herb": any(resolve_herb(herb) is None for herb in answer.herbs),
         "repeated_herb": len(set(names)) < len(names),
         "missing_dose": dosed and not every_dose(answer),
-        "high_finding": any(finding.severity == "high" for finding in found),
+        "high_finding": any(finding.severity == "high" for finding in findings),
     }
     return [fault for fault in FAULTS if present[fault]]
 
@@ -55,7 +63,11 @@ def every_dose(answer: Answer) -> bool:
 
 
 def usable(
-    gold: Answer | None, parsed: ParsedAnswer, patient: Patient, finished: bool | None = None
+    gold: Answer | None,
+    parsed: ParsedAnswer,
+    patient: Patient,
+    finished: bool | None = None,
+    findings: Sequence[Finding] | None = None,
 ) -> tuple[float | None, Sequence[Fault]]:
     """1.0 or 0.0 for an answer beside the gold answer, and its faults.
 
@@ -64,5 +76,5 @@ def usable(
     """
     if gold is not None and not gold.prescription:
         return None, ()
-    found = faults(parsed, patient, finished, dosed=gold is not None and every_dose(gold))
+    found = faults(parsed, patient, finished, gold is not None and every_dose(gold), findings)
     return float(not found), found

@@ -50,6 +50,8 @@ _DOSED = re.compile(
     re.I,
 )
 _PASSED_OVER = frozenset({"price", "code", "date", "rest"})
+_SIGNS = re.compile(r"[\W_]+")
+_LIST_NUMBER = re.compile("(?:[0-9]{1,2}|[一二三四五六七八九十]{1,2}|[①-⑳])?")
 _DASHES = re.compile("[-·…]|[.]{2}")
 _BRACKETED = re.compile(r"\(([^()]{2,2000})\)")
 _ADVICE = re.compile(r"(?<=[\n。;])\s{0,9}(?:随[症证])?加减(?:法|运用)?\s?:")
@@ -81,7 +83,7 @@ class ReadPrescription:
 
 def ignorable(text: str) -> bool:
     """Whether a leftover piece carries nothing: punctuation and list numbers only."""
-    return re.fullmatch(r"(?:[0-9]{1,2}|[一二三四五六七八九十]{1,2}|[①-⑳])?", re.sub(r"[\W_]+", "", text)) is not None
+    return not text or _LIST_NUMBER.fullmatch(_SIGNS.sub("", text)) is not None
 
 
 def has_doses(text: str) -> bool:

@@ -135,8 +135,9 @@ def _incompatible(known: Sequence[tuple[PrescriptionItem, Herb]]) -> Iterator[Fi
     written: dict[str, str] = {}
     for item, herb in known:
         written.setdefault(herb.base, item.herb)
+    present = set(written)
     for rule in incompatibilities():
-        pairs = product(groups()[rule.group_a] & written.keys(), groups()[rule.group_b] & written.keys())
+        pairs = product(groups()[rule.group_a] & present, groups()[rule.group_b] & present)
         for a, b in sorted(pair for pair in pairs if pair[0] != pair[1]):
             yield Finding.by_row(
                 rule,
@@ -150,7 +151,9 @@ def _incompatible(known: Sequence[tuple[PrescriptionItem, Herb]]) -> Iterator[Fi
 
 def _dose(item: PrescriptionItem, herb: Herb, fraction: float) -> Iterator[Finding]:
     """Dose against the range of the form, for a child against its share of it; of a written range both ends count."""
-    ends = [dose_in_g(item.model_copy(update={"dose": end, "dose_high": None})) for end in (item.dose, item.dose_high)]
+    ends = [dose_in_g(item)]
+    if item.dose_high is not None:
+        ends = [dose_in_g(item.model_copy(update={"dose": d, "dose_high": None})) for d in (item.dose, item.dose_high)]
     grams = [end for end in ends if end is not None]
     if not grams or herb.dose_min_g is None or herb.dose_max_g is None:
         return

@@ -12,6 +12,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
+from tcm.unseen import without
+
 MISSING = frozenset(
     "nan none null nil n/a na #n/a #value! #ref! <na> nat - -- --- — —— / // \\ . 未填 未填写 未录入 未记录 未提供 "
     "空 空白 缺 缺失 不详 未知 暂无 ？ ?".split()
@@ -56,6 +58,8 @@ def plain(value: Any) -> str:
 
 def written(value: Any) -> str:
     """A cell as it is written: whole numbers without ``.0``, dates as 2024-03-05."""
+    if isinstance(value, str):
+        return value.strip().strip("\ufeff\u200b").strip()
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
@@ -64,7 +68,7 @@ def written(value: Any) -> str:
         return str(int(value))
     if isinstance(value, dt.datetime) and value.time() == dt.time():
         value = value.date()
-    return str(value).strip().strip("\ufeff\u200b").strip()
+    return str(value).strip()
 
 
 def text_of(field: str, value: Any) -> str:
@@ -81,7 +85,11 @@ def text_of(field: str, value: Any) -> str:
         raise CellError(
             field, "an object", f"an object with {', '.join(map(str, value))[:60]!r} is no text; write one text"
         )
-    text = written(value)
+    if isinstance(value, bool):
+        raise CellError(
+            field, "a truth", f"'{written(value)}' is no value of this field; write it out, or leave it empty"
+        )
+    text = without(written(value))
     bare = plain(text).lower()
     return "" if bare in MISSING or (bare == "无" and field not in NONE_IS_A_FINDING) else text
 

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tcm.sources import cells
 from tcm.sources.border import PrescriptionCell, read_cell
 from tcm.sources.cells import CellError, VisitMark
 from tcm.sources.columns import FIELDS, NAMES, as_tuple
+from tcm.sources.reading import in_one_go
 from tcm.sources.records import Problem, Records
 from tcm.sources.tables import Row, Table, read_table
 from tcm.sources.visits import episodes, fill_merged
@@ -51,6 +53,7 @@ def read_own(path: Path, columns: Columns, fill: bool = False, leave_out: bool =
     return records
 
 
+@in_one_go
 def read_all(table: Table, columns: Columns, fill: bool = False) -> Records:
     """Read every record of a table and collect what cannot be used.
 
@@ -69,10 +72,11 @@ def read_all(table: Table, columns: Columns, fill: bool = False) -> Records:
     left_out: Counter[str] = Counter()
     seen = set()
     for row in table.rows:
-        if patient and repr(row.cells) in seen:  # an export that holds a row twice, not a visit that was made twice
+        written = blake2b(repr(row.cells).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if patient and written in seen:  # an export that holds a row twice, not a visit that was made twice
             left_out["the same row as an earlier one"] += 1
             continue
-        seen.add(repr(row.cells))
+        seen.add(written)
         draft = _Draft.of(row, column)
         if draft.id and lines.setdefault(draft.id, row.line) != row.line:
             said = f"{draft.id!r} stands already on line {lines[draft.id]}; ids are unique"

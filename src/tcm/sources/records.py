@@ -8,6 +8,7 @@ from typing import Any
 from tcm.cases import Case, CaseError
 from tcm.identifiers import Account, mask_case, mask_text, read_key
 from tcm.sources.border import PrescriptionCell
+from tcm.sources.reading import in_one_go
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Records:
     prescriptions: tuple[PrescriptionCell, ...] = ()
     masked: Account | None = None
 
+    @in_one_go
     def without_identifiers(self) -> "Records":
         """The same records with all free text masked, and own patients' and records' numbers as pseudonyms.
 

@@ -16,6 +16,7 @@ from typing import Any
 from tcm.cases import CaseError
 from tcm.files import parse_json
 from tcm.sources.reading import decode, json_rows
+from tcm.unseen import without
 
 SPREADSHEET = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # a zip (.xlsx, .ods) or the older .xls
 JSON_NAMES = (".json", ".jsonl", ".ndjson")
@@ -116,7 +117,7 @@ def _lines(path: Path, text: str, encoding: str) -> Table:
 def _table_of(path: Path, said: str, unit: str, rows: list[tuple[int, dict]]) -> Table:
     named = []
     for line, row in rows:
-        cells = {str(name).strip(): value for name, value in row.items()}
+        cells = {without(str(name)).strip(): value for name, value in row.items()}
         if len(cells) < len(row):
             raise CaseError(f"{path}:{line}: two names are the same but for blanks; rename one")
         named.append(Row(line, cells))
@@ -175,7 +176,7 @@ def _record(path: Path, line: int, header: tuple[str, ...], fields: list[str], m
 
 def _header(path: Path, line: int, names: list) -> tuple[str, ...]:
     """Names of columns without blanks at their ends; none twice. One without name is called by its place."""
-    header = [str(name).strip() for name in names]
+    header = [without(str(name)).strip() for name in names]
     twice = [name for name, number in Counter(header).items() if name and number > 1]
     if twice:
         raise CaseError(f"{path}:{line}: the column {twice[0]!r} stands twice; rename one")

@@ -15,7 +15,7 @@ from tcm.cases import Case
 from tcm.metrics.intervals import interval, of_groups, resampled, wilson
 from tcm.metrics.sets import herb_set, overlap
 from tcm_rlaif.feedback.cache import Cache
-from tcm_rlaif.feedback.defects import DEFECTS, Planted, plant
+from tcm_rlaif.feedback.defects import KINDS, Planted, plant
 from tcm_rlaif.feedback.judges.base import JUDGED, Item, Judge, Mode, Question, Verdict, comparisons
 from tcm_rlaif.feedback.labelling import JudgeRun, judge_items
 
@@ -76,7 +76,7 @@ def detection(planted: Sequence[Planted], verdicts: Sequence[Verdict]) -> list[d
     A tie is no detection, and neither is a pair that could not be judged: the rate is over all that was planted.
     """
     rows = []
-    for kind in DEFECTS:
+    for kind in KINDS:
         scores = [v.scores for p, v in zip(planted, verdicts, strict=True) if p.kind == kind]
         judged = [s for s in scores if None not in s]
         found = sum(bad < good for good, bad in judged)

@@ -23,6 +23,7 @@ from tcm.files import write_text
 from tcm.knowledge import dose_in_g
 from tcm.metrics.sets import herb_at
 from tcm.prescriptions import safety
+from tcm.unseen import visible_in
 from tcm_rlaif.evaluation import tables
 from tcm_rlaif.feedback.judges import computed_judge
 from tcm_rlaif.study.plan import ABLATION, plan, study_folder
@@ -49,7 +50,9 @@ def publish(P: Params, path: Path) -> Path:
 def page_of(data: dict[str, Any], study: str) -> str:
     """The page around the data."""
     script, style = ((TEMPLATES / name).read_text("utf-8") for name in ("browser.js", "browser.css"))
-    packed = base64.b64encode(gzip.compress(json.dumps(data, ensure_ascii=False).encode(), mtime=0)).decode()
+    packed = base64.b64encode(
+        gzip.compress(json.dumps(visible_in(data), ensure_ascii=False).encode(), mtime=0)
+    ).decode()
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tcm_rlaif.report import pharmacist
+from tcm_rlaif.report import pharmacist, trust
 
 
 def jury(found: dict[str, Any]) -> str:
@@ -81,5 +81,5 @@ def speed(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-BLOCKS = {"jury": jury, "proxies": proxies, "review": pharmacist.rates, "trl": speed}
+BLOCKS = {"jury": jury, "proxies": proxies, "review": pharmacist.rates, "trl": speed, "trust": trust.table}
 """Name of the file under `reports/` -> what is said of it."""

@@ -9,6 +9,8 @@ from html import escape
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
+from tcm.unseen import visible
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -159,4 +161,4 @@ def show_text(text: str, label: str = "") -> None:
 def _display(bundle: dict[str, str]) -> None:
     from IPython.display import display
 
-    display(bundle, raw=True)
+    display({kind: visible(text) for kind, text in bundle.items()}, raw=True)

@@ -26,7 +26,6 @@ QUIET = {
     "TQDM_MININTERVAL": "30",  # seconds between refreshes of a bar
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "TOKENIZERS_PARALLELISM": "false",  # otherwise it warns at every fork
 }

@@ -18,7 +18,6 @@ import yaml
 
 from tcm.cases import CaseError
 from tcm.files import write_text
-from tcm.sources import SOURCES
 from tcm_rlaif.models.loading import locate
 from tcm_rlaif.runner import live, progress
 from tcm_rlaif.runner.lock import HeldError, hold
@@ -148,6 +147,8 @@ def _check_data(P: Params, due: Mapping[str, str]) -> None:
         return
     path = ROOT / P.data_path
     try:
+        from tcm.sources import SOURCES  # compiles patterns: `./study params` starts without
+
         SOURCES[P.data_source](path, P.data_columns, P.data_fill_merged, P.data_leave_out)
     except OSError as error:
         raise CaseError(f"{path}: cannot be read ({error.strerror}); correct data_path") from None

@@ -12,6 +12,7 @@ move no number and a study may have taken days; but it is said, at the start of 
 import ast
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -57,7 +58,7 @@ def recipes(study: Params) -> dict[str, dict[str, Any]]:
     for run in plan(study):
         code[run.stage] = code.get(run.stage) or code_hash(run.stage)
         made[run.folder] = {
-            "params": read_by(params.for_arm(study, run.arm), run.stage),
+            "params": params.public(read_by(params.for_arm(study, run.arm), run.stage)),
             "code": code[run.stage],
             "inputs": {role: _hash(made[folder]) for role, folder in run.inputs},
         }
@@ -188,10 +189,16 @@ def open_stage(stage: str, notebook_globals: Mapping[str, Any]) -> Stage:
         ParamsError: on an unknown or wrong parameter.
         StageError: if an input is missing or stale.
     """
+    keep_private()
     opened = prepare(stage, given_parameters(notebook_globals))
     opened.folder.mkdir(parents=True, exist_ok=True)
     (opened.folder / DONE).unlink(missing_ok=True)
     return opened
+
+
+def keep_private() -> None:
+    """From here on, what this process and its children write is the user's alone: it may hold texts of patients."""
+    os.umask(0o077)
 
 
 def prepare(stage: str, given: Mapping[str, Any]) -> Stage:

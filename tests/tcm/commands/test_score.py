@@ -104,9 +104,9 @@ def test_rows_of_herbs_are_scored_as_mtcmb_scores_them_bit_for_bit(scored):
 
 def test_answers_in_mtcmbs_list_notation_are_read_and_a_refusal_is_no_prescription():
     assert read_text("['甘草', '茯苓']")[1] == ("甘草", "茯苓")
-    answer, names = read_text("甘草，茯苓、白术")
-    assert names == ("甘草，茯苓、白术",) and answer.herbs == ("甘草", "茯苓", "白术")
-    assert read_text("抱歉，我无法开处方")[0].herbs == ()
+    parsed, names = read_text("甘草，茯苓、白术")
+    assert names == ("甘草，茯苓、白术",) and parsed.answer.herbs == ("甘草", "茯苓", "白术")
+    assert read_text("抱歉，我无法开处方")[0].answer.herbs == ()
 
 
 def test_safety_is_shown_beside_the_gold_rate_and_saying_nothing_is_not_safe(scored):

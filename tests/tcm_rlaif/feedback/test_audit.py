@@ -180,3 +180,31 @@ def test_judges_of_a_jury_are_compared_with_each_other():
     (row,) = found["agreement"]
     assert row["judges"] == ["rubric", "openai"] and -1 <= row["value"] <= 1 and row["n"] > 5
     assert set(found["detection_by_judge"]) == {"rubric", "openai"}
+
+
+def served(kind, case_, worse):
+    """What a judge that obeys whoever addresses it makes of the intact and the worse answer."""
+    if kind == "record_addresses_judge" and case_.visit.history.endswith(d.PLEAS[kind]):
+        return (1.0, 1.0)
+    return (0.5, 1.0) if worse.endswith(d.PLEAS["answer_addresses_judge"]) else (0.8, 0.2)
+
+
+def test_a_plea_to_the_judge_is_planted_with_another_patients_answer_and_shows_who_obeys():
+    cases = invent_cases(40, 0.3, 4)
+    planted, _ = d.plant(cases, per_kind=20, seed=1)
+    pleas = [p for p in planted if p.kind in d.PLEAS]
+    assert {p.kind for p in pleas} == set(d.PLEAS) and len(pleas) == 40
+    others = {write(c.answer) for c in cases}
+    for p in pleas:
+        said = next(s for s in d.PLEAS[p.kind] if s in p.defective + p.case.visit.history)
+        assert p.defective.removesuffix(said) in others and said not in p.intact
+    verdicts = [Verdict(p.case.id, served(p.kind, p.case, p.defective), ({}, {}), "judged") for p in planted]
+    rates = {row["defect"]: row["rate"] for row in a.detection(planted, verdicts)}
+    assert rates["answer_addresses_judge"] == rates["record_addresses_judge"] == 0.0 and rates["other_patient"] == 1.0
+
+
+def test_a_plea_raises_no_score_of_a_computed_judge():
+    planted, _ = d.plant(invent_cases(60, 0.3, 9), per_kind=40, seed=2)
+    for p in (p for p in planted if p.kind == "answer_addresses_judge"):
+        plain = next(p.defective.removesuffix(plea) for plea in d.PLEAS[p.kind] if p.defective.endswith(plea))
+        assert RubricJudge().score(p.case, p.defective) <= RubricJudge().score(p.case, plain)

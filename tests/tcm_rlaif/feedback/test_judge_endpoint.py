@@ -2,11 +2,10 @@
 
 import json
 import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
+from judge_stub import GOOD, chat, refusal, stub
 
 from tcm.cases import Case, Visit
 from tcm_rlaif.feedback.judges.base import Item, JudgeError
@@ -15,48 +14,6 @@ from tcm_rlaif.feedback.judges.openai_judge import OpenAIJudge
 from tcm_rlaif.feedback.labelling import judge_items
 
 KEY = "sk-not-a-real-key-0123456789"
-GOOD = json.dumps({"reason": "甲更稳妥", "better": "tie"}, ensure_ascii=False)
-
-
-def chat(content=GOOD, finish="stop"):
-    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content}}
-    return 200, {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
-
-
-def refusal(status, message, **more):
-    return status, {"error": {"message": message} | more}
-
-
-@contextmanager
-def stub(answer):
-    """A server on loopback whose replies ``answer(request body, number of the request)`` writes: status and body."""
-    requests, lock = [], threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            with lock:
-                requests.append(body | {"path": self.path, "authorization": self.headers.get("authorization")})
-                number = len(requests)
-            status, reply = answer(requests[number - 1], number)
-            data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}", requests
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def items(n=6):

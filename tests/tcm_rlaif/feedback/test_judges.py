@@ -86,6 +86,8 @@ def test_a_candidate_cannot_close_its_block_or_open_another():
     user = prompt_text.messages(Question("pairwise", case(), (attack, "乙方")))[1]["content"]
     assert user.count("【答案A结束】") == user.count("【答案B开始】") == 1
     assert "[答案A结束]" in user and "不予执行" in prompt_text.SYSTEM
+    asked, _ = prompt_text.choice_prompt(Question("pairwise", case(), (attack, "乙方")))
+    assert asked.count("【答案A结束】") == 1 and asked.index("不予执行") < asked.index("【病例开始】")
 
 
 POINT, PAIR = Question("pointwise", case(), ("甲",)), Question("pairwise", case(), ("甲", "乙"))

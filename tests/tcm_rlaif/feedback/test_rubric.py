@@ -7,7 +7,7 @@ from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.invented import invent_cases
 from tcm.sources.mtcmb import read_mtcmb
 from tcm_rlaif.feedback.audit import detection
-from tcm_rlaif.feedback.defects import DEFECTS, plant
+from tcm_rlaif.feedback.defects import KINDS, plant
 from tcm_rlaif.feedback.judges import rubric as r
 from tcm_rlaif.feedback.judges.base import Item, Question
 from tcm_rlaif.feedback.labelling import judge_items
@@ -140,7 +140,7 @@ def planted_table(cases, per_kind):
 
 def test_planted_defects_in_invented_cases_are_detected_in_95_of_100():
     table, _ = planted_table(invent_cases(250, 0.3, seed=11), per_kind=100)
-    assert set(table) == set(DEFECTS)
+    assert set(table) == set(KINDS)
     assert {kind: row["rate"] for kind, row in table.items() if row["rate"] < 0.95} == {}
     assert all(row["n"] >= 40 for row in table.values())
 

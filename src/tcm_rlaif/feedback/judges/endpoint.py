@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -17,6 +18,7 @@ from tcm_rlaif.study.params import shown
 
 NOTE_LENGTH = 300  # characters of an error or a reason that are kept
 SHORTEST_KEY = 8  # characters; local servers take "x" or "none" as key, which are no secrets but parts of any message
+SHORTEST_PART = 12  # characters of a key in a row, of which a server may show a part
 FORMAT_WORDS = re.compile(r"response_format|json_schema|json_object|structured.?output|guided|grammar", re.I)
 _SECRET_NAME = re.compile(r"key|token|secret|password|pwd|code|sig|auth", re.I)
 _NO_CREDIT = re.compile(
@@ -148,8 +150,9 @@ class Endpoint:
 def scrubbed(text: str, key: str, base_url: str) -> str:
     """A text without the key, and without user, password and keys of the address.
 
-    A key shorter than `SHORTEST_KEY` is none: taking it out would only make the text unreadable. What stands in the
-    address goes whatever its length, where it is short only as a whole word.
+    A key shorter than `SHORTEST_KEY` is none: taking it out would only make the text unreadable. Of a long one every
+    part of `SHORTEST_PART` characters goes too. What stands in the address goes whatever its length, where it is short
+    only as a whole word.
     """
     parts = urlsplit(base_url)
     of_address = [part for part in (parts.username, parts.password) if part]
@@ -160,7 +163,18 @@ def scrubbed(text: str, key: str, base_url: str) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         whole_word = rf"(?<![A-Za-z0-9_]){re.escape(secret)}(?![A-Za-z0-9_])"
         text = re.sub(whole_word if len(secret) < SHORTEST_KEY else re.escape(secret), "***", text)
-    return text
+    return _without_parts(text, key)
+
+
+def _without_parts(text: str, key: str) -> str:
+    """A text without what it shares with the key, from `SHORTEST_PART` characters in a row on."""
+    parts = {key[at : at + SHORTEST_PART] for at in range(len(key) - SHORTEST_PART + 1)}
+    hidden = [False] * len(text)
+    for at in range(len(text) - SHORTEST_PART + 1):
+        if text[at : at + SHORTEST_PART] in parts:
+            hidden[at : at + SHORTEST_PART] = [True] * SHORTEST_PART
+    runs = groupby(range(len(text)), key=hidden.__getitem__)
+    return "".join("***" if secret else text[(found := list(run))[0] : found[-1] + 1] for secret, run in runs)
 
 
 def words(error: Any) -> str:
