@@ -48,8 +48,8 @@ def side_by_side(entries: list[dict[str, Any]], seed: int) -> pd.DataFrame:
     for entry in entries:
         who = [name for name, by in entry["by"] if (name, by) in shown or (by is not None and name in once)]
         if who:
-            columns[", ".join(who)] = _column(entry)
-    first = sorted(columns, key=lambda names: "gold" not in names.split(", "))
+            columns[", ".join(sorted(who, key=lambda name: name != "gold"))] = _column(entry)
+    first = sorted(columns, key=lambda names: names.split(", ")[0] != "gold")
     rows = [row for names in first for row in columns[names].index]
     rows = [
         *(r for r in browser.FIELDS.values() if r in rows),
