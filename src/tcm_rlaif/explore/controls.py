@@ -66,13 +66,10 @@ class Picker:
         if arm and arm not in study.arms:
             raise StageError(f"arm: study {name!r} has no arm {arm!r}; {nearest(arm, study.arms)}")
         self._fill(arm, seed)
-        for control, fill in (
-            (self._study, self._fill),
-            (self._arm, self._seeds),
-            (self._seed, None),
-            (self._case, None),
-        ):
-            control.observe(lambda _, fill=fill: self._changed(fill), "value")
+        self._study.observe(lambda _: self._changed(self._fill), "value")
+        self._arm.observe(lambda _: self._changed(self._seeds), "value")
+        for control in (self._seed, self._case):
+            control.observe(lambda _: self._changed(), "value")
 
     @property
     def chosen(self) -> Chosen:
@@ -129,7 +126,10 @@ class Picker:
                 return
             with output:
                 output.clear_output(wait=True)
-                view(self.chosen, **values())
+                try:
+                    view(self.chosen, **values())
+                except (ValueError, StageError) as error:  # e.g. a case that is longer than the model's context
+                    print(f"{type(error).__name__}: {error}")
 
         shown = list(controls.values())
         if button:
@@ -143,14 +143,13 @@ class Picker:
         display(ipywidgets.VBox([*shown, output]))
         again()
 
-    def _changed(self, fill: Callable[[], None] | None) -> None:
+    def _changed(self, fill: Callable[[], None] = lambda: None) -> None:
         """Bring all lists and texts to the new choice first, then show it once."""
         if self._filling:
             return
         self._filling = True
         try:
-            if fill:
-                fill()
+            fill()
             for begin in self._first:
                 begin()
         finally:

@@ -41,23 +41,17 @@ def side_by_side(entries: list[dict[str, Any]], seed: int) -> pd.DataFrame:
         seed: of the arms; an untrained arm has one answer for all seeds.
     """
     once = [name for name, n in Counter(name for entry in entries for name, _ in entry["by"]).items() if n == 1]
-    shown = {(name, seed) for entry in entries for name, _ in entry["by"]} | {
-        (name, None) for name in ("gold", *BESIDE)
-    }
     columns = {}
     for entry in entries:
-        who = [name for name, by in entry["by"] if (name, by) in shown or (by is not None and name in once)]
+        arms = [name for name, by in entry["by"] if by == seed or (by is not None and name in once)]
+        who = [*arms, *(name for name, by in entry["by"] if by is None and name in ("gold", *BESIDE))]
         if who:
             columns[", ".join(sorted(who, key=lambda name: name != "gold"))] = _column(entry)
     first = sorted(columns, key=lambda names: names.split(", ")[0] != "gold")
-    rows = [row for names in first for row in columns[names].index]
-    rows = [
-        *(r for r in browser.FIELDS.values() if r in rows),
-        *(r for r in dict.fromkeys(rows) if r not in ENDS),
-        *ENDS,
-    ]
-    table = pd.DataFrame({names: columns[names] for names in first}).reindex(dict.fromkeys(rows))
-    return table.rename_axis("field or herb")
+    have = [row for names in first for row in columns[names].index]
+    fields, herbs = [row for row in browser.FIELDS.values() if row in have], [row for row in have if row not in ENDS]
+    table = pd.DataFrame({names: columns[names] for names in first})
+    return table.reindex(dict.fromkeys((*fields, *herbs, *ENDS))).rename_axis("field or herb")
 
 
 def _column(entry: dict[str, Any]) -> pd.Series:
@@ -117,11 +111,9 @@ def asked(chosen: "Chosen", herbs: int = 0, **fields: str) -> None:
     show_text(text, label=f"{chosen.arm}, seed {chosen.seed}, greedy")
     beginning = asking.begun(text, herbs)
     rows = asking.next_tokens(policy, case, beginning)
-    show_figure(
-        figures.next_tokens(rows, f"…{beginning[-16:]} ?"),
-        "Bar chart of the likeliest next tokens: "
-        + "; ".join(f"{r.next} {r.probability:.2f}" for r in rows.itertuples()),
-    )
+    likely = "; ".join(f"{row.next} {row.probability:.2f}" for row in rows.itertuples())
+    alt = f"Bar chart of the likeliest next tokens: {likely}"
+    show_figure(figures.next_tokens(rows, f"…{beginning[-16:]} ?"), alt)
 
 
 def ranked(chosen: "Chosen", number: int = 6, temperature: float = 0.9, draw_seed: int = 0) -> None:
