@@ -40,9 +40,10 @@ def next_tokens(rows: "pd.DataFrame", title: str) -> "Figure":
     """
     from matplotlib import pyplot as plt
 
+    names = [name.replace("$", r"\$") for name in rows["next"]]  # matplotlib reads $…$ as mathematics
     figure, axes = plt.subplots(figsize=(7.2, 0.9 + 0.28 * len(rows)))
     axes.bar_label(axes.barh(range(len(rows)), rows["probability"], color=COLOURS[0]), fmt="%.3f", padding=3)
-    axes.set(yticks=range(len(rows)), yticklabels=rows["next"], title=title)
+    axes.set(yticks=range(len(rows)), yticklabels=names, title=title.replace("$", r"\$"))
     axes.set(xlabel="probability of the token before the bar |; behind it, how the model would go on")
     axes.invert_yaxis()
     axes.margins(x=0.12)

@@ -174,3 +174,15 @@ def test_a_case_that_was_changed_has_no_gold_answer_and_an_unchanged_one_keeps_i
     assert opened.variant(TEST[0], fields) is TEST[0]
     changed = opened.variant(TEST[0], {**fields, "history": "口苦"})
     assert changed.answer is None and changed.visit.history == "口苦" and TEST[0].answer
+
+
+def test_tokens_that_matplotlib_would_read_as_mathematics_are_drawn_as_they_are() -> None:
+    import pandas as pd
+    from matplotlib import pyplot
+
+    from tcm_rlaif.explore import figures
+
+    rows = pd.DataFrame({"next": ["$\\frac$|{$", "柴胡|10g"], "probability": [0.6, 0.4]})
+    figure = figures.next_tokens(rows, "…处方： ?")
+    figure.canvas.draw()
+    pyplot.close(figure)
