@@ -19,7 +19,7 @@ ORDER = {
         *("files unseen", "cases", "knowledge", "identifiers", "prescriptions", "answers", "evidence"),
         *("sources metrics invented", "commands"),
     ),
-    "tcm_rlaif": ("study", "models", "feedback", "training", "evaluation", "report", "runner"),
+    "tcm_rlaif": ("study", "models", "feedback", "training", "evaluation", "report", "explore", "runner"),
 }
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "pandas", "papermill")
 MOST_LINES = 300

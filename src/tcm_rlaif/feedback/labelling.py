@@ -21,6 +21,7 @@ from tcm_rlaif.feedback.judges.base import (
     verdict_of,
 )
 from tcm_rlaif.feedback.judges.jury import combine
+from tcm_rlaif.study import lab
 
 
 @dataclass(frozen=True)
@@ -96,15 +97,13 @@ def judge_items(
 def _run(
     judge: Judge, items: Sequence[Item], mode: Mode, cache: Cache | None, repeats: int, progress: bool, spent: tuple
 ) -> JudgeRun:
-    from tqdm.auto import tqdm
-
     started = time.monotonic()
     cache = cache if judge.stored else None
     questions = list(dict.fromkeys(q for item in items for q in questions_of(item, mode, repeats)))
     keys = {q: question_key(judge, q) for q in questions} if cache else {}
     replies = {q: r for q in questions if cache and (r := cache.get(keys[q])) is not None}
     cached, open_questions = frozenset(replies), [q for q in questions if q not in replies]
-    with tqdm(total=len(questions), initial=len(cached), desc=f"judge {judge.name}", disable=not progress) as bar:
+    with lab.bar(total=len(questions), initial=len(cached), desc=f"judge {judge.name}", disable=not progress) as bar:
 
         def record(question: Question, reply: Reply) -> None:
             replies[question] = reply

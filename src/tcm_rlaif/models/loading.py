@@ -1,6 +1,7 @@
 """Loading: any causal LM (hub id, folder, `.gguf` file), and adapters on top; one way to load them all."""
 
 import json
+import warnings
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,9 @@ from tcm_rlaif.study.schema import Params
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# PEFT 0.21 asks every model for a property by the name that transformers 5.23 renamed: nothing that a user could mend.
+warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
 
 class ModelError(ValueError):

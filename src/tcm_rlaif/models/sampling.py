@@ -14,6 +14,7 @@ from tcm.cases import Case
 from tcm_rlaif.models import chat
 from tcm_rlaif.models.decoding import decode
 from tcm_rlaif.models.prompter import PLAIN, Prompter
+from tcm_rlaif.study.lab import bar
 
 if TYPE_CHECKING:
     import torch
@@ -131,8 +132,6 @@ def sample(
     Raises:
         ValueError: as `check_context`, before anything is sampled.
     """
-    from tqdm import tqdm
-
     check_context(model, tokenizer, cases, max_new_tokens, prompter)
     asked = prompt_ids(tokenizer, cases, prompter)
     jobs = sorted(((i, n) for i in range(len(cases)) for n in range(number)), key=lambda job: (len(asked[job[0]]), job))
@@ -140,7 +139,7 @@ def sample(
     stop = chat.ends(model, tokenizer)
     ends = {*stop} | ({tokenizer.pad_token_id} if temperature else set())  # a draw may be padding
     done: dict[tuple[int, int], Sample] = {}
-    for batch in tqdm(batches, desc=progress, disable=not progress, unit="batch"):
+    for batch in bar(batches, desc=progress, disable=not progress, unit="batch"):
         seeds = [answer_seed(seed, cases[i].id, n) for i, n in batch]
         said = decode(
             model, tokenizer, [asked[i] for i, _ in batch],

@@ -77,7 +77,7 @@ def _one_table(table: "pd.DataFrame", caption: str, digits: int, rows: int) -> s
     if levels == 1 and table.index.name is None:
         columns[0] = ""  # reset_index calls it "index"
     kinds = [_kind(list(shown.iloc[:, i])) for i in range(len(columns))]
-    aligned = [kind if kind == NUMBERS else "" for kind in kinds]
+    aligned = [kind if kind == NUMBERS else LEFT for kind in kinds]
     head = "".join(f'<th scope="col"{a}>{escape(name)}</th>' for name, a in zip(columns, aligned, strict=True))
     body = "\n".join(_row(row, kinds, levels, digits) for row in shown.itertuples(index=False, name=None))
     label = escape(caption)
@@ -88,12 +88,21 @@ def _one_table(table: "pd.DataFrame", caption: str, digits: int, rows: int) -> s
     )
 
 
+LEFT = ' style="text-align: left;"'  # JupyterLab sets every cell to the right
+
+
 def _row(values: tuple, kinds: list[str], levels: int, digits: int) -> str:
     cells = []
     for i, (value, kind) in enumerate(zip(values, kinds, strict=True)):
         tag = 'th scope="row"' if i < levels else "td"
-        cells.append(f"<{tag}{kind}>{escape(_text(value, digits))}</{tag[:2]}>")
+        aligned = kind if kind == NUMBERS else kind + LEFT
+        cells.append(f"<{tag}{aligned}>{_lines(_text(value, digits))}</{tag[:2]}>")
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _lines(text: str) -> str:
+    """Escaped text whose line breaks are seen in JupyterLab, too."""
+    return escape(text).replace("\n", "<br>")
 
 
 def _kind(values: list) -> str:
@@ -154,7 +163,7 @@ def show_text(text: str, label: str = "") -> None:
         label: whose words these are.
     """
     head = f'<p class="label">{escape(label)}</p>' if label else ""
-    html = f'<blockquote class="said" lang="zh-Hans">{head}<p>{escape(text)}</p></blockquote>'
+    html = f'<blockquote class="said" lang="zh-Hans">{head}<p>{_lines(text)}</p></blockquote>'
     _display({"text/html": html, "text/plain": f"{label}\n{text}".strip()})
 
 

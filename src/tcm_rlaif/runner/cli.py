@@ -84,6 +84,14 @@ def predict_cases(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def look(arguments: argparse.Namespace) -> int:
+    """The explore notebook of a finished study, executed, as a page."""
+    from tcm_rlaif.runner.look import write_page
+
+    print(write_page(params.validated({"study": arguments.study}, "look")))
+    return 0
+
+
 def compare_two(arguments: argparse.Namespace) -> int:
     """Two studies beside each other; of one file of blind marks, what they say of arms, judge and herb F1."""
     from tcm_rlaif.report import compare
@@ -182,6 +190,8 @@ def parser() -> argparse.ArgumentParser:
             of_arm.add_argument("out", type=Path, help="a new folder")
         else:
             of_arm.add_argument("cases", metavar="CASE.json|-", help="one case, a list, or one a line; - for stdin")
+    seen = add("look", look, "write the explore notebook of a finished study, executed, as a page to look at")
+    seen.add_argument("study", nargs="?", default="default")
     two = add("compare", compare_two, "two studies beside each other, or what blind marks say")
     two.add_argument("first", help="a study of reports/, a results.json, or a file of marks")
     two.add_argument("other", nargs="?", help="the study to compare with; none for a file of marks")

@@ -27,6 +27,7 @@ QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm.auto where ipywidgets is not installed: text will do
     "TOKENIZERS_PARALLELISM": "false",  # otherwise it warns at every fork
 }
 

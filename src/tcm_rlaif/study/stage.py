@@ -19,8 +19,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tcm.cases import CaseError
 from tcm.files import write_json
-from tcm_rlaif.study import outputs, params
+from tcm_rlaif.study import lab, outputs, params
 from tcm_rlaif.study.params import ROOT, ParamsError
 from tcm_rlaif.study.plan import ABLATION, Run, StageError, find_run, plan, read_by, study_folder
 from tcm_rlaif.study.schema import Params
@@ -190,7 +191,11 @@ def open_stage(stage: str, notebook_globals: Mapping[str, Any]) -> Stage:
         StageError: if an input is missing or stale.
     """
     keep_private()
-    opened = prepare(stage, given_parameters(notebook_globals))
+    lab.errors_in_short(ParamsError, StageError, CaseError)
+    given = given_parameters(notebook_globals)
+    if not given["params_file"] and lab.watched():
+        print(f"params_file: {lab.params_file('')}")
+    opened = prepare(stage, given)
     opened.folder.mkdir(parents=True, exist_ok=True)
     (opened.folder / DONE).unlink(missing_ok=True)
     return opened
@@ -208,11 +213,12 @@ def prepare(stage: str, given: Mapping[str, Any]) -> Stage:
         given: the notebook's parameters, with `params_file` and, where the notebook has them, `arm` and `seed`.
     """
     overrides = {k: v for k, v in given.items() if k not in ("params_file", "arm", "seed")}
+    file = lab.params_file(given["params_file"])
     try:
         # `papermill -f FILE` gives a whole params file, `study` with it: nothing of the notebook's own file is in it
         if whole := "study" in overrides:
-            print(f"study {overrides['study']}: what is given here is all of it; {given['params_file']} is not read")
-        P = params.validated(overrides, "papermill") if whole else params.load(given["params_file"], **overrides)
+            print(f"study {overrides['study']}: what is given here is all of it; {file} is not read")
+        P = params.validated(overrides, "papermill") if whole else params.load(file, **overrides)
     except ParamsError as error:
         if not (unknown := sorted(overrides.keys() - Params.model_fields.keys())):
             raise

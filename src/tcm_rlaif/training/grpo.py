@@ -97,7 +97,7 @@ def trainer(
         top_p=P.candidate_top_p,
         max_completion_length=P.candidate_max_new_tokens,
         pad_to_multiple_of=PAD_TO,
-        gradient_checkpointing=False,
+        activation_checkpointing=False,
     )
     fresh = None if isinstance(model, PeftModel) else lora(P)
     return GRPOTrainer(

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tcm_rlaif.report.safe_html import POLICY, clean, problems
-from tcm_rlaif.report.show import show_figure, show_table, show_text, table_html, with_n
+from tcm_rlaif.report.show import LEFT, show_figure, show_table, show_text, table_html, with_n
 
 
 def page_around(body: str) -> str:
@@ -19,9 +19,9 @@ def test_a_table_has_caption_row_headers_aligned_numbers_and_escaped_text() -> N
     html = table_html(pd.DataFrame(columns, index=["sft", "dpo"]), "Main & only")
     assert "<caption>Main &amp; only</caption>" in html and 'aria-label="Main &amp; only"' in html
     assert '<th scope="col" class="num">herb &lt;F1&gt;</th>' in html
-    assert '<th scope="row" class="short">sft</th>' in html
-    assert '<td class="num">0.123</td><td class="num">3</td><td>a\nb</td>' in html
-    assert '<td class="num">–</td><td class="num">40</td><td>&lt;b&gt;大枣5枚&lt;/b&gt;</td>' in html
+    assert f'<th scope="row" class="short"{LEFT}>sft</th>' in html
+    assert f'<td class="num">0.123</td><td class="num">3</td><td{LEFT}>a<br>b</td>' in html
+    assert f'<td class="num">–</td><td class="num">40</td><td{LEFT}>&lt;b&gt;大枣5枚&lt;/b&gt;</td>' in html
     assert problems(page_around(html)) == [] and clean(html) == html
 
 
@@ -40,7 +40,7 @@ def test_named_and_several_index_levels_become_row_headers() -> None:
     index = pd.MultiIndex.from_tuples([("sft", 0), ("sft", 1)], names=["arm", "seed"])
     html = table_html(pd.DataFrame({("F1", "mean"): [0.5, 0.6]}, index=index), "Two levels")
     assert re.findall(r'<th scope="col".*?>(.*?)</th>', html) == ["arm", "seed", "F1 mean"]
-    first = '<th scope="row" class="short">sft</th><th scope="row" class="num">0</th><td class="num">0.500</td>'
+    first = f'<th scope="row" class="short"{LEFT}>sft</th><th scope="row" class="num">0</th><td class="num">0.500</td>'
     assert f"<tr>{first}</tr>" in html
 
 
@@ -50,7 +50,7 @@ def test_what_a_model_wrote_is_shown_letter_by_letter(capsys, monkeypatch) -> No
     show_text("治法：<script>x</script>\n  处方", label="sft_dpo & seed 1")
     (data, options) = bundles[0]
     assert options == {"raw": True}
-    assert "<p>治法：&lt;script&gt;x&lt;/script&gt;\n  处方</p>" in data["text/html"]
+    assert "<p>治法：&lt;script&gt;x&lt;/script&gt;<br>  处方</p>" in data["text/html"]
     assert data["text/plain"] == "sft_dpo & seed 1\n治法：<script>x</script>\n  处方"
     assert clean(data["text/html"]) == data["text/html"]
 

@@ -221,6 +221,25 @@ def test_notebooks_run_by_hand_in_any_order_leave_the_study_standing(finished, p
     assert {p: p.stat().st_mtime_ns for p in FOLDER.rglob(stage.DONE)} == done, "the study ran stages again"
 
 
+def test_the_explore_notebook_runs_headless_and_leaves_the_study_as_it_was(finished, params_file, tmp_path):
+    before = {p: p.stat().st_mtime_ns for p in FOLDER.rglob("*") if p.is_file()}
+    out = tmp_path / "explore.ipynb"
+    done = papermill("notebooks/explore.ipynb", str(out), "-p", "params_file", str(params_file), "-k", "python3")
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = out.read_text("utf-8")
+    for seen in ("Answers side by side", "likeliest next tokens", "Stacked bars"):
+        assert seen in said, seen
+    assert {p: p.stat().st_mtime_ns for p in FOLDER.rglob("*") if p.is_file()} == before
+
+
+def test_a_page_of_the_explore_notebook_is_small_and_safe(finished):
+    done = subprocess.run([sys.executable, "-m", "tcm_rlaif", "look", STUDY], cwd=ROOT, env=ENVIRONMENT,
+                          capture_output=True, text=True, timeout=300)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert audit_html(REPORTS / "explore.html") == []
+    assert (REPORTS / "explore.html").stat().st_size < 1_000_000
+
+
 def test_bare_papermill_refuses_a_misspelt_parameter(params_file, tmp_path):
     out = str(tmp_path / "out.ipynb")
     done = papermill("notebooks/04_dpo.ipynb", out, "-f", str(params_file), "-p", "dpo_bata", "0.3", "-k", "python3")

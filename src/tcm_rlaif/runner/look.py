@@ -1,0 +1,40 @@
+"""The explore notebook of a finished study, executed, as one page: to look at without installing anything."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tcm_rlaif.report.page import to_html
+from tcm_rlaif.runner.kernel import PrivateKernelManager
+from tcm_rlaif.study.params import ROOT, SNAPSHOT
+from tcm_rlaif.study.plan import StageError, reports_folder, study_folder
+from tcm_rlaif.study.schema import Params
+
+SOURCE = ROOT / "notebooks" / "explore.ipynb"
+
+
+def write_page(P: Params) -> Path:
+    """Execute the notebook on a study and write `explore.html` beside its report; the study is not touched.
+
+    Args:
+        P: names the study.
+
+    Raises:
+        StageError: if the notebook cannot be executed, e.g. where the study is not finished.
+        ReportError: if the page has problems.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    if not (study_folder(P) / SNAPSHOT).is_file():
+        raise StageError(f"study {P.study!r} was not run here; ./study run PARAMS runs it")
+    given = {"params_file": (study_folder(P) / SNAPSHOT).relative_to(ROOT).as_posix()}
+    with TemporaryDirectory() as folder:
+        executed = Path(folder) / SOURCE.name
+        try:
+            papermill.execute_notebook(
+                SOURCE, executed, given, kernel_name="python3", language="python", cwd=SOURCE.parent,
+                progress_bar=False, kernel_manager_class=PrivateKernelManager,
+            )  # fmt: skip
+        except PapermillExecutionError as error:
+            raise StageError(f"{SOURCE.name}: {error.evalue}") from None
+        return to_html(executed, reports_folder(P) / "explore.html", f"{P.study}: explored")
