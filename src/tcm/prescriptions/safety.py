@@ -1,7 +1,7 @@
 """Safety audit of a prescription for a patient: rules from the tables, each finding with rule, severity and source.
 
-A finding says that a rule is broken, not that the prescription is wrong: physicians break some rules on purpose. So
-rates over many prescriptions are only read beside those of the reference prescriptions (`excess`). Research only.
+A finding says that a rule is broken, not that the prescription is wrong: physicians break some on purpose. So rates
+are only read beside those of the reference prescriptions (`excess`). Research only.
 
 Severities (our choice): `high`, a physician must be asked before anything is dispensed; `medium`, wants a reason;
 `low`, worth a note. Incompatibility and duplicates go by the base herb, dose, toxicity and pregnancy by the form.
@@ -20,16 +20,9 @@ from tcm.knowledge.checks import clause, mark
 from tcm.knowledge.types import Incompatibility, ReviewRule
 
 Kind = Literal[
-    "incompatibility",
-    "overdose",
-    "underdose",
-    "pregnancy",
-    "toxicity",
-    "route",
-    "unknown_herb",
-    "duplicate_herb",
+    "incompatibility", "overdose", "underdose", "pregnancy", "toxicity", "route", "unknown_herb", "duplicate_herb",
     "packets",
-]
+]  # fmt: skip
 KINDS: tuple[Kind, ...] = Kind.__args__
 """Everything that the audit can find. Kinds, not findings, are counted by `metrics.batch.rates`."""
 

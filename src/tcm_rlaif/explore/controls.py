@@ -11,6 +11,7 @@ from typing import Any
 
 from tcm.cases import Case, CaseError
 from tcm_rlaif.explore.opened import OpenStudy, finished, first_choice, opened
+from tcm_rlaif.models.loading import ModelError
 from tcm_rlaif.report import plots
 from tcm_rlaif.study import lab
 from tcm_rlaif.study.params import ParamsError, nearest
@@ -49,7 +50,7 @@ class Picker:
     def __init__(self, params_file: str = "", arm: str = "", seed: int = 0) -> None:
         import ipywidgets
 
-        lab.errors_in_short(ParamsError, StageError, CaseError)
+        lab.errors_in_short(ParamsError, StageError, CaseError, ModelError)
         plots.style()
         self._open = lru_cache(maxsize=2)(opened)
         self._filling = False
