@@ -17,7 +17,7 @@ from tcm_rlaif.evaluation.judging import JUDGED_BY
 from tcm_rlaif.study import params
 from tcm_rlaif.study.measures import FIELDS, JUDGE_SCORES, MEASURES
 from tcm_rlaif.study.notebooks import TRAININGS
-from tcm_rlaif.study.plan import ABLATION, STAGES, StageError, plan, study_folder
+from tcm_rlaif.study.plan import ABLATION, PROBES, STAGES, StageError, plan, study_folder
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.stage import DONE, Stage
 
@@ -83,7 +83,7 @@ def collect(stage: Stage) -> Evidence:
     by_name |= {str(name): part for name, part in attacks.groupby("arm", sort=False)}
     found: dict[str, dict[str, dict]] = {s: {} for s in STAGES}
     for run in plan(stage.study):
-        if run.stage != ABLATION:
+        if run.stage not in (ABLATION, PROBES):
             path = study_folder(stage.study) / run.folder / DONE
             found[run.stage][run.folder.split("/", 1)[1]] = json.loads(path.read_text("utf-8"))
     return Evidence(

@@ -103,12 +103,10 @@ def hook(trainer: "SFTTrainer", cases: Sequence[Case], P: Params, seed: int) -> 
     """
     if P.sft_order != "boundary":
         return
-    hard, rows = competence.ranks(competence.difficulty(cases, competence.losses(trainer))), trainer.train_dataset
+    hard = competence.ranks(competence.difficulty(cases, competence.losses(trainer)))
     thirds = [math.ceil(3 * rank) - 1 for rank in hard]
-    answered = [
-        ids[list(mask).index(1) :] for ids, mask in zip(rows["input_ids"], rows["completion_mask"], strict=True)
-    ]
-    parts = [fields(trainer.processing_class, ids) for ids in answered]
+    rows = zip(trainer.train_dataset["input_ids"], competence.begins(trainer), strict=True)
+    parts = [fields(trainer.processing_class, ids[begin:]) for ids, begin in rows]
 
     def draw(epoch: int) -> list[int]:
         now = ask(trainer, parts)

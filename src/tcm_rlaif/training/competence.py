@@ -67,12 +67,16 @@ def draws(hard: Sequence[float], first_step: int, steps: int, batch: int, durati
     return rows
 
 
+def begins(trainer: "SFTTrainer") -> list[int]:
+    """Where the answer of each training row begins: its first token that is learned."""
+    return [next(i for i, label in enumerate(labels) if label != -100) for labels in trainer.train_dataset["labels"]]
+
+
 def losses(trainer: "SFTTrainer") -> list[float]:
     """Loss of each row's answer under the model as it is now, nats a token."""
     rows, training = trainer.train_dataset, trainer.model.training
-    begins = [list(mask).index(1) for mask in rows["completion_mask"]]
     trainer.model.eval()
-    sums, tokens = token_logps(trainer.model, trainer.processing_class, list(rows["input_ids"]), begins)
+    sums, tokens = token_logps(trainer.model, trainer.processing_class, list(rows["input_ids"]), begins(trainer))
     trainer.model.train(training)
     return [-total / number for total, number in zip(sums, tokens, strict=True)]
 

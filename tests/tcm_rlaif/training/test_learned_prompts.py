@@ -16,7 +16,7 @@ CASES = tiny_model.cases()
 @pytest.fixture(scope="module", params=["prompt", "prefix"])
 def learned(request, tmp_path_factory):
     """The adapter's name, the trained model, its tokenizer, and the log of the training."""
-    P = tiny_model.params(adapter=request.param, adapter_tokens=5, sft_learning_rate=0.1, sft_epochs=20)
+    P = tiny_model.params(training="sft", adapter=request.param, adapter_tokens=5, sft_learning_rate=0.1, sft_epochs=20)
     model, tokenizer = tiny_model.base()
     folder = tmp_path_factory.mktemp(request.param)
     trainer = sft.sft_trainer(model, tokenizer, sft.sft_rows(CASES[:4]), None, P, seed=0, folder=folder)
@@ -61,7 +61,7 @@ def test_log_probabilities_are_those_of_the_text_alone(learned):
 def test_it_comes_back_whole(learned, tmp_path):
     name, model, tokenizer, *_ = learned
     model.save_pretrained(tmp_path / "adapter")
-    back, _ = load_policy(str(tiny_model.folder()), tmp_path / "adapter", tiny_model.params(adapter=name))
+    back, _ = load_policy(str(tiny_model.folder()), tmp_path / "adapter", tiny_model.params(training="sft", adapter=name))
     assert proofs.largest_difference(model, back, tokenizer, "患者，失眠，心烦。") < 1e-5
     ids = tokenizer("患者，失眠，心烦。")["input_ids"]
     said = [logps.token_logps(one, tokenizer, [ids], [1])[0][0] for one in (model, back, tiny_model.base()[0])]

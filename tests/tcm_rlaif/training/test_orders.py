@@ -101,9 +101,8 @@ def test_what_holds_is_asked_before_each_epoch_and_is_the_model_s_own_probabilit
     losses = competence.losses(made)
     log = [row for row in run(made) if "holds_herbs_0" in row]
     assert [row["epoch"] for row in log] == [0, 1, 2]
-    rows = made.train_dataset
-    lengths = [len(ids) - list(mask).index(1) for ids, mask in
-               zip(rows["input_ids"], rows["completion_mask"], strict=True)]  # fmt: skip
+    rows = made.train_dataset["input_ids"]
+    lengths = [len(ids) - begin for ids, begin in zip(rows, competence.begins(made), strict=True)]
     untrained = sft.sft_trainer(*tiny_model.base(), sft.sft_rows(tiny_model.cases()[:8]), None,
                                 tiny_model.params(sft_batch_size=4), seed=0, folder=tmp_path / "other")  # fmt: skip
     one_part = [["herbs"] * length for length in lengths]
