@@ -57,8 +57,9 @@ def complete(study: Path) -> None:
             write_json(noted, {"notebook": done.relative_to(study).parts[0], "status": "done", **took, "peak_mib": 0})
 
 
-OF_TIME = ("seconds", "wall_seconds", "overhead share", "peak MiB", "memory_mib")
-"""Keys of `results.json` that differ from one run of a study to the next on one machine with as many threads."""
+OF_TIME = ("seconds", "wall_seconds", "overhead share", "peak MiB", "memory_mib", "last_loss")
+"""Keys of `results.json` that differ from one run of a study to the next on one machine with as many threads. The last
+loss of the base is known only where it was trained, not where it came from the cache."""
 
 
 def timeless(results: Any) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from trl.kernels import chunked_logprob
 from trl.trainer import utils
 
 from tcm import invented
@@ -35,7 +36,7 @@ def head(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             return real.apply(hidden, *rest)
 
     monkeypatch.setattr(utils, "_ChunkedLogProbFunction", Counted)
-    monkeypatch.setattr(utils, "_use_triton", utils._use_triton)  # put back at the end
+    monkeypatch.setattr(utils, "_use_triton", chunked_logprob._use_triton)  # TRL's own, whoever replaced it before
     return rows
 
 

@@ -61,7 +61,9 @@ def test_log_probabilities_are_those_of_the_text_alone(learned):
 def test_it_comes_back_whole(learned, tmp_path):
     name, model, tokenizer, *_ = learned
     model.save_pretrained(tmp_path / "adapter")
-    back, _ = load_policy(str(tiny_model.folder()), tmp_path / "adapter", tiny_model.params(training="sft", adapter=name))
+    back, _ = load_policy(
+        str(tiny_model.folder()), tmp_path / "adapter", tiny_model.params(training="sft", adapter=name)
+    )
     assert proofs.largest_difference(model, back, tokenizer, "患者，失眠，心烦。") < 1e-5
     ids = tokenizer("患者，失眠，心烦。")["input_ids"]
     said = [logps.token_logps(one, tokenizer, [ids], [1])[0][0] for one in (model, back, tiny_model.base()[0])]
