@@ -24,7 +24,7 @@ def mark_of(arm: str) -> tuple[str, str]:
     Seven colours and nine markers share no divisor, so the first 63 places have 63 different pairs. An arm that is
     not in `ARMS` takes a place behind them by its name alone: two such arms may meet, the names beside them do not.
     """
-    idea = re.sub(r"_\d+$", "", arm)
+    idea = re.sub(r"_\d{2,}$", "", arm)
     arm = idea if arm not in ARMS and idea in ARMS else arm
     free = len(COLOURS) * len(MARKERS) - len(ARMS)
     place = ARMS.index(arm) if arm in ARMS else len(ARMS) + zlib.crc32(arm.encode()) % free

@@ -12,10 +12,10 @@ from tcm_rlaif.study.params import ROOT
 @pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_arms_of_a_params_file_are_all_known_and_all_different(path) -> None:
     arms = list(params.load(path).arms)
-    ideas = {re.sub(r"_\d+$", "", arm) if arm not in ARMS else arm for arm in arms}
+    ideas = {re.sub(r"_\d{2,}$", "", arm) if arm not in ARMS else arm for arm in arms}
     assert ideas <= set(ARMS), "add new arms at the end of marks.ARMS"
     assert len({mark_of(idea) for idea in ideas}) == len(ideas)
-    assert all(mark_of(arm) == mark_of(re.sub(r"_\d+$", "", arm)) for arm in arms if arm not in ARMS)
+    assert all(mark_of(arm) == mark_of(re.sub(r"_\d{2,}$", "", arm)) for arm in arms if arm not in ARMS)
 
 
 def test_the_arms_that_every_report_has_keep_their_marks() -> None:
