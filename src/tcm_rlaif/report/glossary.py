@@ -51,6 +51,13 @@ TAG = re.compile(r"""(<(?:[^>"']|"[^"]*"|'[^']*')+>)""")  # a quoted value may h
 SKIPPED = frozenset("a abbr h1 h2 h3 pre summary".split())
 
 
+class Met(dict[str, str]):
+    """Terms with their meanings, filled while a page is rendered: the copy that nbconvert makes before is the same."""
+
+    def __deepcopy__(self, memo: dict) -> "Met":
+        return self
+
+
 class Explainer:
     """Marks each term of `TERMS` where it first stands on one page, and keeps which it met.
 
@@ -59,7 +66,7 @@ class Explainer:
     """
 
     def __init__(self) -> None:
-        self.met: dict[str, str] = {}
+        self.met = Met()
         names = "|".join(re.escape(term) for term in sorted(TERMS, key=len, reverse=True))
         self.pattern = re.compile(rf"(?<![\w-])({names})(?![\w-])", re.ASCII)
 
