@@ -38,7 +38,7 @@ SMALL = {
     "study": STUDY, "data_cases": 40, "data_unlabelled": 4,
     "data_allow_few": True, "audit_cases": 4, "candidate_max_new_tokens": 48, "eval_max_new_tokens": 48,
     "judge": ["openai"], "judge_mode": "pointwise", "judge_model": "m", "judge_key_variable": "PLANTED_KEY",
-    "judge_max_retries": 0, "arms": {"base": {"training": "none"}, "dpo_only": {"training": "dpo"}},
+    "judge_max_retries": 0, "arms": {"base": {"training": "none"}, "dpo_only": {"training": "dpo"}}, "probe_arms": [],
 }  # fmt: skip
 
 
