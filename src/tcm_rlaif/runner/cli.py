@@ -13,7 +13,7 @@ from pathlib import Path
 from tcm import commands
 from tcm.cases import CaseError
 from tcm_rlaif.models.loading import ModelError
-from tcm_rlaif.report import page, readme
+from tcm_rlaif.report import page
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.runner import notebook, progress, study
 from tcm_rlaif.study import params
@@ -127,6 +127,8 @@ def verify(arguments: argparse.Namespace) -> int:
 
 def fill_readme(arguments: argparse.Namespace) -> int:
     """Fill the published results into README.md."""
+    from tcm_rlaif.report import readme
+
     readme.update()
     return 0
 

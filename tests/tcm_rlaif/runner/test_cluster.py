@@ -68,21 +68,22 @@ def start(place: Path) -> subprocess.Popen:
 def test_a_sweep_by_a_scheduler_is_killed_resumes_and_completes(place) -> None:
     first = start(place)
     end = time.time() + 400
-    while not (FOLDER / "00_base_model/shared" / stage.DONE).exists():
+    while not list(FOLDER.glob("02_sft/*/*/log.txt")):  # so base and data are known to be done
         assert first.poll() is None and time.time() < end, first.stdout.read()[-3000:] if first.poll() else "too slow"
         time.sleep(0.2)
-    os.killpg(first.pid, signal.SIGKILL)  # the submitting machine goes down; jobs that run go on
+    done = {p: p.stat().st_mtime_ns for p in FOLDER.glob("0[01]_*/shared/stage.json")}
+    os.killpg(first.pid, signal.SIGKILL)  # the submitting machine goes down; jobs that run go on, and are run once more
     first.wait()
     while [p for p in psutil.process_iter() if "tcm_rlaif.runner.notebook" in " ".join(_command(p)) and STUDY in
            " ".join(_command(p))]:  # fmt: skip
         assert time.time() < end
         time.sleep(0.5)
-    done = {p: p.stat().st_mtime_ns for p in FOLDER.rglob(stage.DONE)}
     again = start(place)
     output = again.communicate(timeout=600)[0]
     assert again.returncode == 0, output[-4000:]
     runs = {run.folder for run in plan(params.load(place / "study.yaml"))}
     assert {p.parent.relative_to(FOLDER).as_posix() for p in FOLDER.rglob(stage.DONE)} == runs
+    assert len(done) == 2
     assert all(p.stat().st_mtime_ns == made for p, made in done.items()), "finished runs were run again"
     assert len((place / "submitted").read_text("utf-8").splitlines()) >= len(runs), "not every run was a job"
     assert (REPORTS / "results.json").exists()
