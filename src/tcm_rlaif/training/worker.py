@@ -41,8 +41,7 @@ def build(folder: Path, job: dict) -> "Trainer":
     if torch.cuda.is_available():
         torch.cuda.set_device(settings.device)
     P = Params.model_validate(job["params"])
-    if P.base_model != "tiny":
-        economy.answers_alone()
+    economy.answers_alone()
     model, tokenizer = loading.load_policy(job["source"], folder / "start", P, trainable=True)
     validation = folder / "validation"
     return _same_rows(kind)(
