@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import proxies
 
 from tcm.cases import Case
 from tcm.cases.splits import folds, groups, split
@@ -25,7 +26,7 @@ from tcm.metrics.intervals import interval
 from tcm.metrics.labels import label_f1
 from tcm.metrics.sets import herb_set, overlap
 from tcm.sources import SOURCES
-from tcm_rlaif.models import hidden_states, loading, proxies
+from tcm_rlaif.models import hidden_states, loading
 from tcm_rlaif.study.schema import Params
 
 DATA = Path(os.environ.get("TCM_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data"))

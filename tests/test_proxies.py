@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 import torch
+from benchmarks.proxies import Embedding, proxy_anchor, syndromes
 from written_study import answer, case
-
-from tcm_rlaif.models.proxies import Embedding, proxy_anchor, syndromes
 
 
 def test_the_loss_of_two_cases_and_two_proxies_by_hand() -> None:
