@@ -1,7 +1,8 @@
 """Expected agreement: the F1 that a set of herbs may hope for, and the set that may hope for most.
 
 With p(h) the probability that a physician's answer holds herb h, and m the mean size of such answers, the expected F1
-of a set is about 2·Σp(h) / (its size + m): exact where every answer has m herbs.
+of a set is about 2·Σp(h) / (its size + m): exact where every answer has m herbs. An answer that shares more than m
+herbs with the set is that long at least, so m is never taken below Σp(h), and no set may hope for more than 1.
 """
 
 import numpy as np
@@ -9,6 +10,16 @@ from scipy.sparse import csr_matrix
 
 LONGEST = 40
 """No prescription of more herbs is proposed; records of practice hold up to about 30."""
+
+
+def hoped_f1(shared: np.ndarray, sizes: np.ndarray | int, mean_size: np.ndarray | float) -> np.ndarray:
+    """Expected F1 of sets, 0 to 1.
+
+    Args:
+        shared: herbs that a set is expected to share with a physician's answer: the sum of its probabilities.
+        sizes: of the sets, above 0. mean_size: of answers. All of shapes that broadcast together.
+    """
+    return 2 * shared / (sizes + np.maximum(mean_size, shared))
 
 
 def expected_f1(p: np.ndarray, answers: csr_matrix, mean_size: np.ndarray | float) -> np.ndarray:
@@ -23,7 +34,7 @@ def expected_f1(p: np.ndarray, answers: csr_matrix, mean_size: np.ndarray | floa
         Shape (cases, answers); 0 for an answer without herbs.
     """
     sizes = np.asarray(answers.sum(axis=1)).ravel()
-    return np.where(sizes > 0, 2 * np.asarray((answers @ p.T).T) / (sizes + mean_size), 0.0)
+    return np.where(sizes > 0, hoped_f1(np.asarray((answers @ p.T).T), np.maximum(sizes, 1), mean_size), 0.0)
 
 
 def best_sets(p: np.ndarray, mean_size: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +57,7 @@ def best_sets(p: np.ndarray, mean_size: np.ndarray | float) -> tuple[np.ndarray,
     head.sort(axis=1)
     order = np.take_along_axis(head, np.argsort(-np.take_along_axis(p, head, axis=1), axis=1, kind="stable"), axis=1)
     gains = np.cumsum(np.take_along_axis(p, order, axis=1), axis=1)
-    expected = gains / (np.arange(1, width + 1) + mean_size)
+    expected = hoped_f1(gains, np.arange(1, width + 1), mean_size)
     return order, np.where(gains[:, -1] > 0, expected.argmax(axis=1) + 1, 0)
 
 

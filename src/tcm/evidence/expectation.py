@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from tcm.cases import Answer, Case, PrescriptionItem
-from tcm.evidence.agreement import best_sets
+from tcm.evidence.agreement import best_sets, hoped_f1
 from tcm.evidence.answer import Writer
 from tcm.evidence.fitting import fit_weights
 from tcm.evidence.mixture import PARTS, Pool, Weights
@@ -80,7 +80,7 @@ class CaseEvidence:
         given = base_herbs(herbs)
         p = self.p
         hoped = sum(p[self.columns[herb]] for herb in given if herb in self.columns)
-        return float(2 * hoped / (len(given) + self.mean_size)) if given else 0.0
+        return float(hoped_f1(hoped, len(given), self.mean_size)) if given else 0.0
 
     def rows(self, number: int = 20) -> list[dict[str, float | str]]:
         """The most probable herbs with each part's share, for a table: ``herb``, ``p`` and one key for each part."""

@@ -46,6 +46,15 @@ def test_the_best_set_has_the_highest_expected_f1_of_all_sets(p, mean_size):
     assert scores[-1] == pytest.approx(scores.max())
 
 
+@given(
+    p=st.lists(st.floats(0, 1), min_size=HERBS, max_size=HERBS),
+    mean_size=st.floats(0.5, 8),
+)
+def test_no_set_may_hope_for_more_than_1_however_short_answers_are_on_average(p, mean_size):
+    every = list(chain.from_iterable(subsets(n) for n in range(1, HERBS + 1)))
+    assert expected_f1(np.array([p]), csr_matrix(rows(every)), mean_size).max() <= 1 + 1e-12
+
+
 def test_nothing_is_proposed_where_no_herb_is_probable_and_an_empty_answer_scores_0():
     assert best_sets(np.zeros((1, HERBS)), 5)[1].tolist() == [0]
     assert expected_f1(np.ones((1, HERBS)), csr_matrix((1, HERBS)), 5).tolist() == [[0.0]]
