@@ -3,21 +3,22 @@
 from typing import Any
 
 FIRST = "herb_f1"  # README tells the findings on this metric; all others stand in docs/results.md
-ORDER = ("default", "mtcmb", "best4sdt")
+ORDER = ("default", "mtcmb", "mtcmb_qwen", "best4sdt", "best4sdt_qwen")
+FEEDBACK = ("sft_best_of_n", "retrieved_best_of_n", "sft_dpo")  # the first of these that a study has
 FLOORS = ("nearest_case", "expert_rule", "expert")
 SOURCES = {
     "en": {"invented": "invented cases", "mtcmb": "textbook cases (MTCMB)", "best4sdt": "case records (BEST4SDT)"},
     "zh": {"invented": "虚构病例", "mtcmb": "教材病例（MTCMB）", "best4sdt": "医案（BEST4SDT）"},
 }
 HEAD = {
-    "en": ("study", "cases", "test", "seeds", "untrained", "SFT", "SFT + AI feedback", *FLOORS, "minutes"),
-    "zh": ("研究", "病例", "测试", "种子", "未训练", "SFT", "SFT＋AI反馈", *FLOORS, "分钟"),
+    "en": ("study", "model", "cases", "test", "seeds", "untrained", "SFT", "SFT + AI feedback", *FLOORS, "minutes"),
+    "zh": ("研究", "模型", "病例", "测试", "种子", "未训练", "SFT", "SFT＋AI反馈", *FLOORS, "分钟"),
 }
 SAID = {
     "en": "Herb F1 (0 to 1) on test cases: the model's answers beside answers that need no model. AI feedback: the arm "
-    "named.\nSeeds: with fewer than three everything is exploratory. Minutes: on 2 cores; the default's with the base "
+    "named.\nModel: millions of parameters; the tiny one is built here. Seeds: with fewer than three everything is exploratory. Minutes: on 2 cores; the default's with the base "
     "model.",
-    "zh": "测试病例上的药物F1（0到1）：模型的回答与不需模型的回答并列。AI反馈一列注明所用的臂。"
+    "zh": "测试病例上的药物F1（0到1）：模型的回答与不需模型的回答并列。AI反馈一列注明所用的臂。模型一列为百万参数，小模型在此自建。"
     "种子少于三个时只作探索。分钟：双核；default 一行含基础模型的训练。",
 }
 
@@ -34,9 +35,9 @@ def table(studies: dict[str, dict[str, Any]], language: str) -> str:
         results = studies[name]
         arms, floors = results["arms"], results["floors"]
         split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
-        feedback = [arm for arm in arms if arm.startswith("sft_") and "herb_f1" in arms[arm]]
-        best = "sft_best_of_n" if "sft_best_of_n" in feedback else "sft_dpo"
-        cells = [name, SOURCES[language][results["data"]["source"]], split["test"], len(results["seeds"])]
+        best = next((arm for arm in FEEDBACK if "herb_f1" in arms.get(arm, {})), "")
+        model = f"{results['base']['parameters'] / 1e6:.0f} M"
+        cells = [name, model, SOURCES[language][results["data"]["source"]], split["test"], len(results["seeds"])]
         cells += [_mean(arms[arm]["herb_f1"]) if arm in arms else "–" for arm in ("base", "sft")]
         cells += [f"{_mean(arms[best]['herb_f1'])} ({best})" if best in arms else "–"]
         cells += [f"{floors[floor]['herb_f1']['mean']:.2f}" for floor in FLOORS]
