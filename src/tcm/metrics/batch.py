@@ -5,6 +5,7 @@ numbers are those of the original scorers; where some are missing they can be lo
 An error such as MAE has no 0 that means "bad": it is taken over the cases where it is defined, with an n of its own.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -247,8 +248,9 @@ def rates(audits: Sequence[Sequence[Finding]]) -> dict[str, float | int | None]:
     """
     n = len(audits)
     share: dict[str, float | int | None] = {"n": n, "any": sum(map(bool, audits)) / n if n else None}
+    found = Counter(kind for findings in audits for kind in {finding.kind for finding in findings})
     for kind in KINDS:
-        share[kind] = sum(any(f.kind == kind for f in findings) for findings in audits) / n if n else None
+        share[kind] = found[kind] / n if n else None
     return share
 
 

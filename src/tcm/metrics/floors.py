@@ -126,7 +126,7 @@ def leave_one_out(answers: Sequence[Answer]) -> list[Answer]:
     counts, doses = _counts_and_doses(answers)
     labels = {field: _labels(answers, field) for field in _LABELS}
     ranks = {field: _ranked(found) for field, found in labels.items()}
-    ranked, size = _ranked(counts), _mean_size(answers)
+    ranked, size = _ranked(counts), round(counts.total() / len(answers))  # as `_mean_size`
     floors = []
 
     @cache

@@ -23,7 +23,7 @@ GRAM_WORDS = frozenset({"克", "公克", "公分"})
 
 NUMBER = r"(?:[0-9]{1,9}(?:\.[0-9]{1,25})?|\.[0-9]{1,3})"
 _PIECES = "枚片条个根只粒颗支张对具朵块茎节把束枝握撮盏盅碗杯匙尺寸滴升团株瓣段"
-UNIT = (
+UNIT = (  # its letters alone ignore case: a pattern with HAN that does takes long to compile
     r"(?:(?i:g(?![a-z])|kg|mg|ml)|公克|公分|千克|毫克|毫升|克|钱|斤|两(?!次)"
     rf"|分(?!钟|之|[0-9一二三四五六七八九十两次服别冲吞])|[{_PIECES}](?!次))"
 )
@@ -70,7 +70,8 @@ _SLIP = (
     rf"|(?<=[{HAN}])[1-9]\s[0-9]\s?(?:g(?![a-z])|克))"
 )
 _DIGIT_NEXT = "(?=[0-9一二三四五六七八九十半.])"
-_PLAIN_DOSE = r"[0-9]{1,4}(?:\.[0-9]{1,3})?[g克]"  # which no other word with a number begins like
+_PLAIN_DOSE = r"[0-9]{1,4}(?:\.[0-9]{1,3})?[g克]"
+"""A number right before g or 克: a dose and nothing else, so that no other word is tried."""
 NAMED_DOSE = re.compile(rf"[{HAN}]{{2}}\s?{NUMBER}\s?{UNIT}")
 """A name with a dose, the plainest sign of a herb."""
 VERB = (
@@ -161,7 +162,7 @@ def _grammar(relative: bool) -> re.Pattern[str]:
     )
     doses = (
         rf"(?P<dose>(?P<minus>(?<=[{HAN}])-(?=[0-9]))?(?P<low>{NUMBER})\s{{0,3}}"
-        rf"(?:(?P<low_unit>{UNIT})?\s{{0,3}}[-~至到]\s{{0,3}}(?P<high>{NUMBER})\s{{0,3}})?(?P<unit>{UNIT})?)"
+        rf"(?:{UNIT}?\s{{0,3}}[-~至到]\s{{0,3}}(?P<high>{NUMBER})\s{{0,3}})?(?P<unit>{UNIT})?)"
         rf"|(?P<han>{HAN_DOSE})"
     )
     return re.compile(
