@@ -230,6 +230,6 @@ def format_valid(text: str, previous: Sequence[PrescriptionItem] = (), parsed: P
         parsed = parse(rest, previous)
     return (
         not (unfinished or parsed.unread or parsed.remarks or missing_fields(parsed.answer))
-        and ((bare := plain(rest)[0]) == rest or "".join(bare.split()) == "".join(rest.split()))
+        and "".join(plain(rest)[0].split()) == "".join(rest.split())
         and all(item.dose is not None for item in parsed.answer.prescription)
     )

@@ -29,6 +29,7 @@ def simplified(text: str) -> str:
 
 def _in_gb2312(text: str) -> bool:
     try:
-        return text.encode("gb2312") is not None
+        text.encode("gb2312")
     except UnicodeEncodeError:
         return False
+    return True
