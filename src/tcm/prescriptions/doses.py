@@ -66,19 +66,18 @@ def unit_of(text: str | None) -> str:
 
 def amount(word: Token) -> tuple[float, float | None, str, str]:
     """Low, high, unit ("" where none is written) and the guess of a dose."""
-    m = word.match
     if word.kind == "han":
         low, high, unit = han_dose(word.half)
         return low, high, unit_of(unit), ""
     if word.kind == "comma":
-        low = float(m["comma"].replace(",", "."))
-        sure = m["comma"].startswith("0")
-        return low, None, unit_of(m["comma_unit"].strip()), "" if sure else f"decimal comma: {word.raw}"
+        number = re.match("[0-9,]+", word.half).group()
+        guess = "" if number.startswith("0") else f"decimal comma: {word.raw}"
+        return float(number.replace(",", ".")), None, unit_of(word.half[len(number) :].strip()), guess
     if word.kind == "slip":
         digits = re.sub(r"\s", "", re.match(r"[0-9lIOoSZ|.\s]+", word.half).group()).translate(_LOOKALIKE)
         value = float(digits) if re.fullmatch(NUMBER, digits) else 0.0
         return value, None, "g", f"read from {word.raw}"
-    low, high, unit = m.group("low", "high", "unit")
+    low, high, unit = word.match.group("low", "high", "unit")
     return float(low), float(high) if high else None, unit_of(unit), ""
 
 

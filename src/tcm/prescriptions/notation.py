@@ -48,7 +48,7 @@ _DOSED = re.compile(
     rf"|(?<![0-9]){NUMBER}\s?[gG克钱]\s?[{HAN}]{{2}}"
     rf"|[{HAN}]{{2}}\s?[一二三四五六七八九十两半]{{1,3}}(?:克|钱|两|分(?!钟|之|[一二三四五六七八九十两次服])|枚)"
 )
-_PASSED_OVER = frozenset({"price", "code", "date", "rest"})
+_PASSED_OVER = frozenset({"aside", "rest"})
 _SIGNS = re.compile(r"[\W_]+")
 _LIST_NUMBER = re.compile("(?:[0-9]{1,2}|[一二三四五六七八九十]{1,2}|[①-⑳])?")
 _DASHES = re.compile("[-·…]|[.]{2}")

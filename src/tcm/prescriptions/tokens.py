@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from tcm.knowledge import aliases, forms, herbs, simplified
 
-HAN = "〇\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_BLOCKS = ("〇〇", "\u3400\u9fff", "\uf900\ufaff", "\U00020000\U0003ffff")
+HAN = "".join(f"{low}-{high}" for low, high in _BLOCKS)
 HALF_WIDTH = (
     {0xFF01 + i: 0x21 + i for i in range(94)}
     | {ord(full): half for full, half in zip("　〜∼—–‐−｡﹑［〔【］〕】", " ~~----。、((()))", strict=True)}
@@ -65,6 +66,8 @@ _PRICE = (
     rf"(?:{_COST})?(?:[¥$￥]\s?{NUMBER}|{NUMBER}\s?元(?![参胡明肉寸柏武芪宝眼米])(?:/\s?[gG克剂付])?)"
     rf"|(?:单价|金额)[:\s]?{NUMBER}"
 )
+_DATE = "(?:19|20)[0-9]{2}[年/.-][0-9]{1,2}[月/.-][0-9]{1,2}日?"
+_CODE = r"(?i:(?<![A-Z0-9])[A-Z]{1,3})[0-9]{3,12}(?![0-9.]*\s?[gG克])"
 _SLIP = (
     r"(?:(?=[0-9lIOoSZ|.]{0,4}[lIOoSZ|])[0-9lIOoSZ|]{1,4}(?:\.[0-9lIOo]{1,2})?\s?(?:g(?![a-z])|克)|[0-9]{1,3}q(?![a-z])"
     rf"|(?<=[{HAN}])[1-9]\s[0-9]\s?(?:g(?![a-z])|克))"
@@ -115,10 +118,12 @@ def _han_first(pattern: str) -> str:
 
 def _han_but(special: str) -> str:
     """What stands in a class for all Han characters but these."""
-    parts, start = "〇\uf900-\ufaff\U00020000-\U0003ffff", 0x3400
-    for char in (*sorted(special), "\ua000"):
-        parts += f"{chr(start)}-{chr(ord(char) - 1)}" if start < ord(char) else ""
-        start = ord(char) + 1
+    parts = ""
+    for low, high in _BLOCKS:
+        start = ord(low)
+        for cut in (*(ord(char) for char in sorted(special) if low <= char <= high), ord(high) + 1):
+            parts += f"{chr(start)}-{chr(cut - 1)}" if start < cut else ""
+            start = cut + 1
     return parts
 
 
@@ -152,13 +157,11 @@ def _grammar(relative: bool) -> re.Pattern[str]:
     cost = _han_first(_PRICE)
     said = f"(?P<handle>{HANDLE})|(?P<rest>{REST}){verb}"
     words = (
-        rf"(?P<price>{_PRICE})"
-        r"|(?P<date>(?:19|20)[0-9]{2}[年/.-][0-9]{1,2}[月/.-][0-9]{1,2}日?)"
-        r"|(?P<code>(?i:(?<![A-Z0-9])[A-Z]{1,3})[0-9]{3,12}(?![0-9.]*\s?[gG克]))"
-        rf"|(?P<pack>{PACKETS})|(?=[{_han_first(said)}])(?:{said})|(?P<use>{USE})"
+        rf"(?P<aside>{_PRICE}|{_DATE}|{_CODE})"
+        rf"|(?P<pack>{_unnamed(PACKETS)})|(?=[{_han_first(said)}])(?:{said})|(?P<use>{USE})"
         rf"|(?P<loose>{LOOSE})|(?P<each>各)"
         rf"|(?P<slip>(?i:(?<![A-Z0-9.])){_SLIP})"
-        r"|(?P<comma>(?<![0-9.,])[0-9]{1,2},[0-9]{1,2}(?=\s?(?:(?i:mg|g)|克|钱)))(?P<comma_unit>\s?(?:(?i:mg|g)|克|钱))"
+        r"|(?P<comma>(?<![0-9.,])[0-9]{1,2},[0-9]{1,2}\s?(?:(?i:mg|g)|克|钱))"
     )
     doses = (
         rf"(?P<dose>(?P<minus>(?<=[{HAN}])-(?=[0-9]))?(?P<low>{NUMBER})\s{{0,3}}"
@@ -209,5 +212,5 @@ def tokens(text: str, half: str, relative: bool = False) -> list[Token]:
     return found
 
 
-_KIND = {"sign": "sep", "comma_unit": "comma"}
-_SAYING = frozenset({"dose", "comma", "verb"})
+_KIND = {"sign": "sep"}
+_SAYING = frozenset({"dose", "verb"})

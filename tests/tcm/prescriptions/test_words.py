@@ -45,6 +45,13 @@ def test_words_are_those_of_the_plain_grammar(request: pytest.FixtureRequest) ->
     assert {word[0] for one in fast for word in one} > {"pack", "handle", "rest", "verb", "use", "slip", "comma", "han"}
 
 
+def test_a_class_of_other_han_characters_lacks_those_alone() -> None:
+    taken = "〇\u3400三七\u9fff\ufa0e\U0002c72c\U0003ffff"
+    other, near = re.compile(f"[{tokens._han_but(taken)}]"), "\u3401一丁丐八\u9ffe\ufa0f\U0002c72b\U0002c72d"
+    assert not any(map(other.match, taken + "a1，。\u3008\ua000\uf8ff\ufb00")) and all(map(other.match, near))
+    assert re.fullmatch(f"[{tokens._han_but('')}]+", near + taken)
+
+
 @pytest.mark.parametrize("text", ["三KG", "一Mg3G", "处方：半KG", "三-3片姜黄", "甘草三-3片姜黄10g"])
 def test_capitals_and_a_minus_do_not_stop_the_reader(text: str) -> None:
     assert read_prescriptions(text)
