@@ -1,8 +1,10 @@
-"""Files that are written whole or not at all, readable by people."""
+"""Files that are written whole or not at all, readable by people, and work on all records of a file in one go."""
 
+import gc
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +57,22 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as JSON lines, loadable by `datasets.load_dataset("json", …)`."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def in_one_go(function: Callable) -> Callable:
+    """A function that makes a great many objects that stay, without the pauses in which Python looks for garbage.
+
+    Each pause looks through all that was made so far, and finds nothing: a fifth of the time for 200,000 own records.
+    """
+
+    @wraps(function)
+    def called(*given: Any, **named: Any) -> Any:
+        enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return function(*given, **named)
+        finally:
+            if enabled:
+                gc.enable()
+
+    return called

@@ -28,6 +28,8 @@ MAX_CHARS = 20_000
 REQUIRED = ("disease", "syndrome", "treatment_principle", "formula", "prescription")
 
 _EDGE = " \t\r\n。；;，,、.：:*#_`【】[](（\"“”'{}|-—~>"
+_VALUE_END = re.compile("[。\n]")
+_HEAD = re.compile(r"[^，,：:。\n(（]{0,40}")
 _LIST_NUMBER = re.compile(r"[；;，,。\s][（(]?[0-9]{1,2}[)）]?$")
 _LEADING_FORMULA = re.compile(
     r"\s{0,9}([^0-9，,、；;。：:\n(（]{1,24}(?:[汤散丸饮煎丹膏方剂]|加减|加味|化裁))[\s*]{0,3}[：:。\n]"
@@ -52,7 +54,7 @@ class ParsedAnswer:
 def _value(content: str) -> tuple[str, str]:
     """The value of a text field and what follows it: a value ends at the first 。 or line break."""
     content = content.strip(_EDGE)
-    end = re.search("[。\n]", content)
+    end = _VALUE_END.search(content)
     value, rest = (content[: end.start()], content[end.end() :]) if end else (content, "")
     return _LIST_NUMBER.sub("", value).rstrip(_EDGE), rest.strip(_EDGE)
 
@@ -60,8 +62,9 @@ def _value(content: str) -> tuple[str, str]:
 def _split_formula(content: str) -> tuple[str, str]:
     """A field that opens with a formula and goes on with its herbs → (formula, herbs); else nothing and the content."""
     match = _LEADING_FORMULA.match(content)
-    if match and any(item.dose for item in read_prescription(content[match.end() :]).items):
-        return match[1].strip(_EDGE), content[match.end() :]
+    herbs = content[match.end() :] if match and not changes_previous(content) else ""
+    if herbs and any(item.dose for item in read_prescription(herbs).items):
+        return match[1].strip(_EDGE), herbs
     return "", content
 
 
@@ -91,7 +94,7 @@ class _Fields:
 
     def formula(self, label: str, content: str) -> None:
         """A formula; many textbooks go on with its herbs in the same field (方药：归脾汤加减。黄芪15g …)."""
-        head = re.match(r"[^，,：:。\n(（]{0,40}", content.strip(_EDGE)).group()
+        head = _HEAD.match(content.strip(_EDGE)).group()
         if not has_doses(content):
             self.text("formula", label, content)
         elif has_doses(head) or changes_previous(content):
@@ -102,7 +105,7 @@ class _Fields:
 
     def prescription(self, label: str, content: str) -> None:
         """Herbs, packets and usage, perhaps with the formula before them."""
-        formula, content = ("", content) if changes_previous(content) else _split_formula(content)
+        formula, content = _split_formula(content)
         content, remarks = without_remarks(content)
         read = read_prescription(content, self.previous)
         self.remarks += remarks

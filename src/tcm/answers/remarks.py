@@ -7,26 +7,19 @@ dose are read here; in the study's own layout a bracket is a note, whatever it s
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 
 from tcm.knowledge import resolve_herb
 from tcm.prescriptions.tokens import HALF_WIDTH, HAN
 
 _NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,25})?"
 _UNIT = (
-    "(?:kg|mg|ml|g(?:rams?)?|公克|千克|毫克|毫升|公分|克|钱|两(?!次)|分(?!钟|之|[0-9一二三四五六七八九十两次服别])"
+    "(?:(?i:g(?:rams?)?|kg|mg|ml)|公克|千克|毫克|毫升|公分|克|钱|两(?!次)|分(?!钟|之|[0-9一二三四五六七八九十两次服别])"
     "|[枚片条个根只粒颗支张对具朵块茎节把])"
 )
-_DOSE = rf"{_NUMBER}\s?(?:{_UNIT}?\s?[-~至到]\s?{_NUMBER}\s?)?(?:{_UNIT}|(?![0-9{HAN}A-Za-z/%.]))"
+_DOSE = rf"{_NUMBER}\s?(?:{_UNIT}?\s?[-~至到]\s?{_NUMBER}\s?)?(?:{_UNIT}|(?![0-9{HAN}/%.]|(?i:[A-Z])))"
 _HAN_AMOUNT = rf"(?<=[{HAN}])(?<!三)(?:[一二三四五六七八九十百半]{{1,4}}{_UNIT}半?|[钱两]半)"
 _HAN_DOSE = re.compile(f"{_HAN_AMOUNT}$")
-_TOKEN = re.compile(
-    rf"\((?P<bracket>[^()\n]{{0,120}})\)?"
-    rf"|(?P<dose>{_DOSE})"
-    rf"|(?P<word>[{HAN}]+(?:[0-9]{{1,3}}(?:[~-][0-9]{{1,3}})?(?:分钟|小时|次|个?月|天|日|min|h)[{HAN}]*)*)"
-    r"|(?P<colon>:|--?|[>→⇒])|(?P<comma>[,;、。/+|])"
-    r"|(?P<other>[A-Za-z](?:[A-Za-z' ]*[A-Za-z])?|[0-9]+[^\s\W]*)|(?P<rest>\S)",
-    re.I,
-)
 _HANDLING = re.compile(
     "煎|后[下入]|包$|烊|炖|冲服?|兑服?|吞服|送服|研|末$|碎|捣|[擘劈泡浸]|切[片段丝碎]?"
     "|去[核心芯皮毛节芦油翅足头尾刺]|分.{0,3}次|[0-9]分钟"
@@ -40,14 +33,35 @@ _TAKING = re.compile(
     rf"|[{HAN}]{{0,6}}(?:水煎|煎服|[日天]\s?[0-9一二两]?\s?[剂付次])"
 )
 _TAKING_ALONE = re.compile("加水|每[日天]|温服|早晚|^服|连服|口服|[饭睡][前后]")
-_BEHIND_DOSE = re.compile(rf"(?:{_DOSE}|{_HAN_AMOUNT})\s{{0,3}}\)?\s{{0,3}}(?::|-{{1,2}}(?!\s{{0,3}}[0-9]))", re.I)
 _MAYBE_REMARK = re.compile(r"[:：—–→⇒>①-⑳]|[-－](?![0-9０-９])|\d[)）、.．](?!\d)")
-_HERB_FIRST = re.compile(
-    rf"(?:[A-Za-z][A-Za-z' ]{{0,30}})?[{HAN}]{{1,12}}?"
-    rf"(?:(?:\([^()\n]{{1,30}}\))?[\s:]{{0,3}}\(?\s?{_DOSE}|{_HAN_AMOUNT})",
-    re.I,
-)
 _LIST_NUMBER = re.compile(rf"(?<![\d.\-~])(?:[(（]?\d{{1,2}}[)）、.．]|[①-⑳])\s{{0,3}}(?=[{HAN}])")
+
+
+@cache
+def _tokens() -> re.Pattern[str]:
+    """Brackets, doses, words and signs of a line; like the next two compiled where a list of herbs has to be read."""
+    return re.compile(
+        rf"\((?P<bracket>[^()\n]{{0,120}})\)?"
+        rf"|(?P<dose>{_DOSE})"
+        rf"|(?P<word>[{HAN}]+(?:[0-9]{{1,3}}(?:[~-][0-9]{{1,3}})?(?:分钟|小时|次|个?月|天|日|(?i:min|h))[{HAN}]*)*)"
+        r"|(?P<colon>:|--?|[>→⇒])|(?P<comma>[,;、。/+|])"
+        r"|(?P<other>(?i:[A-Z](?:[A-Z' ]*[A-Z])?)|[0-9]+[^\s\W]*)|(?P<rest>\S)"
+    )
+
+
+@cache
+def _behind_dose() -> re.Pattern[str]:
+    """A colon or dash behind a dose."""
+    return re.compile(rf"(?:{_DOSE}|{_HAN_AMOUNT})\s{{0,3}}\)?\s{{0,3}}(?::|-{{1,2}}(?!\s{{0,3}}[0-9]))")
+
+
+@cache
+def _herb_first() -> re.Pattern[str]:
+    """A herb with its dose, at the beginning of a line."""
+    return re.compile(
+        rf"(?i:[A-Z][A-Z' ]{{0,30}})?[{HAN}]{{1,12}}?"
+        rf"(?:(?:\([^()\n]{{1,30}}\))?[\s:]{{0,3}}\(?\s?{_DOSE}|{_HAN_AMOUNT})"
+    )
 
 
 @dataclass
@@ -117,12 +131,12 @@ def is_herb(text: str) -> bool:
 def is_dose(text: str) -> bool:
     """Whether a text is a dose and nothing else."""
     half = text.translate(HALF_WIDTH).strip()
-    return re.fullmatch(_DOSE, half, re.I) is not None or _HAN_DOSE.fullmatch("药" + half, 1) is not None
+    return re.fullmatch(_DOSE, half) is not None or _HAN_DOSE.fullmatch("药" + half, 1) is not None
 
 
 def opens_with_herb(line: str) -> bool:
     """Whether a line begins with a herb and its dose."""
-    return not line.startswith(("加水", "水煎")) and _HERB_FIRST.match(line.translate(HALF_WIDTH)) is not None
+    return not line.startswith(("加水", "水煎")) and _herb_first().match(line.translate(HALF_WIDTH)) is not None
 
 
 def is_taking(text: str) -> bool:
@@ -158,7 +172,7 @@ def without_remarks(text: str) -> tuple[str, list[str]]:
 
 def _has_remarks(text: str) -> bool:
     """Whether somewhere behind a dose a colon or dash opens a remark."""
-    return _BEHIND_DOSE.search(re.sub(r"\([^()\n]{0,60}\)", "", text.translate(HALF_WIDTH))) is not None
+    return _behind_dose().search(re.sub(r"\([^()\n]{0,60}\)", "", text.translate(HALF_WIDTH))) is not None
 
 
 def read_line(line: str) -> Herbs:
@@ -168,7 +182,7 @@ def read_line(line: str) -> Herbs:
     packets or the way of taking is handed back as it stands.
     """
     herbs, in_remark, half = Herbs(), False, line.translate(HALF_WIDTH)
-    tokens = list(_TOKEN.finditer(half))
+    tokens = list(_tokens().finditer(half))
     for number, token in enumerate(tokens):
         text = line[token.start() : token.end()].strip()
         if herbs.items and _begins_taking(half, token, in_remark):
@@ -223,7 +237,7 @@ def _word(herbs: Herbs, text: str, in_remark: bool, dosed: bool) -> bool:
 def _dose_follows(tokens: list[re.Match[str]], number: int) -> bool:
     """Whether the next token is a dose, or a colon or bracket in which one stands."""
     for token in tokens[number + 1 : number + 4]:
-        if token["dose"] or (token["bracket"] and re.match(rf"\s?(?:各)?{_DOSE}", token["bracket"], re.I)):
+        if token["dose"] or (token["bracket"] and re.match(rf"\s?(?:各)?{_DOSE}", token["bracket"])):
             return True
         if not token["colon"] and token["bracket"] is None:
             return False
@@ -232,7 +246,7 @@ def _dose_follows(tokens: list[re.Match[str]], number: int) -> bool:
 
 def _bracket(herbs: Herbs, inner: str, in_remark: bool) -> bool:
     """What stands in brackets: a dose, processing, a name in Chinese beside a foreign one, or a remark."""
-    dose = re.match(rf"\s?(各?)({_DOSE})", inner, re.I)
+    dose = re.match(rf"\s?(各?)({_DOSE})", inner)
     if dose and herbs.items and not herbs.items[-1].dose:
         herbs.items[-1].name += dose[1]
         herbs.dose(dose[2])

@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tcm.cases.types import Case
+from tcm.files import in_one_go
 
 NO_ANSWER = "without an answer: a prompt for AI feedback alone (unlabelled)"
 
 
+@in_one_go
 def clean(cases: Sequence[Case], limit: int = 0) -> tuple[list[Case], list[dict], list[Case]]:
     """Set cases without an answer apart, drop repetitions; count all of it.
 

@@ -104,6 +104,8 @@ def unlabelled(
     Returns:
         The usable ones, and those left out because they share a group with a test or validation case.
     """
+    if not pool:
+        return [], []  # groups of many cases take a minute
     group = groups([*cases, *pool], near_duplicate)
     held_out = {number for number, name in zip(group, place, strict=False) if name != "train"}
     alone = [number not in held_out for number in group[len(cases) :]]

@@ -58,7 +58,7 @@ class Answer(Record):
     @property
     def herbs(self) -> tuple[str, ...]:
         """Herb names in the order written."""
-        return tuple(item.herb for item in self.prescription)
+        return tuple([item.herb for item in self.prescription])
 
 
 class Patient(Record):

@@ -12,6 +12,7 @@ from typing import Any
 from tcm.answers import ParsedAnswer
 from tcm.cases import Answer
 from tcm.commands.rows import ScoreRow, items_of, read_rows, save
+from tcm.files import in_one_go
 from tcm.metrics.batch import Entry, read_text, sections
 from tcm.metrics.text import ROUGE_CONVENTION, bleu_convention
 
@@ -90,6 +91,7 @@ def entry_of(row: ScoreRow) -> Entry:
     return Entry(ParsedAnswer(answer, ()), answer.herbs, None, row.finished, row.patient)
 
 
+@in_one_go
 def score_rows(gold: Mapping[str, ScoreRow], pred: Mapping[str, ScoreRow]) -> dict[str, Any]:
     """Everything that `score` reports, as it is written to JSON.
 

@@ -154,6 +154,7 @@ def joint_herbs(name: str) -> tuple[str, ...]:
     return ()
 
 
+@lru_cache(maxsize=65536)
 def herb_info(name: str) -> Herb:
     """What the tables say of a herb or processed form, by any of its names; a form inherits from its base herb.
 

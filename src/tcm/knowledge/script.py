@@ -19,11 +19,17 @@ def simplified(text: str) -> str:
 
     A text whose Han characters all stand in GB 2312, which holds simplified ones alone, is returned as it is.
     """
-    try:
-        "".join(_HAN.findall(text)).encode("gb2312")
+    if _in_gb2312(text) or _in_gb2312("".join(_HAN.findall(text))):
         return text
+    plain = _converter().convert(text)
+    if len(plain) == len(text):
+        return plain
+    return "".join(one if len(one := _converter().convert(c)) == 1 else c for c in text)
+
+
+def _in_gb2312(text: str) -> bool:
+    try:
+        text.encode("gb2312")
     except UnicodeEncodeError:
-        plain = _converter().convert(text)
-        if len(plain) == len(text):
-            return plain
-        return "".join(one if len(one := _converter().convert(c)) == 1 else c for c in text)
+        return False
+    return True

@@ -5,8 +5,10 @@ numbers are those of the original scorers; where some are missing they can be lo
 An error such as MAE has no 0 that means "bad": it is taken over the cases where it is defined, with an n of its own.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import fmean
 from typing import Any
 
@@ -16,7 +18,7 @@ from tcm.knowledge import resolve_herb
 from tcm.metrics import case, dose, published, strict
 from tcm.metrics.floors import leave_one_out
 from tcm.metrics.labels import label_f1
-from tcm.metrics.sets import f1_macro_case, f1_of_means
+from tcm.metrics.sets import Level, f1_macro_case, f1_of_means, herb_set
 from tcm.metrics.text import repetition
 from tcm.metrics.usable import usable
 from tcm.prescriptions.safety import KINDS, Finding, audit
@@ -47,6 +49,16 @@ class Entry:
         """The answer alone."""
         return self.parsed.answer
 
+    @cached_property
+    def sets(self) -> Mapping[Level, frozenset[str]]:
+        """Its herbs at both levels."""
+        return {level: herb_set(self.answer.herbs, level) for level in ("canonical", "base")}
+
+    @cached_property
+    def grams(self) -> Mapping[str, float]:
+        """Its doses, see `dose.grams`."""
+        return dose.grams(self.answer.prescription)
+
 
 MISSING = Entry(ParsedAnswer(Answer(), ()), ())
 Pair = tuple[Entry | None, Entry | None]
@@ -60,7 +72,7 @@ def read_text(text: str) -> tuple[ParsedAnswer, tuple[str, ...]]:
     know at least one of them, so that a refusal is not audited as a prescription of unknown herbs.
     """
     parsed = parse(text)
-    if parsed.answer != Answer():
+    if parsed.answer != MISSING.answer:
         return parsed, parsed.answer.herbs
     listed = strict.list_herbs(text)
     if any(resolve_herb(name) for name in listed):
@@ -141,7 +153,7 @@ def _strict(rows: Sequence[Pair]) -> Section:
     section: Section = {"n": len(pairs)}
     for prefix, level in (("", "canonical"), ("base_", "base")):
         scores = [
-            strict.herb_scores(gold.answer.herbs, pred.answer.herbs, level)
+            strict.set_scores(gold.sets[level], pred.sets[level])
             if gold is not MISSING
             else dict.fromkeys((*STRICT, "f1"), 0.0)
             for gold, pred in pairs
@@ -166,11 +178,11 @@ DOSE_ERRORS = ("mae_g", "mae_union_g", "abs_log2_ratio")
 
 
 def _dose(rows: Sequence[Pair]) -> Section:
-    pairs = _scored(rows, lambda gold: dose.grams(gold.answer.prescription))
+    pairs = _scored(rows, lambda gold: gold.grams)
     nothing = dict.fromkeys(DOSE_SHARES, 0.0) | dict.fromkeys(DOSE_ERRORS)
     scores = []
     for gold, pred in pairs:
-        found = case.dose_scores(gold.answer, pred.answer) if gold is not MISSING else {}
+        found = case.scores_of_grams(gold.grams, pred.grams, pred.answer) if gold is not MISSING else {}
         scores.append(nothing | {name.removeprefix("dose_"): value for name, value in found.items()})
     section: Section = {"n": len(pairs)} | _means(scores, (*DOSE_SHARES, *DOSE_ERRORS))
     return section | {f"{name}_n": sum(s[name] is not None for s in scores) for name in DOSE_ERRORS}
@@ -236,8 +248,9 @@ def rates(audits: Sequence[Sequence[Finding]]) -> dict[str, float | int | None]:
     """
     n = len(audits)
     share: dict[str, float | int | None] = {"n": n, "any": sum(map(bool, audits)) / n if n else None}
+    found = Counter(kind for findings in audits for kind in {finding.kind for finding in findings})
     for kind in KINDS:
-        share[kind] = sum(any(f.kind == kind for f in findings) for findings in audits) / n if n else None
+        share[kind] = found[kind] / n if n else None
     return share
 
 

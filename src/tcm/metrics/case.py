@@ -80,7 +80,11 @@ def herb_scores(gold: Answer, pred: Answer) -> Scores:
 
 def dose_scores(gold: Answer, pred: Answer) -> Scores:
     """Dose agreement; where gold has no dose, only the in-range rate of an answer that gives doses."""
-    truth, answer = dose.grams(gold.prescription), dose.grams(pred.prescription)
+    return scores_of_grams(dose.grams(gold.prescription), dose.grams(pred.prescription), pred)
+
+
+def scores_of_grams(truth: Mapping[str, float], answer: Mapping[str, float], pred: Answer) -> Scores:
+    """`dose_scores` where the grams of both sides are known."""
     scores: Scores = {}
     if truth:
         scores = {f"dose_{name}": value for name, value in dose.dose_agreement(truth, answer).items()}

@@ -7,6 +7,7 @@ and scale alike) is the primary one.
 
 from collections.abc import Iterable, Mapping
 from math import fsum, log2, sqrt
+from operator import mul
 
 from tcm.cases import PrescriptionItem
 from tcm.knowledge import dose_in_g, herb_info, resolve_herb
@@ -45,25 +46,26 @@ def dose_agreement(gold: Mapping[str, float], pred: Mapping[str, float]) -> dict
     Source: cosine and MAE as named by LingLan (arXiv 2602.01779), whose formulas are unpublished: the union with
         absent = 0 is our reading. `overlap` is the Ruzicka similarity. The rest is our choice, for the holes above.
     """
-    matched, union = sorted(gold.keys() & pred.keys()), sorted(gold.keys() | pred.keys())
-    pairs = [(gold.get(h, 0.0), pred.get(h, 0.0)) for h in union]
+    matched, union = gold.keys() & pred.keys(), gold.keys() | pred.keys()  # in any order: fsum rounds once
+    truth, answer = [gold.get(h, 0.0) for h in union], [pred.get(h, 0.0) for h in union]
+    apart = [abs(p - g) for g, p in zip(truth, answer, strict=True)]
     errors = [abs(pred[h] - gold[h]) for h in matched]
     ratios = [abs(log2(pred[h] / gold[h])) for h in matched]
     return {
         "coverage": len(matched) / len(gold),
-        "overlap": fsum(min(p) for p in pairs) / fsum(max(p) for p in pairs),
-        "cosine": _cosine(pairs),
+        "overlap": fsum(map(min, truth, answer)) / fsum(map(max, truth, answer)),
+        "cosine": _cosine(truth, answer),
         "mae_g": fsum(errors) / len(errors) if errors else None,
-        "mae_union_g": fsum(abs(g - p) for g, p in pairs) / len(pairs),
+        "mae_union_g": fsum(apart) / len(union),
         "abs_log2_ratio": fsum(ratios) / len(ratios) if ratios else None,
     }
 
 
-def _cosine(pairs: list[tuple[float, float]]) -> float:
-    gold_norm, pred_norm = sqrt(fsum(g * g for g, _ in pairs)), sqrt(fsum(p * p for _, p in pairs))
+def _cosine(gold: list[float], pred: list[float]) -> float:
+    gold_norm, pred_norm = sqrt(fsum(map(mul, gold, gold))), sqrt(fsum(map(mul, pred, pred)))
     if not gold_norm or not pred_norm:
         return 0.0
-    return min(1.0, fsum(g * p for g, p in pairs) / (gold_norm * pred_norm))
+    return min(1.0, fsum(map(mul, gold, pred)) / (gold_norm * pred_norm))
 
 
 def in_range_rate(items: Iterable[PrescriptionItem]) -> float | None:

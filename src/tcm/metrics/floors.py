@@ -15,7 +15,6 @@ from functools import cache
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from tcm.answers import write
 from tcm.cases import Answer, Case, PrescriptionItem
 from tcm.metrics.dose import grams
 from tcm.metrics.sets import herb_set
@@ -44,7 +43,13 @@ def popularity(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]
     labels = {field: "".join(_ranked(_labels(answers, field))[:1]) for field in _LABELS}
     packets = Counter(a.packets for a in answers if a.packets).most_common(1)
     answer = Answer(**labels, prescription=items, packets=packets[0][0] if packets else None)
-    return [write(answer)] * len(cases)
+    return [_written(answer)] * len(cases)
+
+
+def _written(answer: Answer) -> str:
+    from tcm.answers import write  # loads the reader: `./study params` asks for the names of floors alone
+
+    return write(answer)
 
 
 def _labels(answers: Iterable[Answer], field: str) -> Counter[str]:
@@ -78,8 +83,9 @@ def _counts_and_doses(answers: Sequence[Answer]) -> tuple[Counter[str], dict[str
     counts: Counter[str] = Counter()
     doses: dict[str, dict[int, float]] = {}
     for index, answer in enumerate(answers):
-        for herb in herb_set(answer.herbs, "canonical"):
-            counts[herb] += 1
+        herbs = herb_set(answer.herbs, "canonical")
+        counts.update(herbs)
+        for herb in herbs:
             doses.setdefault(herb, {})
         for herb, amount in grams(answer.prescription).items():
             doses[herb][index] = amount
@@ -120,7 +126,7 @@ def leave_one_out(answers: Sequence[Answer]) -> list[Answer]:
     counts, doses = _counts_and_doses(answers)
     labels = {field: _labels(answers, field) for field in _LABELS}
     ranks = {field: _ranked(found) for field, found in labels.items()}
-    ranked, size = _ranked(counts), _mean_size(answers)
+    ranked, size = _ranked(counts), round(counts.total() / len(answers))  # as `_mean_size`
     floors = []
 
     @cache
@@ -149,7 +155,7 @@ def nearest_case(train: Sequence[Case], cases: Sequence[Case]) -> list[str | Non
     for case in cases:
         own = _bigrams(case.visit.findings)
         best = max(pool, key=lambda entry: _dice(own, entry[0]))
-        texts.append(write(best[1]))
+        texts.append(_written(best[1]))
     return texts
 
 
@@ -163,7 +169,7 @@ def _dice(a: frozenset[str], b: frozenset[str]) -> float:
 
 def copy_previous(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:
     """The previous visit's answer again; None on a first visit, where there is nothing to copy."""
-    return [write(case.previous_answer) if case.previous_answer else None for case in cases]
+    return [_written(case.previous_answer) if case.previous_answer else None for case in cases]
 
 
 def template_only(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:
@@ -184,7 +190,7 @@ def expert_rule(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None
     from tcm.evidence.witnesses import rule_answers  # reads all tables: only where this floor is asked for
     from tcm.knowledge.fit_matrix import sign_fits
 
-    return [write(answer) for answer in rule_answers(sign_fits(cases))]
+    return [_written(answer) for answer in rule_answers(sign_fits(cases))]
 
 
 def expert(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:
@@ -195,7 +201,7 @@ def expert(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:
     """
     from tcm.evidence import Evidence
 
-    return [write(found.answer) for found in Evidence(train).about(cases)]
+    return [_written(found.answer) for found in Evidence(train).about(cases)]
 
 
 def pattern_oracle(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:
@@ -212,7 +218,7 @@ def pattern_oracle(train: Sequence[Case], cases: Sequence[Case]) -> list[str | N
     for case in cases:
         gold = base_herbs(case.answer.herbs) if case.answer else frozenset()
         best = max(range(len(known)), key=lambda i: len(gold & known[i]) / (len(gold) + len(known[i])))
-        texts.append(write(answers[best]) if gold else None)
+        texts.append(_written(answers[best]) if gold else None)
     return texts
 
 
@@ -222,7 +228,7 @@ def list_everything(train: Sequence[Case], cases: Sequence[Case]) -> list[str | 
     labels = {
         field: "、".join(dict.fromkeys(v for v in (getattr(a, field) for a in answers) if v)) for field in _LABELS
     }
-    return [write(Answer(**labels, prescription=tuple(_items(answers)), packets=7))] * len(cases)
+    return [_written(Answer(**labels, prescription=tuple(_items(answers)), packets=7))] * len(cases)
 
 
 def nonsense_names(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:
@@ -230,7 +236,7 @@ def nonsense_names(train: Sequence[Case], cases: Sequence[Case]) -> list[str | N
     names = [a + b for a in NONSENSE for b in NONSENSE if a != b][: _mean_size(_answers(train))]
     items = tuple(PrescriptionItem(herb=name, dose=10.0) for name in names)
     answer = Answer(disease="鑫淼", syndrome="焱垚", treatment_principle="森磊", formula="犇骉", prescription=items)
-    return [write(answer)] * len(cases)
+    return [_written(answer)] * len(cases)
 
 
 FLOORS: Mapping[str, Floor] = {

@@ -23,7 +23,7 @@ def herb_set(names: Iterable[str], level: Level) -> frozenset[str]:
     Returns:
         The set; unknown names are kept as written without white space.
     """
-    return frozenset(name for name in (herb_at(n, level) for n in names) if name)
+    return frozenset(filter(None, [herb_at(name, level) for name in names]))
 
 
 def herb_at(name: str, level: Level) -> str:

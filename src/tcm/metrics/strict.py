@@ -7,7 +7,7 @@ for any names at all, is left out of the composite. Source of the holes: the doc
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from statistics import fmean
 
 from tcm.metrics.labels import label_f1
@@ -35,12 +35,13 @@ def herb_scores(gold: Iterable[str], pred: Iterable[str], level: Level = "canoni
         `precision`, `recall`, `f1`, `jaccard` on normalised names, `composite` = (J+F1)/2, each 0 to 1, and `size`,
         which is shown but earns nothing: fifteen invented names reach 28 of 100 published points by size alone.
     """
-    truth, answer = herb_set(gold, level), herb_set(pred, level)
-    scores = overlap(truth, answer)
-    return scores | {
-        "size": size_agreement(truth, answer),
-        "composite": (scores["jaccard"] + scores["f1"]) / 2,
-    }
+    return set_scores(herb_set(gold, level), herb_set(pred, level))
+
+
+def set_scores(gold: Set[str], pred: Set[str]) -> dict[str, float]:
+    """`herb_scores` of two sets of normalised names."""
+    scores = overlap(gold, pred)
+    return scores | {"size": size_agreement(gold, pred), "composite": (scores["jaccard"] + scores["f1"]) / 2}
 
 
 def label_scores(gold: Mapping[str, str], pred: Mapping[str, str]) -> dict[str, float]:

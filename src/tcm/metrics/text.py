@@ -4,10 +4,8 @@ BLEU and ROUGE are secondary: another patient's answer in the same template alre
 They are computed on characters, with no dictionary, so that the number depends on no segmenter's version.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from functools import cache
-from operator import add
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 
 from tcm.metrics.sets import harmonic
 
@@ -48,42 +46,57 @@ def lcs_length(a: str, b: str) -> int:
 
     Source: Hyyrö, Bit-parallel LCS-length computation revisited (2004).
     """
-    where: dict[str, int] = {}
-    for i, char in enumerate(a):
-        where[char] = where.get(char, 0) | 1 << i
+    where = _places(a)
     mask = (1 << len(a)) - 1
     row = mask
     for char in b:
-        hits = row & where.get(char, 0)
-        row = ((row + hits) | (row - hits)) & mask
+        if hits := row & where.get(char, 0):
+            row = ((row + hits) | (row - hits)) & mask
     return len(a) - row.bit_count()
+
+
+@lru_cache(maxsize=1)  # BLEU and ROUGE ask for one gold text after another
+def _places(text: str) -> Mapping[str, int]:
+    """Each character of a text with its places, one bit each."""
+    where: dict[str, int] = {}
+    for i, char in enumerate(text):
+        where[char] = where.get(char, 0) | 1 << i
+    return where
 
 
 def bleu4(gold: str, pred: str) -> float:
     """Character-level sentence BLEU-4, 0 to 1; white space is ignored.
 
-    Counting is ours, a third of the library's time; what the counts are worth is sacrebleu's.
+    Counting is ours, less than half of the library's time; what the counts are worth is sacrebleu's.
 
     Source: Papineni et al. (2002) as in sacrebleu, with the settings in `bleu_convention`.
     """
     gold, pred = "".join(gold.split()), "".join(pred.split())
     if not gold or not pred:
         return 0.0
-    wanted, given, correct = _ngrams(gold), _ngrams(pred), [0] * 4
-    for ngram in wanted.keys() & given.keys():
-        correct[len(ngram) - 1] += min(wanted[ngram], given[ngram])
     total = [max(0, len(pred) - n) for n in range(4)]
-    found = _bleu().compute_bleu(correct, total, len(pred), len(gold), "exp", effective_order=True)
+    found = _bleu().compute_bleu(ngrams_found(gold, pred), total, len(pred), len(gold), "exp", effective_order=True)
     return min(1.0, found.score / 100)
 
 
-def _ngrams(text: str) -> Counter[str]:
-    """Runs of one to four characters; each is one shorter with the character behind it."""
-    runs = longer = list(text)
-    for n in range(1, 4):
-        longer = list(map(add, longer, text[n:]))
-        runs = runs + longer
-    return Counter(runs)
+def ngrams_found(gold: str, pred: str) -> list[int]:
+    """How many runs of one to four characters of `pred` stand in `gold`, each at most as often as there.
+
+    As in `lcs_length` a bit stands for each place of `gold`: where a run of n characters begins follows from where
+    one of n - 1 does. A run that is found takes one of these places away from the next run like it.
+    """
+    where, found = _places(gold), []
+    chars = runs = [where.get(char, 0) for char in pred]
+    for n in range(4):
+        if n:
+            runs = [run & char >> n for run, char in zip(runs, chars[n:], strict=False)]
+        free, count = (1 << len(gold)) - 1, 0
+        for run in runs:
+            if left := run & free:
+                free ^= left & -left
+                count += 1
+        found.append(count)
+    return found
 
 
 def bleu_convention() -> str:

@@ -10,11 +10,11 @@ from tcm.prescriptions.words import is_herb
 _NOTE_DOSE = re.compile(
     rf"(?:(?P<before>.+)[,、;\s]{{1,3}})?\s?(?P<each>各?)"
     rf"(?:(?P<low>{NUMBER})(?:[-~](?P<high>{NUMBER}))?\s?(?P<unit>{UNIT})|(?P<han>{HAN_DOSE}))"
-    r"(?:[,、;\s]{1,3}(?P<after>.+))?",
-    re.I,
+    r"(?:[,、;\s]{1,3}(?P<after>.+))?"
 )
 _WEIGHTS = frozenset("g kg mg ml 克 公克 公分 千克 毫克 毫升 钱 斤".split())
 _BESIDE = frozenset({"blank", "dash", "each", "note", "handle"})
+_WRITTEN_UNITS = {"毫克": "mg", "毫升": "ml", "千克": "kg", **dict.fromkeys(GRAM_WORDS, "g")}
 _LOOKALIKE = str.maketrans("lIOoSZ|", "1100521")
 
 
@@ -61,24 +61,24 @@ def han_dose(text: str) -> tuple[float, float | None, str]:
 def unit_of(text: str | None) -> str:
     """A unit in the one spelling that we write; "" where there is none."""
     text = (text or "").lower()
-    return {"毫克": "mg", "毫升": "ml", "千克": "kg"}.get(text, "g" if text in GRAM_WORDS else text)
+    return _WRITTEN_UNITS.get(text, text)
 
 
 def amount(word: Token) -> tuple[float, float | None, str, str]:
     """Low, high, unit ("" where none is written) and the guess of a dose."""
-    m = word.match
     if word.kind == "han":
         low, high, unit = han_dose(word.half)
         return low, high, unit_of(unit), ""
     if word.kind == "comma":
-        low = float(m["comma"].replace(",", "."))
-        sure = m["comma"].startswith("0")
-        return low, None, unit_of(m["comma_unit"].strip()), "" if sure else f"decimal comma: {word.raw}"
+        number = re.match("[0-9,]+", word.half).group()
+        guess = "" if number.startswith("0") else f"decimal comma: {word.raw}"
+        return float(number.replace(",", ".")), None, unit_of(word.half[len(number) :].strip()), guess
     if word.kind == "slip":
         digits = re.sub(r"\s", "", re.match(r"[0-9lIOoSZ|.\s]+", word.half).group()).translate(_LOOKALIKE)
         value = float(digits) if re.fullmatch(NUMBER, digits) else 0.0
         return value, None, "g", f"read from {word.raw}"
-    return float(m["low"]), float(m["high"]) if m["high"] else None, unit_of(m["unit"]), ""
+    low, high, unit = word.match.group("low", "high", "unit")
+    return float(low), float(high) if high else None, unit_of(unit), ""
 
 
 def amount_in_note(note: str) -> tuple[float, float | None, str, bool, slice] | None:

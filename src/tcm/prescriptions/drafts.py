@@ -13,7 +13,7 @@ OUT_OF_REASON = "dose out of reason"
 """How the guess of such a dose begins."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Draft:
     """A herb while it is read."""
 

@@ -38,13 +38,11 @@ class ItemReader(Drafts):
         self._pending: list[str] = []  # handling before the name it belongs to
 
     def piece(self, words: Sequence[Token], prose: bool) -> None:
-        """Read one piece; in prose a name without dose counts only where the herb table knows it."""
+        """Read one piece, which has a word; in prose a name without dose counts only where the herb table knows it."""
         first, self._each, self._dosed, self._instead = len(self.drafts), False, False, False
         self._pending, self._prose = [], prose
         words = units_apart(words) if len(words) > 2 else words
-        self._dose_first = (
-            words[:1] != [] and words[0].kind != "name" and not self._undosed() and doses_come_first(words)
-        )
+        self._dose_first = words[0].kind != "name" and not self._undosed() and doses_come_first(words)
         skip_to = 0
         for index, word in enumerate(words):
             if index < skip_to:

@@ -44,12 +44,11 @@ from tcm.prescriptions.writing import write_dose, write_items
 
 _LINK = rf"[{HAN})][):\s]{{0,3}}"
 _DOSED = re.compile(
-    rf"{_LINK}{NUMBER}\s{{0,3}}(?:[-~至到]\s{{0,3}}{NUMBER}\s{{0,3}})?(?!ml|毫升)(?:{UNIT}|$)"
-    rf"|(?<![0-9]){NUMBER}\s?(?:g|克|钱)\s?[{HAN}]{{2}}"
-    rf"|[{HAN}]{{2}}\s?[一二三四五六七八九十两半]{{1,3}}(?:克|钱|两|分(?!钟|之|[一二三四五六七八九十两次服])|枚)",
-    re.I,
+    rf"{_LINK}{NUMBER}\s{{0,3}}(?:[-~至到]\s{{0,3}}{NUMBER}\s{{0,3}})?(?!(?i:ml)|毫升)(?:{UNIT}|$)"
+    rf"|(?<![0-9]){NUMBER}\s?[gG克钱]\s?[{HAN}]{{2}}"
+    rf"|[{HAN}]{{2}}\s?[一二三四五六七八九十两半]{{1,3}}(?:克|钱|两|分(?!钟|之|[一二三四五六七八九十两次服])|枚)"
 )
-_PASSED_OVER = frozenset({"price", "code", "date", "rest"})
+_PASSED_OVER = frozenset({"aside", "rest"})
 _SIGNS = re.compile(r"[\W_]+")
 _LIST_NUMBER = re.compile("(?:[0-9]{1,2}|[一二三四五六七八九十]{1,2}|[①-⑳])?")
 _DASHES = re.compile("[-·…]|[.]{2}")
@@ -174,7 +173,7 @@ def _links(text: str, half: str) -> str:
         return half
     tight = [m.start(1) for m in re.finditer(rf"[{HAN})](-)(?=[0-9])", half)]
     minus = [at for at in tight if text[at] in "-−－"]
-    if len(minus) > 1 and len(minus) == len(re.findall(rf"(?<![0-9.~]){NUMBER}\s?{UNIT}", half, re.I)):
+    if len(minus) > 1 and len(minus) == len(re.findall(rf"(?<![0-9.~]){NUMBER}\s?{UNIT}", half)):
         minus = []
     for at in (at for at in tight if at not in minus):
         half = f"{half[:at]} {half[at + 1 :]}"
@@ -185,7 +184,7 @@ def _read(text: str, half: str, previous: Sequence[PrescriptionItem] | None) -> 
     """Read one prescription, which may be a change of the previous one."""
     start, change, freely = start_of_change(half)
     relative = bool(change) or begins_with_verb(half)
-    words = list(tokens(text[change:], half[change:], relative))
+    words = tokens(text[change:], half[change:], relative)
     whole = freely and sum(word.kind in DOSES for word in words) >= 3 and not any(w.kind == "verb" for w in words)
     if whole:
         relative = False

@@ -85,8 +85,10 @@ def _by_rule(
 ) -> Iterator[Finding]:
     for number, rule in rules:
         for item, herb in known:
+            if rule.herb not in (herb.name, herb.base):
+                continue
             said = next((word for word in rule.when if _affirmed(word, findings)), "")
-            if rule.herb in (herb.name, herb.base) and (said or not rule.when):
+            if said or not rule.when:
                 yield Finding.by_row(
                     rule, kind=rule.kind, severity=rule.severity, herbs=(item.herb,), rule=f"REVIEW-{number}",
                     detail=f"{said}: {rule.detail}" if said else rule.detail,

@@ -8,7 +8,8 @@ Severities (our choice): `high`, a physician must be asked before anything is di
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import product
 from typing import Literal
 
@@ -106,11 +107,13 @@ def audit(
     patient = patient or Patient()
     known = [(item, herb_info(name.canonical)) for item in prescription if (name := resolve_herb(item.herb))]
     internal = [(item, herb) for item, herb in known if taken(item, usage)]
+    fraction = child_fraction(patient.age)
     findings = [
         *_incompatible(known),
-        *(f for item, herb in internal for f in _dose(item, herb, child_fraction(patient.age))),
+        *(f for item, herb in internal for f in _dose(item, herb, fraction)),
         *(f for item, herb in known if patient.pregnant for f in _pregnancy(item, herb)),
-        *(f for item, herb in internal for f in (*_toxicity(item, herb), *_route(item, herb))),
+        *(f for item, herb in internal if herb.base in PROCESS_FIRST for f in _toxicity(item, herb)),
+        *(f for item, herb in internal if herb.routes for f in _route(item, herb)),
         *(_unknown(item) for item in prescription if resolve_herb(item.herb) is None),
         *_duplicates(known),
         *_packets(packets, usage),
@@ -120,7 +123,18 @@ def audit(
 
 def taken(item: PrescriptionItem, usage: str) -> bool:
     """Whether a herb is for internal use, by its note and the usage."""
-    return not _EXTERNAL.search(item.note) and not (_EXTERNAL.search(usage) and "服" not in usage)
+    return not (item.note and _EXTERNAL.search(item.note)) and not (_EXTERNAL.search(usage) and "服" not in usage)
+
+
+@cache
+def _kept_apart() -> Mapping[str, frozenset[str]]:
+    """Each base herb that 十八反 and 十九畏 name → those that it must not meet."""
+    apart: dict[str, frozenset[str]] = {}
+    for rule in incompatibilities():
+        one, other = groups()[rule.group_a], groups()[rule.group_b]
+        for herbs, partners in ((one, other), (other, one)):
+            apart |= {herb: apart.get(herb, frozenset()) | partners - {herb} for herb in herbs}
+    return apart
 
 
 def _incompatible(known: Sequence[tuple[PrescriptionItem, Herb]]) -> Iterator[Finding]:
@@ -128,8 +142,8 @@ def _incompatible(known: Sequence[tuple[PrescriptionItem, Herb]]) -> Iterator[Fi
     written: dict[str, str] = {}
     for item, herb in known:
         written.setdefault(herb.base, item.herb)
-    present = set(written)
-    for rule in incompatibilities():
+    present = {herb for herb in written if not _kept_apart().get(herb, frozenset()).isdisjoint(written)}
+    for rule in incompatibilities() if present else ():
         pairs = product(groups()[rule.group_a] & present, groups()[rule.group_b] & present)
         for a, b in sorted(pair for pair in pairs if pair[0] != pair[1]):
             yield Finding.by_row(
@@ -144,32 +158,20 @@ def _incompatible(known: Sequence[tuple[PrescriptionItem, Herb]]) -> Iterator[Fi
 
 def _dose(item: PrescriptionItem, herb: Herb, fraction: float) -> Iterator[Finding]:
     """Dose against the range of the form, for a child against its share of it; of a written range both ends count."""
-    ends = [dose_in_g(item)]
+    ends = [item]
     if item.dose_high is not None:
-        ends = [dose_in_g(item.model_copy(update={"dose": d, "dose_high": None})) for d in (item.dose, item.dose_high)]
-    grams = [end for end in ends if end is not None]
+        ends = [item.model_copy(update={"dose": d, "dose_high": None}) for d in (item.dose, item.dose_high)]
+    grams = [end for end in map(dose_in_g, ends) if end is not None]
     if not grams or herb.dose_min_g is None or herb.dose_max_g is None:
         return
-    low, high = herb.dose_min_g * fraction, herb.dose_max_g * fraction
-    where = f"range {low:.3g}-{high:.3g} g" + (f" ({fraction:.2g} of the adult dose)" if fraction < 1 else "")
-    if max(grams) > high * (1 + 1e-9):
-        yield Finding.by_row(
-            herb,
-            kind="overdose",
-            severity=_overdose_severity(herb, max(grams) / high),
-            herbs=(item.herb,),
-            rule="DOSE-HI",
-            detail=f"{max(grams):.3g} g, {where}",
-        )
-    if min(grams) < low * (1 - 1e-9):
-        yield Finding.by_row(
-            herb,
-            kind="underdose",
-            severity="low",
-            herbs=(item.herb,),
-            rule="DOSE-LO",
-            detail=f"{min(grams):.3g} g, {where}",
-        )
+    least, most, low, high = min(grams), max(grams), herb.dose_min_g * fraction, herb.dose_max_g * fraction
+    broken = [("overdose", "DOSE-HI", most)] if most > high * (1 + 1e-9) else []
+    broken += [("underdose", "DOSE-LO", least)] if least < low * (1 - 1e-9) else []
+    for kind, rule, dose in broken:
+        severity = _overdose_severity(herb, most / high) if kind == "overdose" else "low"
+        share = f" ({fraction:.2g} of the adult dose)" if fraction < 1 else ""
+        detail = f"{dose:.3g} g, range {low:.3g}-{high:.3g} g{share}"
+        yield Finding.by_row(herb, kind=kind, severity=severity, herbs=(item.herb,), rule=rule, detail=detail)
 
 
 def _overdose_severity(herb: Herb, ratio: float) -> Literal["high", "medium", "low"]:
@@ -197,8 +199,6 @@ def _toxicity(item: PrescriptionItem, herb: Herb) -> Iterator[Finding]:
 
     A plain name (半夏) is commonly dispensed processed; that makes it `low`, for the most toxic herbs `medium`.
     """
-    if herb.base not in PROCESS_FIRST:
-        return
     raw = herb.process.startswith(_RAW) or item.herb.strip().startswith(_RAW)
     if raw:
         yield Finding.by_row(
@@ -261,6 +261,8 @@ def _unknown(item: PrescriptionItem) -> Finding:
 
 def _duplicates(known: Sequence[tuple[PrescriptionItem, Herb]]) -> Iterator[Finding]:
     """The same base herb twice; two forms that formulas combine on purpose are exempt (`CO_USED_FORMS`)."""
+    if len({herb.base for _, herb in known}) == len(known):
+        return
     by_base: dict[str, list[tuple[PrescriptionItem, Herb]]] = {}
     for item, herb in known:
         by_base.setdefault(herb.base, []).append((item, herb))

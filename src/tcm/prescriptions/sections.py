@@ -18,7 +18,7 @@ _LABEL = re.compile(
 )
 _MAY_PART = re.compile("[:另方]")
 _CIRCLED = re.compile("[①-⑩]")
-_DOSE = re.compile(rf"{NUMBER}\s?{UNIT}", re.I)
+_DOSE = re.compile(rf"{NUMBER}\s?{UNIT}")
 
 
 @dataclass(frozen=True)

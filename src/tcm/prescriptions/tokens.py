@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from tcm.knowledge import aliases, forms, herbs, simplified
 
-HAN = "〇\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_BLOCKS = ("〇〇", "\u3400\u9fff", "\uf900\ufaff", "\U00020000\U0003ffff")
+HAN = "".join(f"{low}-{high}" for low, high in _BLOCKS)
 HALF_WIDTH = (
     {0xFF01 + i: 0x21 + i for i in range(94)}
     | {ord(full): half for full, half in zip("　〜∼—–‐−｡﹑［〔【］〕】", " ~~----。、((()))", strict=True)}
@@ -23,8 +24,8 @@ GRAM_WORDS = frozenset({"克", "公克", "公分"})
 
 NUMBER = r"(?:[0-9]{1,9}(?:\.[0-9]{1,25})?|\.[0-9]{1,3})"
 _PIECES = "枚片条个根只粒颗支张对具朵块茎节把束枝握撮盏盅碗杯匙尺寸滴升团株瓣段"
-UNIT = (
-    r"(?:kg|mg|ml|g(?![a-z])|公克|公分|千克|毫克|毫升|克|钱|斤|两(?!次)"
+UNIT = (  # its letters alone ignore case: a pattern with HAN that does takes long to compile
+    r"(?:(?i:g(?![a-z])|kg|mg|ml)|公克|公分|千克|毫克|毫升|克|钱|斤|两(?!次)"
     rf"|分(?!钟|之|[0-9一二三四五六七八九十两次服别冲吞])|[{_PIECES}](?!次))"
 )
 DIGITS = "一二三四五六七八九壹贰叁肆伍陆柒捌玖"
@@ -34,10 +35,10 @@ COUNT = (
 )
 _HALF = "半(?![夏枝边支荷枫下])"  # 蜈蚣一条半夏三钱: the herb begins there
 HAN_DOSE = rf"(?:{COUNT}{UNIT}(?:{_HALF}|[{DIGITS}]?[{DIGITS}]?[钱分](?!之))?|[钱两](?={_HALF}){_HALF})"
-_TIME = rf"\s?(?:{NUMBER}(?:\s?[-~至到]\s?{NUMBER})?|{COUNT})\s?个?(?:小时|分钟|刻钟|min|h(?![a-z])|沸)"
+_TIME = rf"\s?(?:{NUMBER}(?:\s?[-~至到]\s?{NUMBER})?|{COUNT})\s?个?(?:小时|分钟|刻钟|(?i:min|h(?![a-z]))|沸)"
 _PACKET_COUNT = "[0-9]{1,3}|[一二三四五六七八九十廿卅两]{1,3}"
 PACKETS = (
-    r"(?:[共计合给开予进投取拟]|[连续继再嘱试先]{0,2}服[用药]?|[再续继连]进|[上此]方|上药|各|[x×*]|[剂付帖]数:?|\s){0,3}"
+    r"(?:[共计合给开予进投取拟]|[连续继再嘱试先]{0,2}服[用药]?|[再续继连]进|[上此]方|上药|各|[xX×*]|[剂付帖]数:?|\s){0,3}"
     rf"(?<![-~至到0-9.日天每隔])(?P<packets>{_PACKET_COUNT})\s?[剂付帖副贴](?!量|型|\s?/|分|数|次|为)"
 )
 _HANDLING = (
@@ -49,7 +50,7 @@ _MANNER = (
     "每[日天次晚]|早晚各半|早晚|睡前|饭[前后]|分[0-9一二两三四]次|[分另同均用]|温水|开水|药[汁汤]"  # before handling
 )
 HANDLE = rf"(?:{_MANNER}){{0,3}}(?:{_HANDLING})(?:{_TIME})?(?:(?:{_MANNER}){{0,2}}(?:{_HANDLING})(?:{_TIME})?){{0,3}}"
-_AMOUNT = rf"约?\s?{NUMBER}(?:\s?[-~至到]\s?{NUMBER})?\s?(?:ml|毫升|g|克|丸|片|碗|升|钱|袋|包|粒)"
+_AMOUNT = rf"约?\s?{NUMBER}(?:\s?[-~至到]\s?{NUMBER})?\s?(?:(?i:ml|g)|毫升|克|丸|片|碗|升|钱|袋|包|粒)"
 DAILY = r"[隔每一二两三1-9]{0,2}[日天][服用进各口]{0,2}[0-9一二两半]{1,2}\s?[剂付帖]"
 """Packets a day, which say nothing of how many there are."""
 USE = (
@@ -62,15 +63,19 @@ USE = (
 LOOSE = "各?(?:等[分份量]|适量|少许|酌量|若干)"
 _COST = r"(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?"
 _PRICE = (
-    rf"(?:{_COST})?[¥$￥]\s?{NUMBER}|(?:{_COST})?{NUMBER}\s?元(?![参胡明肉寸柏武芪宝眼米])(?:/\s?[g克剂付])?"
+    rf"(?:{_COST})?(?:[¥$￥]\s?{NUMBER}|{NUMBER}\s?元(?![参胡明肉寸柏武芪宝眼米])(?:/\s?[gG克剂付])?)"
     rf"|(?:单价|金额)[:\s]?{NUMBER}"
 )
+_DATE = "(?:19|20)[0-9]{2}[年/.-][0-9]{1,2}[月/.-][0-9]{1,2}日?"
+_CODE = r"(?i:(?<![A-Z0-9])[A-Z]{1,3})[0-9]{3,12}(?![0-9.]*\s?[gG克])"
 _SLIP = (
-    r"(?-i:(?=[0-9lIOoSZ|.]{0,4}[lIOoSZ|])[0-9lIOoSZ|]{1,4}(?:\.[0-9lIOo]{1,2})?\s?(?:g(?![a-z])|克)|[0-9]{1,3}q(?![a-z])"
+    r"(?:(?=[0-9lIOoSZ|.]{0,4}[lIOoSZ|])[0-9lIOoSZ|]{1,4}(?:\.[0-9lIOo]{1,2})?\s?(?:g(?![a-z])|克)|[0-9]{1,3}q(?![a-z])"
     rf"|(?<=[{HAN}])[1-9]\s[0-9]\s?(?:g(?![a-z])|克))"
 )
 _DIGIT_NEXT = "(?=[0-9一二三四五六七八九十半.])"
-NAMED_DOSE = re.compile(rf"[{HAN}]{{2}}\s?{NUMBER}\s?{UNIT}", re.I)
+_PLAIN_DOSE = r"[0-9]{1,4}(?:\.[0-9]{1,3})?[g克]"
+"""A number right before g or 克: a dose and nothing else, so that no other word is tried."""
+NAMED_DOSE = re.compile(rf"[{HAN}]{{2}}\s?{NUMBER}\s?{UNIT}")
 """A name with a dose, the plainest sign of a herb."""
 VERB = (
     rf"(?P<vague>(?:用?量)?(?:减半|加倍|倍[量用]?|[酌加减增]量(?!{_DIGIT_NEXT}|[至为到])))"
@@ -84,14 +89,15 @@ REST = "(?:其?余|他|它)(?:[药方量味]|药量|药味)?(?:均?(?:不变|同
 
 
 class Token(NamedTuple):
-    """A word of a prescription: its kind, its text as written and made plain, and where it stands."""
+    """A word of a prescription: its kind, its text as written and made plain, where it stands, and what a dose or a
+    verb says, group by group."""
 
     kind: str
     raw: str
     half: str
     start: int
     end: int
-    match: re.Match[str]
+    match: re.Match[str] | None
 
 
 def _unnamed(pattern: str) -> str:
@@ -99,50 +105,77 @@ def _unnamed(pattern: str) -> str:
     return re.sub("[(][?]P<[a-z_]+>", "(?:", pattern)
 
 
-def _han_of(pattern: str) -> str:
-    """All Han characters of a pattern: those that it may begin with are among them, which saves most attempts."""
-    return "".join(sorted(set(re.findall(f"[{HAN}]", pattern))))
+_BEGINNINGS = re.compile(  # of a pattern, its choices and groups, and what follows what may be missing
+    r"(?:^|[|(:>]|\)(?:\?|\{0,\d\}))"
+    rf"((?:(?:\[[^\]]*\]|[{HAN}])(?:\?|\{{0,\d\}}))*(?:\[[^\]]*\]|[{HAN}])?)"
+)
+
+
+def _han_first(pattern: str) -> str:
+    """The Han characters that a word of a pattern may begin with (and some others): it is not tried at any else."""
+    return "".join(sorted(set(re.findall(f"[{HAN}]", "".join(_BEGINNINGS.findall(pattern))))))
+
+
+def _han_but(special: str) -> str:
+    """What stands in a class for all Han characters but these."""
+    parts = ""
+    for low, high in _BLOCKS:
+        start = ord(low)
+        for cut in (*(ord(char) for char in sorted(special) if low <= char <= high), ord(high) + 1):
+            parts += f"{chr(start)}-{chr(cut - 1)}" if start < cut else ""
+            start = cut + 1
+    return parts
 
 
 @cache
-def _vocabulary() -> str:
-    """Pattern of the names of the tables that another word would cut."""
+def _vocabulary() -> tuple[str, str]:
+    """The names of the tables that another word would cut: what they begin with, and their pattern."""
     others = f"{HAN_DOSE}|{HANDLE}|{USE}|{LOOSE}|{VERB}|{PACKETS}"
-    words = re.compile(f"(?=[{_han_of(others)}])(?:{others})", re.I)
+    words = re.compile(f"(?=[{_han_first(others)}])(?:{others})")
     known = [*herbs(), *forms(), *aliases()]
     counted = {name for name in known if re.search(f"[{DIGITS}十两煎取汁末布]$", name)}
     names = counted | {name + shape for name in counted for shape in "片粉根块"}
     names |= {name for name in known if words.search(name)}
-    first = "".join(sorted({name[0] for name in names}))
-    return f"(?=[{first}])(?:{'|'.join(sorted(map(re.escape, names), key=len, reverse=True))})"
+    rests: dict[str, list[str]] = {}
+    for name in sorted(names, key=len, reverse=True):
+        rests.setdefault(name[0], []).append(re.escape(name[1:]))
+    choices = "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in rests.items())
+    return "".join(rests), f"(?:{choices})"
 
 
 @cache
 def _grammar(relative: bool) -> re.Pattern[str]:
-    """The one pattern; in a change of a previous prescription with its verbs."""
+    """The one pattern; in a change of a previous prescription with its verbs.
+
+    A name goes on to where another word begins. It is tried first, since most words are names.
+    """
     verb = f"|(?P<verb>{VERB})" if relative else ""
+    first, vocabulary = _vocabulary()
     stop = f"{HANDLE}|{USE}|{LOOSE}|各|{HAN_DOSE}|{_unnamed(PACKETS)}|{REST}" + _unnamed(verb)
-    name = f"(?:{_vocabulary()}|(?![{_han_of(stop)}])[{HAN}]|(?!{stop})[{HAN}])"
+    stops = _han_first(stop)
+    name = f"(?:[{_han_but(first + stops)}]+|{vocabulary}|[{_han_but(stops)}]|(?=[{stops}])(?!{stop}).)+"
+    cost = _han_first(_PRICE)
+    said = f"(?P<handle>{HANDLE})|(?P<rest>{REST}){verb}"
     words = (
-        rf"(?P<price>{_PRICE})"
-        r"|(?P<date>(?:19|20)[0-9]{2}[年/.-][0-9]{1,2}[月/.-][0-9]{1,2}日?)"
-        rf"|(?P<code>(?<![A-Za-z0-9])[A-Z]{{1,3}}[0-9]{{3,12}}(?![0-9.]*\s?(?:g|克)))"
-        rf"|(?P<known>{_vocabulary()}{name}*)"
-        rf"|(?P<pack>{PACKETS})|(?P<handle>{HANDLE})|(?P<rest>{REST}){verb}|(?P<use>{USE})"
+        rf"(?P<aside>{_PRICE}|{_DATE}|{_CODE})"
+        rf"|(?P<pack>{_unnamed(PACKETS)})|(?=[{_han_first(said)}])(?:{said})|(?P<use>{USE})"
         rf"|(?P<loose>{LOOSE})|(?P<each>各)"
-        rf"|(?P<slip>(?<![A-Za-z0-9.]){_SLIP})"
-        rf"|(?P<comma>(?<![0-9.,])[0-9]{{1,2}},[0-9]{{1,2}}(?=\s?(?:g|克|mg|钱)))(?P<comma_unit>\s?(?:g|克|mg|钱))"
-        rf"|(?P<dose>(?P<minus>(?<=[{HAN}])-(?=[0-9]))?(?P<low>{NUMBER})\s{{0,3}}"
-        rf"(?:(?P<low_unit>{UNIT})?\s{{0,3}}[-~至到]\s{{0,3}}(?P<high>{NUMBER})\s{{0,3}})?(?P<unit>{UNIT})?)"
+        rf"|(?P<slip>(?i:(?<![A-Z0-9.])){_SLIP})"
+        r"|(?P<comma>(?<![0-9.,])[0-9]{1,2},[0-9]{1,2}\s?(?:(?i:mg|g)|克|钱))"
+    )
+    doses = (
+        rf"(?P<dose>(?P<minus>(?<=[{HAN}])-(?=[0-9]))?(?P<low>{NUMBER})\s{{0,3}}"
+        rf"(?:{UNIT}?\s{{0,3}}[-~至到]\s{{0,3}}(?P<high>{NUMBER})\s{{0,3}})?(?P<unit>{UNIT})?)"
         rf"|(?P<han>{HAN_DOSE})"
     )
     return re.compile(
-        rf"(?P<note>\([^()\n]{{0,60}}\))"
-        rf"|(?=[0-9A-Za-z.¥￥$|\s×*-]|[{_han_of(words)}])(?:{words})"
-        rf"|(?P<name>{name}+)"
-        r"|(?P<sep>[,、;。\n\t\r+|/]|\.(?![0-9]))|(?P<colon>:)|(?P<blank>\s+)"
+        r"(?P<sign>[,、;。+/])"
+        rf"|(?P<name>(?!(?=[{cost}])(?:{_PRICE})){name})"
+        r"|(?P<note>\([^()\n]{0,60}\))"
+        rf"|(?i:(?=[0-9A-Z.¥￥$|\s×*{stops}{cost}-]))(?:(?!{_PLAIN_DOSE})(?:{words})|{doses})"
+        r"|(?P<sep>[\n\t\r|]|\.(?![0-9]))|(?P<colon>:)|(?P<blank>\s+)"
         rf"|(?P<dash>[-~…·*_>#`\"'“”]+)|(?P<junk>[^\W0-9{HAN}]+)|(?P<other>.)",
-        re.I | re.S,
+        re.S,
     )
 
 
@@ -155,7 +188,7 @@ def without_unit(number: Token, name: Token) -> tuple[Token, Token]:
     """A dose and the name after it, cut anew so that the unit (15片姜黄24) begins the name."""
     at = number.start + len(number.half) - 1
     cut = number.end - at
-    bare = _grammar(False).match(number.half[:-cut])
+    bare = _grammar(False).match("药" + number.half[:-cut], 1)  # only behind a Han character - is a minus
     return (
         Token("dose", number.raw[:-cut], number.half[:-cut], number.start, at, bare),
         name._replace(raw=number.raw[-cut:] + name.raw, half=number.half[-cut:] + name.half, start=at),
@@ -172,10 +205,12 @@ def tokens(text: str, half: str, relative: bool = False) -> list[Token]:
     """
     found = []
     for match in _grammar(relative).finditer(half):
-        kind = match.lastgroup
+        kind = _KIND.get(match.lastgroup, match.lastgroup)
         start, end = match.span()
-        found.append(Token(_KIND.get(kind, kind), text[start:end], half[start:end], start, end, match))
+        said = match if kind in _SAYING else None
+        found.append(Token(kind, text[start:end], half[start:end], start, end, said))
     return found
 
 
-_KIND = {"known": "name", "comma_unit": "comma"}
+_KIND = {"sign": "sep"}
+_SAYING = frozenset({"dose", "verb"})

@@ -19,7 +19,7 @@ WEIGHTS = ("g", "克", "钱", "kg", "公克", "公分")
 _HEADING = frozenset("用法 服法 煎法 煎服法 用法用量 煎服方法 服用方法 剂数 付数 医嘱 备注".split())
 _NO_NAME = re.compile("[服约各取加至温开水用煎药入量浸泡放后再次每共]+")
 _A_TIME = re.compile("[0-9](?:g|克|钱)$")
-_BRACKET = re.compile(rf"\((?:[^()\n]*[,、;\s])?各?(?:{NUMBER}\s?{UNIT}|{HAN_DOSE})", re.I)
+_BRACKET = re.compile(rf"\((?:[^()\n]*[,、;\s])?各?(?:{NUMBER}\s?{UNIT}|{HAN_DOSE})")
 EDGE = " \t\r\n。；;，,、.：:*#_`【[(（{}\"“”'|"
 """Signs that are cut from the ends of a piece."""
 

@@ -15,11 +15,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from tcm.cases import Answer, Case, CaseError, explain
+from tcm.files import in_one_go
 from tcm.sources import cells
 from tcm.sources.border import PrescriptionCell, read_cell
 from tcm.sources.cells import CellError, VisitMark
 from tcm.sources.columns import FIELDS, NAMES, as_tuple
-from tcm.sources.reading import in_one_go
 from tcm.sources.records import Problem, Records
 from tcm.sources.tables import Row, Table, read_table
 from tcm.sources.visits import episodes, fill_merged

@@ -1,11 +1,8 @@
 """What the readers of several sources share: encodings, JSON lines, and one public record as a case."""
 
-import gc
 import json
-from collections.abc import Callable, Iterator
-from functools import wraps
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -45,25 +42,6 @@ def _is_utf8(content: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def in_one_go(function: Callable) -> Callable:
-    """A function that makes a great many objects that stay, without the pauses in which Python looks for garbage.
-
-    Each pause looks through all that was made so far, and finds nothing: a fifth of the time for own records.
-    """
-
-    @wraps(function)
-    def called(*given: Any, **named: Any) -> Any:
-        enabled = gc.isenabled()
-        gc.disable()
-        try:
-            return function(*given, **named)
-        finally:
-            if enabled:
-                gc.enable()
-
-    return called
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, dict]]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tcm.cases import Case, CaseError
+from tcm.files import in_one_go
 from tcm.identifiers import Account, mask_case, mask_text, read_key
 from tcm.sources.border import PrescriptionCell
-from tcm.sources.reading import in_one_go
 
 
 @dataclass(frozen=True)
