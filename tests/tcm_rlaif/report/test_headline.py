@@ -98,10 +98,12 @@ def test_one_bad_seed_is_told() -> None:
 def test_the_index_lists_what_is_published_and_links_what_is_there(tmp_path, values) -> None:
     for name in ("mini", "private"):
         results.write(tmp_path / name / "results.json", values | {"study": name})
-    (tmp_path / "mini" / "report.html").write_text("", "utf-8")
+    for name in ("report.html", "probes.html", "explore.html"):
+        (tmp_path / "mini" / name).write_text("", "utf-8")
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "results.json").write_text('{"study": "old", "arms": {}}', "utf-8")
     page = index.publish(tmp_path, {"mini", "old"}).read_text("utf-8")
     assert audit_html(tmp_path / "index.html") == []
     assert '<a href="mini/report.html">report</a>' in page and "cases.html" not in page and "private" not in page
+    assert 'href="mini/probes.html"' in page and 'href="mini/explore.html"' in page and "old/" not in page
     assert "+0.667" in page and "./study report old writes them again" in page
