@@ -16,9 +16,7 @@ CONTENT_TAGS = frozenset(
 )
 PAGE_TAGS = CONTENT_TAGS | frozenset("html head meta title style body header main footer nav section".split())
 CLASSES = frozenset("wide num short prose note said label code output failed facts folded glossary".split())
-LINK = re.compile(
-    r"(#|https://|mailto:)\S*|(\.\./index|([\w-]+/)?(report|cases|probes|explore))\.html"
-)  # pages of this project
+LINK = re.compile(r"(#|https://|mailto:)\S*|(\.\./index|([\w-]+/)?(report|cases|probes|explore))\.html")
 IMAGE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]+")
 ALLOWED_VALUES = {  # attribute: what its value must match, on any tag unless ONLY_ON says otherwise
     "class": re.compile(rf"({'|'.join(sorted(CLASSES))})( ({'|'.join(sorted(CLASSES))}))*"),
