@@ -52,7 +52,7 @@ def primary(results: dict[str, Any]) -> str:
 
 def _imitation(row: dict[str, Any], results: dict[str, Any]) -> str:
     means = [results["arms"].get(arm, {}).get(row["metric"], {}).get("mean") for arm in ("base", "sft")]
-    of = f" ({means[0]:.2f} to {means[1]:.2f})" if None not in means else ""
+    of = f" (from {means[0]:.2f} to {means[1]:.2f})" if None not in means else ""
     return f"**Imitation (SFT)** changes {row['metric']} by {_effect(row)}{of}."
 
 
@@ -144,4 +144,5 @@ def markdown(results: dict[str, Any]) -> str:
     lines = [f"- {line}" for line in answer(results)]
     if missing := not_shown(results):
         lines.append(f"- **Not shown:** {'; '.join(missing)}.")
-    return "\n".join(lines)
+    over = results.get("intervals", "intervals over cases")  # results of older studies have none
+    return "\n".join([*lines, f"\nIn square brackets: {over}."])

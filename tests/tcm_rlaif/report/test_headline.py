@@ -24,6 +24,10 @@ def test_the_answer_tells_both_effects_the_floor_of_each_task_and_the_physicians
     assert "sft_dpo 0% (0%)" in safety and "the physicians' own 0% (0%)" in safety
 
 
+def test_how_sure_it_is_is_told_beside_the_answer(values) -> None:
+    assert headline.markdown(values).endswith("\n\nIn square brackets: 95% intervals over seeds and cases.")
+
+
 def test_what_the_study_cannot_show_is_said(values) -> None:
     said = "; ".join(headline.not_shown(values))
     assert "2 seed(s), so every verdict is exploratory" in said and "the cases are invented" in said
