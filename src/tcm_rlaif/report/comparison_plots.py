@@ -105,11 +105,13 @@ def forest(table: "pd.DataFrame") -> "Figure":
 
 def _arrow(axes: "Axes", y: float, row: Mapping) -> None:
     """A difference beyond its panel: an arrow towards it, with its numbers."""
-    said = f"{row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
-    right = row["difference"] > 0
-    axes.annotate(f"{said} →" if right else f"← {said}", (0.98 if right else 0.02, y), ha="right" if right else "left",
-                  va="center", xycoords=axes.get_yaxis_transform(), fontsize="small",
-                  color=mark_of(row["arms"].split(" - ")[0])[0])  # fmt: skip
+    said, right = f"{row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]", row["difference"] > 0
+    colour, _ = mark_of(row["arms"].split(" - ")[0])
+    axes.annotate(
+        f"{said} →" if right else f"← {said}", (0.98 if right else 0.02, y), xycoords=axes.get_yaxis_transform(),
+        ha="right" if right else "left", va="center", fontsize="small", color=colour,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )  # fmt: skip
 
 
 def describe(table: "pd.DataFrame") -> str:

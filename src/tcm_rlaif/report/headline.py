@@ -11,6 +11,7 @@ from tcm_rlaif.report import audit_table
 
 SOURCES = {"invented": "invented cases", "mtcmb": "textbook cases (MTCMB)", "best4sdt": "case records (TCM-BEST4SDT)"}
 IMITATION = "sft - base"
+WITHIN = "\n    - "  # an entry of a list within a list
 MOST = 4  # declared differences that the first screen tells; the others stand in the figure below it
 
 
@@ -39,10 +40,20 @@ def answer(results: dict[str, Any]) -> list[str]:
     said = [_imitation(found[IMITATION], results)] if IMITATION in found else []
     others = [row for name, row in (tested or found).items() if name != IMITATION]
     if others:
-        told = "; ".join(f"{row['shows']} ({row['arms']}) {_effect(row)}" for row in others[:MOST])
-        more = f"; {len(others) - MOST} more below" if len(others) > MOST else ""
-        said.append(f"**AI feedback**, on {metric}: {told}{more}.")
+        told = [f"{row['shows']} ({row['arms']}): {_effect(row)}" for row in others[:MOST]]
+        told += [f"{len(others) - MOST} more below"] if len(others) > MOST else []
+        said.append(_listed(f"**AI feedback**, on {metric}", told))
     return [*said, *_floors(results), *_safety(results)]
+
+
+def _listed(head: str, parts: list[str]) -> str:
+    """One sentence of its parts; of several a list within the list."""
+    return f"{head}: {parts[0]}." if len(parts) == 1 else f"{WITHIN.join([f'{head}:', *parts])}."
+
+
+def plain(line: str) -> str:
+    """A line of `answer` as running text: no marks, no list."""
+    return line.replace("**", "").replace(f":{WITHIN}", ": ").replace(WITHIN, "; ")
 
 
 def primary(results: dict[str, Any]) -> str:
@@ -57,7 +68,7 @@ def _imitation(row: dict[str, Any], results: dict[str, Any]) -> str:
 
 
 def _effect(row: dict[str, Any]) -> str:
-    verdict = f": {row['verdict']}" if "verdict" in row else ""  # results of older studies have none
+    verdict = f", **{row['verdict']}**" if "verdict" in row else ""  # results of older studies have none
     return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]{verdict}"
 
 
@@ -72,10 +83,10 @@ def _floors(results: dict[str, Any]) -> list[str]:
             ends = f"{best['difference']:+.3f} [{best['low']:+.3f}, {best['high']:+.3f}]"
             said.append(
                 f"on {words} (n = {floor['n']}) {floor['floor']} has {floor['value']:.3f}, the best trained arm, "
-                f"{best['arm']}, {best['mean']:.3f}: {ends}, {best['stands']}"
+                f"{best['arm']}, {best['mean']:.3f}: {ends}, **{best['stands']}**"
             )
     if said:
-        return [f"**Without any model**, {'; '.join(said)}."]
+        return [_listed("**Without any model**", said)]
     return [line for line in results.get("findings", []) if line.startswith("On ") and "knows what" not in line]
 
 

@@ -184,7 +184,7 @@ def _facts(notebook: Any, title: str, beside: Collection[str]) -> dict[str, Any]
     run = notebook.metadata.get("papermill", {})
     facts = [title]
     if run.get("end_time"):
-        facts += [f"executed {run['end_time'][:16].replace('T', ' ')} UTC", f"took {run.get('duration') or 0:.0f} s"]
+        facts.append(f"executed {run['end_time'][:16].replace('T', ' ')} UTC in {run.get('duration') or 0:.0f} s")
     parameters = [
         (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
         for name, value in run.get("parameters", {}).items()

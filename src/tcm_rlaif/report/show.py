@@ -40,16 +40,18 @@ def show_table(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int =
 
 
 def with_n(table: "pd.DataFrame") -> "pd.DataFrame":
-    """A table of means with its columns `n METRIC` put into the others: in the header where n is one for all rows."""
+    """A table of means with its columns `n METRIC` put into the others: in the header what most rows have."""
     merged = table.copy()
     for name in [column for column in table.columns if f"n {column}" in table.columns]:
         counts = merged.pop(f"n {name}")
-        if counts.nunique() == 1:
-            merged = merged.rename(columns={name: f"{name} (n = {counts.iloc[0]:g})"})
-        else:
-            merged[name] = [
-                "–" if mean != mean else f"{mean:.3f} ({n:g})" for mean, n in zip(table[name], counts, strict=True)
-            ]
+        most, rows = counts.value_counts().index[0], counts.value_counts().iloc[0]
+        most = most if 2 * rows > len(counts) else None
+        if rows < len(counts):
+            cells = zip(table[name], counts, strict=True)
+            told = ["–" if mean != mean else f"{mean:.3f}" + ("" if n == most else f" ({n:g})") for mean, n in cells]
+            merged[name] = told
+        if most is not None:
+            merged = merged.rename(columns={name: f"{name} (n = {most:g})"})
     return merged
 
 

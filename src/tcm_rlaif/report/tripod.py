@@ -32,7 +32,7 @@ def _values(results: dict[str, Any]) -> dict[str, str]:
     return {
         "study": results["study"],
         "question": headline.question(results),
-        "answer": " ".join(line.replace("**", "") for line in headline.answer(results)),
+        "answer": " ".join(map(headline.plain, headline.answer(results))),
         "missing": "; ".join(headline.not_shown(results)) or "nothing that was asked",
         "source": headline.source(results).capitalize(),
         "dates": f"{NONE}invented cases have no dates." if invented else "Not told by the source; docs/data.md.",

@@ -18,9 +18,11 @@ def values(evidence, stage) -> dict:
 
 def test_the_answer_tells_both_effects_the_floor_of_each_task_and_the_physicians_safety(values) -> None:
     imitation, feedback, floors, safety = headline.answer(values)
-    assert "herb_f1 by +0.667" in imitation and "(sft_dpo - sft) +0.333" in feedback
+    assert "herb_f1 by +0.667" in imitation and "(sft_dpo - sft): +0.333" in feedback
     assert "on first visits (n = 1) popularity has 0.500" in floors and "copy_previous has 0.667" in floors
-    assert "sft_dpo, 1.000: +0.500 [" in floors and "beats it" in floors
+    assert "sft_dpo, 1.000: +0.500 [" in floors and "**beats it**" in floors
+    assert floors.count("\n    - ") == 2, "each task stands on a line of its own"
+    assert "**" not in headline.plain(floors) and "\n" not in headline.plain(floors)
     assert "sft_dpo 0% (0%)" in safety and "the physicians' own 0% (0%)" in safety
 
 

@@ -213,7 +213,7 @@ def test_a_page_shows_prose_text_tables_and_figures_and_folds_code(tmp_path: Pat
     assert page.index("</main>") < page.index("<summary>Code</summary>"), "folded away behind all that is read"
     assert re.findall("<pre><code>(.*?)</code></pre>", code) == ["print(1 &lt; 2)", "show()"], "no parameters, no x"
     assert 'alt="F1 by arm: sft leads."' in page and "&lt;Figure&gt;" not in page
-    assert "executed 2026-01-02 03:04 UTC" in page and "took 61 s" in page
+    assert "executed 2026-01-02 03:04 UTC in 61 s" in page
     assert '<th scope="row">arms</th><td>{"甲": {"dpo_beta": 0.1}}</td>' in unescape(page)
     assert 'role="alert"' not in page and len(page) < 20_000
 

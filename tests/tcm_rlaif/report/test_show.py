@@ -95,3 +95,8 @@ def test_counts_go_into_the_header_where_they_are_one_and_into_the_cells_where_n
     table = pd.DataFrame({"f1": [0.5, 0.25], "n f1": [9, 9], "gain": [0.1, None], "n gain": [4, 0]}, index=["a", "b"])
     merged = with_n(table)
     assert list(merged) == ["f1 (n = 9)", "gain"] and merged["gain"].tolist() == ["0.100 (4)", "–"]
+
+
+def test_only_rows_with_another_count_than_most_bear_it_in_the_cell() -> None:
+    merged = with_n(pd.DataFrame({"f1": [0.5, 0.25, 0.75], "n f1": [150, 150, 58]}, index=["sft", "dpo", "copy"]))
+    assert merged["f1 (n = 150)"].tolist() == ["0.500", "0.250", "0.750 (58)"] and list(merged) == ["f1 (n = 150)"]
