@@ -5,6 +5,7 @@ project builds HTML for display, and everything here escapes.
 """
 
 import io
+import math
 from html import escape
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
@@ -78,10 +79,11 @@ def _one_table(table: "pd.DataFrame", caption: str, digits: int, rows: int) -> s
     columns = [" ".join(map(str, c)).strip() if isinstance(c, tuple) else str(c) for c in shown.columns]
     if levels == 1 and table.index.name is None:
         columns[0] = ""  # reset_index calls it "index"
-    kinds = [_kind(list(shown.iloc[:, i])) for i in range(len(columns))]
+    given = [list(shown.iloc[:, i]) for i in range(len(columns))]
+    kinds, places = [_kind(values) for values in given], [0 if _counts(values) else digits for values in given]
     aligned = [kind if kind == NUMBERS else LEFT for kind in kinds]
     head = "".join(f'<th scope="col"{a}>{escape(name)}</th>' for name, a in zip(columns, aligned, strict=True))
-    body = "\n".join(_row(row, kinds, levels, digits) for row in shown.itertuples(index=False, name=None))
+    body = "\n".join(_row(row, kinds, levels, places) for row in shown.itertuples(index=False, name=None))
     label = escape(caption)
     more = f'<p class="note">The first {rows} of {len(table)} rows.</p>' if len(table) > rows else ""
     return (
@@ -93,9 +95,9 @@ def _one_table(table: "pd.DataFrame", caption: str, digits: int, rows: int) -> s
 LEFT = ' style="text-align: left;"'  # JupyterLab sets every cell to the right
 
 
-def _row(values: tuple, kinds: list[str], levels: int, digits: int) -> str:
+def _row(values: tuple, kinds: list[str], levels: int, places: list[int]) -> str:
     cells = []
-    for i, (value, kind) in enumerate(zip(values, kinds, strict=True)):
+    for i, (value, kind, digits) in enumerate(zip(values, kinds, places, strict=True)):
         tag = 'th scope="row"' if i < levels else "td"
         aligned = kind if kind == NUMBERS else kind + LEFT
         cells.append(f"<{tag}{aligned}>{_lines(_text(value, digits))}</{tag[:2]}>")
@@ -113,6 +115,12 @@ def _kind(values: list) -> str:
         return NUMBERS
     longest = max((len(str(v)) for v in values), default=0)
     return PROSE if longest > 60 else SHORT if longest <= 24 and not any("\n" in str(v) for v in values) else WORDS
+
+
+def _counts(values: list) -> bool:
+    """Whether a column holds counts that a missing one made floating-point numbers."""
+    numbers = [v for v in values if isinstance(v, Real) and math.isfinite(v)]
+    return all(v == int(v) for v in numbers) and max(map(abs, numbers), default=0) > 1
 
 
 def _text(value: object, digits: int) -> str:

@@ -100,3 +100,8 @@ def test_counts_go_into_the_header_where_they_are_one_and_into_the_cells_where_n
 def test_only_rows_with_another_count_than_most_bear_it_in_the_cell() -> None:
     merged = with_n(pd.DataFrame({"f1": [0.5, 0.25, 0.75], "n f1": [150, 150, 58]}, index=["sft", "dpo", "copy"]))
     assert merged["f1 (n = 150)"].tolist() == ["0.500", "0.250", "0.750 (58)"] and list(merged) == ["f1 (n = 150)"]
+
+
+def test_counts_stay_whole_where_one_is_missing_and_means_keep_their_decimals() -> None:
+    html = table_html(pd.DataFrame({"n": [150.0, None], "f1": [1.0, 0.0], "loss": [2.0, 0.5]}), "Counts")
+    assert re.findall(r">([\d.–]+)</td>", html) == ["150", "1.000", "2.000", "–", "0.000", "0.500"]
