@@ -99,7 +99,8 @@ def forest(table: "pd.DataFrame") -> "Figure":
     for axes in grid.flat[len(metrics) :]:
         axes.set_axis_off()
     _rows(grid[0][0], pairs)
-    figure.supxlabel("difference (right of 0: the first arm is higher); arrows: beyond the panel", fontsize="small")
+    beyond = "; arrows: beyond the panel" if any(axes.texts for axes in grid.flat) else ""
+    figure.supxlabel(f"difference (right of 0: the first arm is higher){beyond}", fontsize="small")
     return figure
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 NUMBERS, SHORT, WORDS, PROSE = ' class="num"', ' class="short"', "", ' class="prose"'  # how a column is set
+ROOM = 100  # letters side by side that fit a page; a Han character is two
 WIDE = 7  # columns that fit a printed page beside the names of the rows
 COLOURS = 96  # of a picture's palette
 DOTS = 110  # to the inch, as a page shows a figure
@@ -81,8 +82,10 @@ def _one_table(table: "pd.DataFrame", caption: str, digits: int, rows: int) -> s
         columns[0] = ""  # reset_index calls it "index"
     given = [list(shown.iloc[:, i]) for i in range(len(columns))]
     kinds, places = [_kind(values) for values in given], [0 if _counts(values) else digits for values in given]
+    if sum(map(_width, given)) > ROOM:  # then short texts break too, before a column is out of sight
+        kinds = [WORDS if kind == SHORT else kind for kind in kinds]
     aligned = [kind if kind == NUMBERS else LEFT for kind in kinds]
-    head = "".join(f'<th scope="col"{a}>{escape(name)}</th>' for name, a in zip(columns, aligned, strict=True))
+    head = "".join(f'<th scope="col"{a}>{_name(name)}</th>' for name, a in zip(columns, aligned, strict=True))
     body = "\n".join(_row(row, kinds, levels, places) for row in shown.itertuples(index=False, name=None))
     label = escape(caption)
     more = f'<p class="note">The first {rows} of {len(table)} rows.</p>' if len(table) > rows else ""
@@ -99,14 +102,24 @@ def _row(values: tuple, kinds: list[str], levels: int, places: list[int]) -> str
     cells = []
     for i, (value, kind, digits) in enumerate(zip(values, kinds, places, strict=True)):
         tag = 'th scope="row"' if i < levels else "td"
-        aligned = kind if kind == NUMBERS else kind + LEFT
-        cells.append(f"<{tag}{aligned}>{_lines(_text(value, digits))}</{tag[:2]}>")
+        text, aligned = _text(value, digits), kind if kind == NUMBERS else kind + LEFT
+        cells.append(f"<{tag}{aligned}>{_lines(text) if i else _name(text)}</{tag[:2]}>")
     return f"<tr>{''.join(cells)}</tr>"
 
 
 def _lines(text: str) -> str:
     """Escaped text whose line breaks are seen in JupyterLab, too."""
     return escape(text).replace("\n", "<br>")
+
+
+def _name(text: str) -> str:
+    """The name of a row or a column, which may break behind its underscores."""
+    return _lines(text).replace("_", "_<wbr>")
+
+
+def _width(values: list) -> int:
+    """Letters that the longest text of a column takes."""
+    return max((sum(1 + (ord(c) >= 0x2E80) for c in str(value)) for value in values), default=0)
 
 
 def _kind(values: list) -> str:
