@@ -9,7 +9,10 @@ from typing import Any
 from tcm_rlaif.evaluation import standing
 from tcm_rlaif.report import audit_table
 
-SOURCES = {"invented": "invented cases", "mtcmb": "textbook cases (MTCMB)", "best4sdt": "case records (TCM-BEST4SDT)"}
+SOURCES = {
+    "invented": "invented cases", "mtcmb": "textbook cases (MTCMB)", "best4sdt": "case records (TCM-BEST4SDT)",
+    "tcmeval_sdt": "clinical records (TCMEval-SDT)", "own": "own case records",
+}  # fmt: skip
 IMITATION = "sft - base"
 WITHIN = "\n    - "  # an entry of a list within a list
 MOST = 4  # declared differences that the first screen tells; the others stand in the figure below it
@@ -29,7 +32,7 @@ def question(results: dict[str, Any]) -> str:
 
 def source(results: dict[str, Any]) -> str:
     """What the cases are, in words."""
-    return SOURCES.get(results["data"]["source"], f"cases ({results['data']['source']})")
+    return SOURCES[results["data"]["source"]]
 
 
 def answer(results: dict[str, Any]) -> list[str]:

@@ -1,6 +1,7 @@
 """The first sentences of a report: effects, floors of the task and safety from the numbers, and what was not shown."""
 
 import json
+from typing import get_args
 
 import pytest
 
@@ -8,6 +9,7 @@ from tcm_rlaif.evaluation import comparisons
 from tcm_rlaif.report import audit_table, headline, index, results
 from tcm_rlaif.report.safe_html import audit_html
 from tcm_rlaif.study.params import ROOT
+from tcm_rlaif.study.schema import Params
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,11 @@ def test_what_the_study_cannot_show_is_said(values) -> None:
 def test_the_question_names_answers_model_cases_and_seeds(values) -> None:
     said = headline.question(values)
     assert "2 answers of physicians" in said and "2.0 million" in said and "2 invented cases, 2 seeds" in said
+
+
+def test_every_source_of_cases_is_called_by_words(values) -> None:
+    for source in get_args(Params.model_fields["data_source"].annotation):
+        assert headline.source({"data": {"source": source}}).endswith(("cases", ")", "records"))
 
 
 def test_the_figure_has_one_plain_and_one_knowing_floor(values) -> None:
