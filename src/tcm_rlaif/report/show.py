@@ -46,12 +46,13 @@ def with_n(table: "pd.DataFrame") -> "pd.DataFrame":
     merged = table.copy()
     for name in [column for column in table.columns if f"n {column}" in table.columns]:
         counts = merged.pop(f"n {name}")
-        most, rows = counts.value_counts().index[0], counts.value_counts().iloc[0]
-        most = most if 2 * rows > len(counts) else None
-        if rows < len(counts):
-            cells = zip(table[name], counts, strict=True)
-            told = ["–" if mean != mean else f"{mean:.3f}" + ("" if n == most else f" ({n:g})") for mean, n in cells]
-            merged[name] = told
+        rows = counts.value_counts()
+        most = rows.index[0] if 2 * rows.iloc[0] > len(counts) else None
+        if len(rows) > 1:
+            other = [f" ({n:g})" if n != most else "" for n in counts]
+            merged[name] = [
+                "–" if mean != mean else f"{mean:.3f}{n}" for mean, n in zip(table[name], other, strict=True)
+            ]
         if most is not None:
             merged = merged.rename(columns={name: f"{name} (n = {most:g})"})
     return merged
@@ -82,7 +83,7 @@ def _one_table(table: "pd.DataFrame", caption: str, digits: int, rows: int) -> s
         columns[0] = ""  # reset_index calls it "index"
     given = [list(shown.iloc[:, i]) for i in range(len(columns))]
     kinds, places = [_kind(values) for values in given], [0 if _counts(values) else digits for values in given]
-    if sum(map(_width, given)) > ROOM:  # then short texts break too, before a column is out of sight
+    if sum(map(_width, given, kinds)) > ROOM:  # then short texts break too, before a column is out of sight
         kinds = [WORDS if kind == SHORT else kind for kind in kinds]
     aligned = [kind if kind == NUMBERS else LEFT for kind in kinds]
     head = "".join(f'<th scope="col"{a}>{_name(name)}</th>' for name, a in zip(columns, aligned, strict=True))
@@ -117,9 +118,10 @@ def _name(text: str) -> str:
     return _lines(text).replace("_", "_<wbr>")
 
 
-def _width(values: list) -> int:
-    """Letters that the longest text of a column takes."""
-    return max((sum(1 + (ord(c) >= 0x2E80) for c in str(value)) for value in values), default=0)
+def _width(values: list, kind: str) -> int:
+    """Letters that a column takes: those of its longest text, or what numbers and running text are content with."""
+    longest = max((sum(1 + (ord(c) >= 0x2E80) for c in str(value)) for value in values), default=0)
+    return {NUMBERS: 8, PROSE: 32}.get(kind, longest)
 
 
 def _kind(values: list) -> str:
