@@ -40,7 +40,8 @@ class Picker:
 
     Args:
         params_file: of the notebook; empty = that of `./study lab PARAMS`, or the newest finished study.
-        arm: to begin with; empty = the last one of the study.
+        arm: to begin with; empty = `sft_dpo`, or the last one of the study. The case to begin with is the one that was
+            answered in most different ways.
         seed: to begin with.
 
     Raises:
@@ -164,7 +165,7 @@ class Picker:
         self._arm.value = arm or study.arms[0]
         self._seeds(seed)
         self._case.options = [(_label(case), name) for name, case in study.cases.items()]
-        self._case.value = next(iter(study.cases))
+        self._case.value = study.telling
 
     def _seeds(self, seed: int | None = None) -> None:
         found = self._open(self._study.value).seeds(self._arm.value)

@@ -26,7 +26,7 @@ def judged(criteria: Mapping[str, float], likely: Sequence[Mapping[str, Any]], t
     herbs, chances = [row["herb"] for row in likely], [row["p"] for row in likely]
     for bar, row in zip(right.barh(herbs, chances, edgecolor=COLOURS[0], lw=1.2), likely, strict=True):
         bar.set_facecolor(COLOURS[0] if row["written"] else "white")
-    right.set(title="likeliest herbs by the evidence; filled: in the answer", xlabel="p(herb | case)")
+    right.set(title="herbs by the evidence; filled: in the answer", xlabel="p(herb | case)")
     for axes in (left, right):
         axes.invert_yaxis()
     return figure
@@ -42,9 +42,10 @@ def next_tokens(rows: "pd.DataFrame", title: str) -> "Figure":
 
     names = [name.replace("$", r"\$") for name in rows["next"]]  # matplotlib reads $…$ as mathematics
     figure, axes = plt.subplots(figsize=(7.2, 0.9 + 0.28 * len(rows)))
-    axes.bar_label(axes.barh(range(len(rows)), rows["probability"], color=COLOURS[0]), fmt="%.3f", padding=3)
+    shown = ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in rows["probability"]]
+    axes.bar_label(axes.barh(range(len(rows)), rows["probability"], color=COLOURS[0]), shown, padding=3)
     axes.set(yticks=range(len(rows)), yticklabels=names, title=title.replace("$", r"\$"))
-    axes.set(xlabel="probability of the token before the bar |; behind it, how the model would go on")
+    axes.set(xlabel="probability of what stands before |; behind it, how the model would go on")
     axes.invert_yaxis()
     axes.margins(x=0.12)
     return figure
@@ -67,7 +68,7 @@ def ranking(rows: Sequence[Mapping[str, Any]], judge: str) -> "Figure":
         starts = [start + width for start, width in zip(starts, widths, strict=True)]
     if all(row["herb_f1"] is not None for row in rows):
         axes.plot([row["herb_f1"] for row in rows], places, "D", ms=9, color="white", mec="black", label="herb F1")
-    axes.set(yticks=places, yticklabels=[f"draw {row['draw']}" for row in rows], xlabel=f"score of judge {judge}")
+    axes.set(yticks=places, yticklabels=[f"draw {row['draw']}" for row in rows], xlabel=f"score by the judge “{judge}”")
     axes.invert_yaxis()
     axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure

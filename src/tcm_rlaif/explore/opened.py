@@ -80,8 +80,15 @@ class OpenStudy:
 
     @property
     def arms(self) -> list[str]:
-        """All arms, the last one of the study first: it holds most of the method."""
-        return list(reversed(self.P.arms))
+        """All arms: first `sft_dpo`, the method itself, where the study has it, then from the last to the first."""
+        last_first = list(self.P.arms)[::-1]
+        last_first.sort(key=lambda arm: arm != "sft_dpo")
+        return last_first
+
+    @property
+    def telling(self) -> str:
+        """The id of the test case that was answered in most different ways: it shows most."""
+        return max(self.cases, key=lambda case_id: len(self.answered[case_id]["answers"]))
 
     def seeds(self, arm: str) -> list[int]:
         """The seeds that an arm was trained with; an untrained model answers once."""

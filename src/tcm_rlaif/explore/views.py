@@ -69,7 +69,8 @@ def prescription(chosen: "Chosen", text: str) -> None:
     read = answers.read_for(case, text)
     criteria, about = study.judge.criteria(case, text), study.evidence(case)
     score, expected = study.judge.total(criteria), about.expected_f1(read.answer.herbs)
-    said = f"{len(read.answer.herbs)} herbs read; judge {study.judge.name} {score:.3f}; expected herb F1 {expected:.2f}"
+    judge = f"judge “{study.judge.name}”"
+    said = f"{len(read.answer.herbs)} herbs read; score by the {judge} {score:.3f}; expected herb F1 {expected:.2f}"
     if (f1 := metrics.score_case(case, text)["herb_f1"]) is not None:
         said += f"; herb F1 with the physician's answer {f1:.2f}"
     print(said)
@@ -78,8 +79,8 @@ def prescription(chosen: "Chosen", text: str) -> None:
     written = {herb_at(herb, "base") for herb in read.answer.herbs}
     likely = [{**row, "written": row["herb"] in written} for row in about.rows(14)]
     show_figure(
-        figures.judged(criteria, likely, f"{study.judge.name}: {score:.3f}"),
-        f"Two bar charts: the criteria of judge {study.judge.name} for this answer, and the herbs that the evidence "
+        figures.judged(criteria, likely, f"{judge}: {score:.3f}"),
+        f"Two bar charts: the criteria of {judge} for this answer, and the herbs that the evidence "
         "finds likeliest, filled where the answer holds them",
     )
     items, patient = read.answer.prescription, case.patient

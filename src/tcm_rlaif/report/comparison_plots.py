@@ -1,6 +1,7 @@
 """The figures that compare arms: their means beside floors, all paired differences, safety beside the physicians'."""
 
 from collections.abc import Mapping, Sequence
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 from tcm.metrics import human
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 GREY = "#666666"
 COLUMNS = 3  # panels side by side
+FAR = 5.0  # a difference that reaches so many times as far as the middle one is told by an arrow; our choice
 SAID = {"best_per_task": "best floor of each task"}
 
 
@@ -37,6 +39,7 @@ def overview(means: Mapping[str, "pd.DataFrame"], floors: Mapping[str, Mapping[s
             axes.axvline(human.LINES[metric], ls=(0, (6, 2)), color=COLOURS[3], lw=1.6, label=label)
             axes.legend(fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, -0.55))
         axes.set(xlim=(-0.02, 1.02), xlabel=metric)
+        axes.set_xticks((0, 0.25, 0.5, 0.75, 1), ("0", "", "0.5", "", "1"))  # so that panels' ends do not run together
     _rows(panels[0][0], arms)
     return figure
 
@@ -68,6 +71,9 @@ def _named_lines(axes: "Axes", lines: Mapping[str, float]) -> None:
 def forest(table: "pd.DataFrame") -> "Figure":
     """Paired differences, one panel a metric: interval, one tick per seed; filled marks are the declared tests.
 
+    What imitation adds to an untrained model may be fifty times what feedback adds. A difference so far off is an
+    arrow with its numbers at the panel's edge, and the scale is that of the others: theirs are the ones to be read.
+
     Args:
         table: rows with `metric`, `arms` ("a - b", in the mark of a), `difference`, `low`, `high`, `seeds`, `declared`.
     """
@@ -79,16 +85,34 @@ def forest(table: "pd.DataFrame") -> "Figure":
     figure, grid = plt.subplots(rows, columns, figsize=(2.2 + 2.7 * columns, rows * (0.95 + 0.3 * len(pairs))),
                                 sharey=True, squeeze=False)  # fmt: skip
     for axes, metric in zip(grid.flat, metrics, strict=False):
-        for row in table[table["metric"] == metric].to_dict("records"):
-            arm, declared = row["arms"].split(" - ")[0], bool(row["declared"])
-            _estimate(axes, pairs.index(row["arms"]), row["difference"], row, arm, filled=declared)
+        shown = table[table["metric"] == metric].to_dict("records")
+        reach = [max(abs(row["low"]), abs(row["high"])) for row in shown]
+        for row, far in zip(shown, reach, strict=True):
+            y = pairs.index(row["arms"])
+            if far > FAR * median_low(reach):
+                _arrow(axes, y, row)
+            else:
+                arm, declared = row["arms"].split(" - ")[0], bool(row["declared"])
+                _estimate(axes, y, row["difference"], row, arm, filled=declared)
         axes.axvline(0, color=GREY, lw=1.3, ls="--")
         axes.set_title(metric)
     for axes in grid.flat[len(metrics) :]:
         axes.set_axis_off()
     _rows(grid[0][0], pairs)
-    figure.supxlabel("difference (right of 0: the first arm is higher)", fontsize="small")
+    beyond = "; arrows: beyond the panel" if any(axes.texts for axes in grid.flat) else ""
+    figure.supxlabel(f"difference (right of 0: the first arm is higher){beyond}", fontsize="small")
     return figure
+
+
+def _arrow(axes: "Axes", y: float, row: Mapping) -> None:
+    """A difference beyond its panel: an arrow towards it, with its numbers."""
+    said, right = f"{row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]", row["difference"] > 0
+    colour, _ = mark_of(row["arms"].split(" - ")[0])
+    axes.annotate(
+        f"{said} →" if right else f"← {said}", (0.98 if right else 0.02, y), xycoords=axes.get_yaxis_transform(),
+        ha="right" if right else "left", va="center", fontsize="small", color=colour,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )  # fmt: skip
 
 
 def describe(table: "pd.DataFrame") -> str:

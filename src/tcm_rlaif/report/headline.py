@@ -9,8 +9,12 @@ from typing import Any
 from tcm_rlaif.evaluation import standing
 from tcm_rlaif.report import audit_table
 
-SOURCES = {"invented": "invented cases", "mtcmb": "textbook cases (MTCMB)", "best4sdt": "case records (TCM-BEST4SDT)"}
+SOURCES = {
+    "invented": "invented cases", "mtcmb": "textbook cases (MTCMB)", "best4sdt": "case records (TCM-BEST4SDT)",
+    "tcmeval_sdt": "clinical records (TCMEval-SDT)", "own": "own case records",
+}  # fmt: skip
 IMITATION = "sft - base"
+WITHIN = "\n    - "  # an entry of a list within a list
 MOST = 4  # declared differences that the first screen tells; the others stand in the figure below it
 
 
@@ -28,7 +32,7 @@ def question(results: dict[str, Any]) -> str:
 
 def source(results: dict[str, Any]) -> str:
     """What the cases are, in words."""
-    return SOURCES.get(results["data"]["source"], f"cases ({results['data']['source']})")
+    return SOURCES[results["data"]["source"]]
 
 
 def answer(results: dict[str, Any]) -> list[str]:
@@ -39,10 +43,20 @@ def answer(results: dict[str, Any]) -> list[str]:
     said = [_imitation(found[IMITATION], results)] if IMITATION in found else []
     others = [row for name, row in (tested or found).items() if name != IMITATION]
     if others:
-        told = "; ".join(f"{row['shows']} ({row['arms']}) {_effect(row)}" for row in others[:MOST])
-        more = f"; {len(others) - MOST} more below" if len(others) > MOST else ""
-        said.append(f"**AI feedback**, on {metric}: {told}{more}.")
+        told = [f"{row['shows']} ({row['arms']}): {_effect(row)}" for row in others[:MOST]]
+        told += [f"{len(others) - MOST} more below"] if len(others) > MOST else []
+        said.append(_listed(f"**AI feedback**, on {metric}", told))
     return [*said, *_floors(results), *_safety(results)]
+
+
+def _listed(head: str, parts: list[str]) -> str:
+    """One sentence of its parts; of several a list within the list."""
+    return f"{head}: {parts[0]}." if len(parts) == 1 else f"{WITHIN.join([f'{head}:', *parts])}."
+
+
+def plain(line: str) -> str:
+    """A line of `answer` as running text: no marks, no list."""
+    return line.replace("**", "").replace(f":{WITHIN}", ": ").replace(WITHIN, "; ")
 
 
 def primary(results: dict[str, Any]) -> str:
@@ -52,12 +66,12 @@ def primary(results: dict[str, Any]) -> str:
 
 def _imitation(row: dict[str, Any], results: dict[str, Any]) -> str:
     means = [results["arms"].get(arm, {}).get(row["metric"], {}).get("mean") for arm in ("base", "sft")]
-    of = f" ({means[0]:.2f} to {means[1]:.2f})" if None not in means else ""
+    of = f" (from {means[0]:.2f} to {means[1]:.2f})" if None not in means else ""
     return f"**Imitation (SFT)** changes {row['metric']} by {_effect(row)}{of}."
 
 
 def _effect(row: dict[str, Any]) -> str:
-    verdict = f": {row['verdict']}" if "verdict" in row else ""  # results of older studies have none
+    verdict = f", **{row['verdict']}**" if "verdict" in row else ""  # results of older studies have none
     return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]{verdict}"
 
 
@@ -72,10 +86,10 @@ def _floors(results: dict[str, Any]) -> list[str]:
             ends = f"{best['difference']:+.3f} [{best['low']:+.3f}, {best['high']:+.3f}]"
             said.append(
                 f"on {words} (n = {floor['n']}) {floor['floor']} has {floor['value']:.3f}, the best trained arm, "
-                f"{best['arm']}, {best['mean']:.3f}: {ends}, {best['stands']}"
+                f"{best['arm']}, {best['mean']:.3f}: {ends}, **{best['stands']}**"
             )
     if said:
-        return [f"**Without any model**, {'; '.join(said)}."]
+        return [_listed("**Without any model**", said)]
     return [line for line in results.get("findings", []) if line.startswith("On ") and "knows what" not in line]
 
 
@@ -144,4 +158,5 @@ def markdown(results: dict[str, Any]) -> str:
     lines = [f"- {line}" for line in answer(results)]
     if missing := not_shown(results):
         lines.append(f"- **Not shown:** {'; '.join(missing)}.")
-    return "\n".join(lines)
+    over = results.get("intervals", "intervals over cases")  # results of older studies have none
+    return "\n".join([*lines, f"\nIn square brackets: {over}."])

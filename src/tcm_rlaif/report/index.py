@@ -8,7 +8,7 @@ from typing import Any
 
 from tcm.files import write_text
 from tcm_rlaif.report import headline
-from tcm_rlaif.report.page import CASES, ReportError, page_of
+from tcm_rlaif.report.page import BESIDE, CASES, EXPLORED, PROBED, REPORT, ReportError, page_of
 from tcm_rlaif.study.params import ROOT
 
 INDEX = "index.html"
@@ -62,6 +62,6 @@ def publish(folder: Path, studies: Collection[str]) -> Path:
 
 
 def _entry(name: str, results: dict[str, Any], folder: Path) -> str:
-    pages = {"report": "report.html", "every case, every answer": CASES}
-    links = [f"[{text}]({name}/{page})" for text, page in pages.items() if (folder / name / page).exists()]
+    pages = [page for page in (REPORT, CASES, PROBED, EXPLORED) if (folder / name / page).exists()]
+    links = [f"[{BESIDE[page]}]({name}/{page})" for page in pages]
     return f"## {name}\n\n{' · '.join(links)}\n\n{headline.said(results)}"

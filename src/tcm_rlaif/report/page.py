@@ -22,8 +22,12 @@ from tcm_rlaif.study.plan import ABLATION, PROBES
 from tcm_rlaif.study.timings import states
 
 HIDDEN_CELLS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
-CASES, INDEX = "cases.html", "../index.html"  # beside a report: its case browser, and the index of all reports
-BESIDE = {CASES: "every case, every answer", INDEX: "all studies"}
+REPORT, INDEX = "report.html", "../index.html"  # where the pages of a study lead: its report, and all studies
+CASES, PROBED, EXPLORED = "cases.html", "probes.html", "explore.html"  # what may lie beside a report
+BESIDE = {
+    REPORT: "report", CASES: "every case, every answer", PROBED: "what hidden states hold",
+    EXPLORED: "one case looked into", INDEX: "all studies",
+}  # fmt: skip
 SHOWN_TYPES = ("text/html", "text/markdown", "image/png", "image/jpeg", "text/plain")  # the first that an output has
 
 
@@ -38,7 +42,7 @@ def to_html(notebook_path: str | Path, html_path: str | Path, title: str, beside
         notebook_path: the executed notebook.
         html_path: the page; replaced whole or not at all.
         title: of the page.
-        beside: pages of this project to be linked, as the page sees them (`CASES`, `INDEX`).
+        beside: pages of this project to be linked, as the page sees them (keys of `BESIDE`).
 
     Returns:
         ``html_path``.
@@ -72,7 +76,8 @@ def page_of(notebook: Any, name: str, title: str, beside: Collection[str] = ()) 
 def publish(study: Path, reports: Path) -> Path:
     """Write what a reader gets of a study: report, case browser, `results.json`, and a page of each run that stopped.
 
-    Where arms were probed, `probes.html` and `probes.json` lie beside them.
+    Where arms were probed, `probes.html` and `probes.json` lie beside them. What an earlier run of the study left there
+    goes: an `explore.html` that shows other answers than the report misleads (`./study look` writes it again).
 
     Args:
         study: folder of the study's runs; `06_ablation/notebook.ipynb` in it becomes the report.
@@ -99,23 +104,37 @@ def publish(study: Path, reports: Path) -> Path:
     if last is None or last["status"] != "done" or any(run["end"] > last["end"] for run in stopped):
         write_text(unfinished, page_of(_unfinished(study, runs), str(study), f"{study.name}: not finished"))
         return unfinished
-    marked = (study / ABLATION / stage.DONE).exists()
-    if marked and (wrong := stage.damage(study / ABLATION)):
+    if (study / ABLATION / stage.DONE).exists() and (wrong := stage.damage(study / ABLATION)):
         raise ReportError(f"{study / ABLATION}: {wrong}; ./study run makes it again")
-    title = f"{study.name}: SFT and RLAIF on a few TCM cases"
     from tcm_rlaif.report import browser  # scores and judges; `./study params` and the like do without
 
-    ran_with, cases = study / SNAPSHOT, reports / CASES
-    if ran_with.exists():
-        browser.publish(params.load(ran_with), cases)
-    beside = [CASES] * cases.exists() + [INDEX]
-    report = to_html(study / ABLATION / "notebook.ipynb", reports / "report.html", title, beside)
-    _first_figure(study / ABLATION / "notebook.ipynb", reports / "figure.png")
+    if (ran_with := study / SNAPSHOT).exists():
+        browser.publish(params.load(ran_with), reports / CASES)
+    _probed(study / PROBES, reports)
+    executed, explored = study / ABLATION / "notebook.ipynb", reports / EXPLORED
+    if explored.exists() and explored.stat().st_mtime < executed.stat().st_mtime:
+        explored.unlink()
+    _first_figure(executed, reports / "figure.png")
     write_text(reports / "results.json", (study / ABLATION / "results.json").read_text("utf-8"))
-    if (study / PROBES / stage.DONE).exists():
-        to_html(study / PROBES / "notebook.ipynb", reports / "probes.html", f"{study.name}: what hidden states hold")
-        write_text(reports / "probes.json", (study / PROBES / "probes.json").read_text("utf-8"))
-    return report
+    return write_report(study, reports)
+
+
+def write_report(study: Path, reports: Path) -> Path:
+    """Write the report of a finished study, with links to the pages that lie beside it."""
+    beside = [name for name in (CASES, PROBED, EXPLORED) if (reports / name).exists()]
+    title = f"{study.name}: SFT and RLAIF on a few TCM cases"
+    return to_html(study / ABLATION / "notebook.ipynb", reports / REPORT, title, [*beside, INDEX])
+
+
+def _probed(probes: Path, reports: Path) -> None:
+    """The page of what hidden states hold, and its numbers; none where no arm was probed."""
+    page, numbers = reports / PROBED, reports / "probes.json"
+    if (probes / stage.DONE).exists():
+        to_html(probes / "notebook.ipynb", page, f"{probes.parent.name}: {BESIDE[PROBED]}", [REPORT, INDEX])
+        write_text(numbers, (probes / "probes.json").read_text("utf-8"))
+    else:
+        page.unlink(missing_ok=True)
+        numbers.unlink(missing_ok=True)
 
 
 def _first_figure(notebook_path: Path, path: Path) -> None:
@@ -165,7 +184,7 @@ def _facts(notebook: Any, title: str, beside: Collection[str]) -> dict[str, Any]
     run = notebook.metadata.get("papermill", {})
     facts = [title]
     if run.get("end_time"):
-        facts += [f"executed {run['end_time'][:16].replace('T', ' ')} UTC", f"took {run.get('duration') or 0:.0f} s"]
+        facts.append(f"executed {run['end_time'][:16].replace('T', ' ')} UTC in {run.get('duration') or 0:.0f} s")
     parameters = [
         (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
         for name, value in run.get("parameters", {}).items()

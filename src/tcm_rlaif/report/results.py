@@ -66,6 +66,12 @@ def side_by_side(study: Params) -> dict[str, float]:
     return {"wall_seconds": wall.total_seconds(), "memory_mib": max(memory, default=0)}
 
 
+def trained_until(study: Params) -> str | None:
+    """The day (UTC) on which the last of its models was trained; None where none was."""
+    ends = (row["end"] for row in _timings(study) if row["stage"] in ("02_sft", "04_dpo"))
+    return max(ends, default="")[:10] or None
+
+
 def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, costs: pd.DataFrame) -> dict[str, Any]:
     """Every number that a text or table of this study shows."""
     by_arm = {key: ablation.arm_means(evidence, key, study).set_index("arm") for key in evidence.shown}
@@ -76,6 +82,7 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
         "seeds": list(study.seeds),
         "machine": {**_hardware(), "python": platform.python_version(), **_versions()},
         "commit": _commit(),
+        "trained_until": trained_until(study),
         "data": {
             k: evidence.facts["data"][k]
             for k in ("source", "funnel", "splits", "groups", "unseen_test", "herbs_resolved", "hardness")

@@ -12,11 +12,11 @@ from pathlib import Path
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 CONTENT_TAGS = frozenset(
     "a abbr b blockquote br caption code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img li ol"
-    " p pre s small span strong sub summary sup table tbody td tfoot th thead tr u ul".split()
+    " p pre s small span strong sub summary sup table tbody td tfoot th thead tr u ul wbr".split()
 )
 PAGE_TAGS = CONTENT_TAGS | frozenset("html head meta title style body header main footer nav section".split())
 CLASSES = frozenset("wide num short prose note said label code output failed facts folded glossary".split())
-LINK = re.compile(r"(#|https://|mailto:)\S*|(\.\./index|([\w-]+/)?(cases|report))\.html")  # pages of this project
+LINK = re.compile(r"(#|https://|mailto:)\S*|(\.\./index|([\w-]+/)?(report|cases|probes|explore))\.html")
 IMAGE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]+")
 ALLOWED_VALUES = {  # attribute: what its value must match, on any tag unless ONLY_ON says otherwise
     "class": re.compile(rf"({'|'.join(sorted(CLASSES))})( ({'|'.join(sorted(CLASSES))}))*"),

@@ -5,6 +5,7 @@ project builds HTML for display, and everything here escapes.
 """
 
 import io
+import math
 from html import escape
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 NUMBERS, SHORT, WORDS, PROSE = ' class="num"', ' class="short"', "", ' class="prose"'  # how a column is set
+ROOM = 100  # letters side by side that fit a page; a Han character is two
 WIDE = 7  # columns that fit a printed page beside the names of the rows
 COLOURS = 96  # of a picture's palette
 DOTS = 110  # to the inch, as a page shows a figure
@@ -40,16 +42,19 @@ def show_table(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int =
 
 
 def with_n(table: "pd.DataFrame") -> "pd.DataFrame":
-    """A table of means with its columns `n METRIC` put into the others: in the header where n is one for all rows."""
+    """A table of means with its columns `n METRIC` put into the others: in the header what most rows have."""
     merged = table.copy()
     for name in [column for column in table.columns if f"n {column}" in table.columns]:
         counts = merged.pop(f"n {name}")
-        if counts.nunique() == 1:
-            merged = merged.rename(columns={name: f"{name} (n = {counts.iloc[0]:g})"})
-        else:
+        rows = counts.value_counts()
+        most = rows.index[0] if 2 * rows.iloc[0] > len(counts) else None
+        if len(rows) > 1:
+            other = [f" ({n:g})" if n != most else "" for n in counts]
             merged[name] = [
-                "–" if mean != mean else f"{mean:.3f} ({n:g})" for mean, n in zip(table[name], counts, strict=True)
+                "–" if mean != mean else f"{mean:.3f}{n}" for mean, n in zip(table[name], other, strict=True)
             ]
+        if most is not None:
+            merged = merged.rename(columns={name: f"{name} (n = {most:g})"})
     return merged
 
 
@@ -76,10 +81,13 @@ def _one_table(table: "pd.DataFrame", caption: str, digits: int, rows: int) -> s
     columns = [" ".join(map(str, c)).strip() if isinstance(c, tuple) else str(c) for c in shown.columns]
     if levels == 1 and table.index.name is None:
         columns[0] = ""  # reset_index calls it "index"
-    kinds = [_kind(list(shown.iloc[:, i])) for i in range(len(columns))]
+    given = [list(shown.iloc[:, i]) for i in range(len(columns))]
+    kinds, places = [_kind(values) for values in given], [0 if _counts(values) else digits for values in given]
+    if sum(map(_width, given, kinds)) > ROOM:  # then short texts break too, before a column is out of sight
+        kinds = [WORDS if kind == SHORT else kind for kind in kinds]
     aligned = [kind if kind == NUMBERS else LEFT for kind in kinds]
-    head = "".join(f'<th scope="col"{a}>{escape(name)}</th>' for name, a in zip(columns, aligned, strict=True))
-    body = "\n".join(_row(row, kinds, levels, digits) for row in shown.itertuples(index=False, name=None))
+    head = "".join(f'<th scope="col"{a}>{_name(name)}</th>' for name, a in zip(columns, aligned, strict=True))
+    body = "\n".join(_row(row, kinds, levels, places) for row in shown.itertuples(index=False, name=None))
     label = escape(caption)
     more = f'<p class="note">The first {rows} of {len(table)} rows.</p>' if len(table) > rows else ""
     return (
@@ -91,12 +99,12 @@ def _one_table(table: "pd.DataFrame", caption: str, digits: int, rows: int) -> s
 LEFT = ' style="text-align: left;"'  # JupyterLab sets every cell to the right
 
 
-def _row(values: tuple, kinds: list[str], levels: int, digits: int) -> str:
+def _row(values: tuple, kinds: list[str], levels: int, places: list[int]) -> str:
     cells = []
-    for i, (value, kind) in enumerate(zip(values, kinds, strict=True)):
+    for i, (value, kind, digits) in enumerate(zip(values, kinds, places, strict=True)):
         tag = 'th scope="row"' if i < levels else "td"
-        aligned = kind if kind == NUMBERS else kind + LEFT
-        cells.append(f"<{tag}{aligned}>{_lines(_text(value, digits))}</{tag[:2]}>")
+        text, aligned = _text(value, digits), kind if kind == NUMBERS else kind + LEFT
+        cells.append(f"<{tag}{aligned}>{_lines(text) if i else _name(text)}</{tag[:2]}>")
     return f"<tr>{''.join(cells)}</tr>"
 
 
@@ -105,12 +113,29 @@ def _lines(text: str) -> str:
     return escape(text).replace("\n", "<br>")
 
 
+def _name(text: str) -> str:
+    """The name of a row or a column, which may break behind its underscores."""
+    return _lines(text).replace("_", "_<wbr>")
+
+
+def _width(values: list, kind: str) -> int:
+    """Letters that a column takes: those of its longest text, or what numbers and running text are content with."""
+    longest = max((sum(1 + (ord(c) >= 0x2E80) for c in str(value)) for value in values), default=0)
+    return {NUMBERS: 8, PROSE: 32}.get(kind, longest)
+
+
 def _kind(values: list) -> str:
     """How a column is set: numbers to the right, short texts in one line, running text with room."""
     if all(v is None or isinstance(v, Real) and not isinstance(v, bool) for v in values):
         return NUMBERS
     longest = max((len(str(v)) for v in values), default=0)
     return PROSE if longest > 60 else SHORT if longest <= 24 and not any("\n" in str(v) for v in values) else WORDS
+
+
+def _counts(values: list) -> bool:
+    """Whether a column holds counts that a missing one made floating-point numbers."""
+    numbers = [v for v in values if isinstance(v, Real) and math.isfinite(v)]
+    return all(v == int(v) for v in numbers) and max(map(abs, numbers), default=0) > 1
 
 
 def _text(value: object, digits: int) -> str:

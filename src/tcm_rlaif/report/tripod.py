@@ -1,7 +1,8 @@
 """The TRIPOD-LLM table: what a report on a language model in medicine should tell, and where this study tells it.
 
-Source of the items and their numbers: TRIPOD-LLM, Nature Medicine 2025;31:60-69, doi 10.1038/s41591-024-03425-5. The
-wording is ours and short. Values come from `results.json`; what does not apply says why.
+Source of the items and their numbers: TRIPOD-LLM, Nature Medicine 2025;31:60-69, doi 10.1038/s41591-024-03425-5,
+held against two public transcriptions of its Table 2. The wording is ours and short. Values come from `results.json`;
+what does not apply says why.
 """
 
 from pathlib import Path
@@ -31,7 +32,7 @@ def _values(results: dict[str, Any]) -> dict[str, str]:
     return {
         "study": results["study"],
         "question": headline.question(results),
-        "answer": " ".join(line.replace("**", "") for line in headline.answer(results)),
+        "answer": " ".join(map(headline.plain, headline.answer(results))),
         "missing": "; ".join(headline.not_shown(results)) or "nothing that was asked",
         "source": headline.source(results).capitalize(),
         "dates": f"{NONE}invented cases have no dates." if invented else "Not told by the source; docs/data.md.",
@@ -45,6 +46,7 @@ def _values(results: dict[str, Any]) -> dict[str, str]:
         "resolved": f"{results['data']['herbs_resolved']['share']:.1%}",
         "model": _model(results),
         "training": _training(results),
+        "inference": _inference(results),
         "declared": results["declared"]["said"].replace("**", ""),
         "floors": ", ".join(name for name in FLOORS if name in results["floors"]),
         "audited": str(P["audit_cases"]),
@@ -80,23 +82,33 @@ def _visits(results: dict[str, Any]) -> str:
 def _model(results: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {results['machine'][name]}" for name in ("torch", "transformers", "trl", "peft"))
     base = results["base"]
+    until = f"; last training {results['trained_until']}" if results.get("trained_until") else ""
     return (
         f"`{base['model'].rsplit('/', 1)[-1]}`, {base['parameters'] / 1e6:.1f} million parameters, vocabulary "
         f"{base['vocabulary']}, {base['dtype']}, pre-trained by `00_base_model` on text written from the knowledge "
-        f"tables; {versions}."
+        f"tables; {versions}{until}."
         if results["all_params"]["base_model"] == "tiny"
-        else f"`{base['model']}`, {base['parameters'] / 1e6:.1f} million parameters, {base['dtype']}; {versions}."
+        else f"`{base['model']}`, {base['parameters'] / 1e6:.1f} million parameters, {base['dtype']}; {versions}"
+        f"{until}."
     )
 
 
 def _training(results: dict[str, Any]) -> str:
     P = results["all_params"]
     return (
-        f"LoRA (r {P['lora_rank']}, alpha {P['lora_alpha']}); SFT: {P['sft_epochs']:g} epochs, learning rate "
-        f"{P['sft_learning_rate']:g}; {P['candidate_number']} candidates a prompt at temperature "
-        f"{P['candidate_temperature']:g}; DPO: beta {P['dpo_beta']:g}. Answers at the test: temperature "
-        f"{P['eval_temperature']:g}, at most {P['eval_max_new_tokens']} new tokens; seeds {results['seeds']}. All "
-        f"{len(P)} parameters are in `results.json`."
+        f"A causal decoder; LoRA (r {P['lora_rank']}, alpha {P['lora_alpha']}); SFT: {P['sft_epochs']:g} epochs, "
+        f"learning rate {P['sft_learning_rate']:g}; DPO: beta {P['dpo_beta']:g}; seeds {results['seeds']}. "
+        f"All {len(P)} parameters are in `results.json`."
+    )
+
+
+def _inference(results: dict[str, Any]) -> str:
+    P = results["all_params"]
+    return (
+        f"One fixed form of a case as text (9a). Answers at the test: temperature {P['eval_temperature']:g}, at most "
+        f"{P['eval_max_new_tokens']} new tokens; candidates for the judge: {P['candidate_number']} a prompt at "
+        f"temperature {P['candidate_temperature']:g}. Consistency: each seed answers every case, and differences stand "
+        "by seed."
     )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tcm_rlaif.report.page import to_html
+from tcm_rlaif.report.page import EXPLORED, INDEX, REPORT, to_html, write_report
 from tcm_rlaif.runner.kernel import PrivateKernelManager
 from tcm_rlaif.study.params import ROOT, SNAPSHOT
 from tcm_rlaif.study.plan import StageError, reports_folder, study_folder
@@ -13,7 +13,9 @@ SOURCE = ROOT / "notebooks" / "explore.ipynb"
 
 
 def write_page(P: Params) -> Path:
-    """Execute the notebook on a study and write `explore.html` beside its report; the study is not touched.
+    """Execute the notebook on a study and write `explore.html` beside its report, which links it from then on.
+
+    The study itself is not touched.
 
     Args:
         P: names the study.
@@ -37,4 +39,6 @@ def write_page(P: Params) -> Path:
             )  # fmt: skip
         except PapermillExecutionError as error:
             raise StageError(f"{SOURCE.name}: {error.evalue}") from None
-        return to_html(executed, reports_folder(P) / "explore.html", f"{P.study}: explored")
+        page = to_html(executed, reports_folder(P) / EXPLORED, f"{P.study}: one case looked into", [REPORT, INDEX])
+    write_report(study_folder(P), reports_folder(P))
+    return page

@@ -64,7 +64,7 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
     if "--dry-run" in extra:
         return status
     if status == 0 and not left:
-        print(f"\nreport and results: {reports_folder(P)}")
+        print(f"\nreport and results: {reports_folder(P)}; a page of one case: ./study look {P.study}")
         return 0
     print(f"\nerror: {_why_it_stopped(P, status, left, due, started)}", file=sys.stderr)
     return status or 1

@@ -76,7 +76,7 @@ def test_a_study_of_another_version_is_refused_by_name(project) -> None:
         shutil.rmtree(old)
 
 
-def test_the_picker_begins_with_the_last_arm_and_shows_once_where_nobody_watches(project, capsys) -> None:
+def test_the_picker_begins_with_the_method_itself_and_shows_once_where_nobody_watches(project, capsys) -> None:
     pick, seen = Picker(), []
     pick.show()
     assert capsys.readouterr().out == "study mini, arm sft_dpo, seed 0, case a\n"
@@ -103,6 +103,18 @@ def test_where_somebody_watches_everything_follows_the_choice_once(project, monk
         ("sft", 1, "b", "处方：党参9g"),
         ("base", 0, "b", "中医诊断：眩晕。"),
     ], "each choice is shown once, with the text that belongs to it"
+
+
+def test_it_begins_with_the_case_that_was_answered_in_most_ways(study, monkeypatch) -> None:
+    assert study.telling == "a"
+    one = {"by": [["sft", 0]], "text": "x"}
+    monkeypatch.setitem(study.__dict__, "answered", {"a": {"answers": [one]}, "b": {"answers": [one, one]}})
+    assert study.telling == "b"
+
+
+def test_a_control_that_stands_last_is_not_what_a_reader_meets_first(study, monkeypatch) -> None:
+    monkeypatch.setattr(study, "P", study.P.model_copy(update={"arms": dict.fromkeys(["sft", "sft_dpo", "random"])}))
+    assert study.arms == ["sft_dpo", "random", "sft"]
 
 
 def test_a_picker_refuses_an_arm_that_the_study_has_not(project) -> None:

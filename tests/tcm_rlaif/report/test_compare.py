@@ -102,9 +102,8 @@ def test_the_page_shows_what_each_found_a_figure_and_what_differs(tmp_path) -> N
     a, b = results(), results(study="b", params={"sft_epochs": 4})
     page = compare.page(a, b, tmp_path / "page.html").read_text("utf-8")
     assert audit_html(tmp_path / "page.html") == []
-    assert (
-        "What a found" in page and "What b found" in page and page.count("<img ") == 1 and "params.sft_epochs" in page
-    )
+    assert "What a found" in page and "What b found" in page and page.count("<img ") == 1
+    assert "params.sft_epochs" in page.replace("<wbr/>", "")
 
 
 def test_a_hostile_name_of_a_study_or_an_arm_stays_text(tmp_path) -> None:

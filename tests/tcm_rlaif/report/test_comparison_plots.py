@@ -81,6 +81,22 @@ def test_every_paired_difference_is_drawn_and_only_declared_ones_are_filled() ->
     assert comparison_plots.describe(DIFFERENCES).count("sft - base") == 2
 
 
+def test_a_difference_that_dwarfs_the_others_is_an_arrow_and_theirs_can_be_read() -> None:
+    small = {"difference": [0.013, 0.023, -0.009], "low": [0.004, 0.008, -0.024], "high": [0.022, 0.039, 0.005]}
+    table = pd.DataFrame({
+        "metric": "herb_f1", "arms": ["sft - base", "sft_dpo - sft", "best_of_n - sft", "random_choice - sft"],
+        "seeds": [[]] * 4, "declared": True, **{key: [0.516, *values] for key, values in small.items()},
+    })  # fmt: skip
+    (axes,) = comparison_plots.forest(table).axes
+    axes.figure.canvas.draw()
+    low, high = axes.get_xlim()
+    assert high - low < 0.1 and low < -0.024 and high > 0.039, "the small ones fill the panel"
+    (arrow,) = [text for text in axes.texts if text.get_text()]
+    assert arrow.get_text().startswith("+0.52 [") and arrow.get_text().endswith("→")
+    box, panel = arrow.get_window_extent(), axes.get_window_extent()
+    assert panel.x0 < box.x0 and box.x1 < panel.x1, "its numbers lie inside the panel"
+
+
 def test_the_excess_stands_beside_zero_for_each_kind_of_finding() -> None:
     figure = comparison_plots.excess(EXCESS)
     assert {"any finding", "overdose", "sft"} <= set(texts(figure))

@@ -1,6 +1,7 @@
 """The first sentences of a report: effects, floors of the task and safety from the numbers, and what was not shown."""
 
 import json
+from typing import get_args
 
 import pytest
 
@@ -8,6 +9,7 @@ from tcm_rlaif.evaluation import comparisons
 from tcm_rlaif.report import audit_table, headline, index, results
 from tcm_rlaif.report.safe_html import audit_html
 from tcm_rlaif.study.params import ROOT
+from tcm_rlaif.study.schema import Params
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +20,16 @@ def values(evidence, stage) -> dict:
 
 def test_the_answer_tells_both_effects_the_floor_of_each_task_and_the_physicians_safety(values) -> None:
     imitation, feedback, floors, safety = headline.answer(values)
-    assert "herb_f1 by +0.667" in imitation and "(sft_dpo - sft) +0.333" in feedback
+    assert "herb_f1 by +0.667" in imitation and "(sft_dpo - sft): +0.333" in feedback
     assert "on first visits (n = 1) popularity has 0.500" in floors and "copy_previous has 0.667" in floors
-    assert "sft_dpo, 1.000: +0.500 [" in floors and "beats it" in floors
+    assert "sft_dpo, 1.000: +0.500 [" in floors and "**beats it**" in floors
+    assert floors.count("\n    - ") == 2, "each task stands on a line of its own"
+    assert "**" not in headline.plain(floors) and "\n" not in headline.plain(floors)
     assert "sft_dpo 0% (0%)" in safety and "the physicians' own 0% (0%)" in safety
+
+
+def test_how_sure_it_is_is_told_beside_the_answer(values) -> None:
+    assert headline.markdown(values).endswith("\n\nIn square brackets: 95% intervals over seeds and cases.")
 
 
 def test_what_the_study_cannot_show_is_said(values) -> None:
@@ -34,6 +42,11 @@ def test_what_the_study_cannot_show_is_said(values) -> None:
 def test_the_question_names_answers_model_cases_and_seeds(values) -> None:
     said = headline.question(values)
     assert "2 answers of physicians" in said and "2.0 million" in said and "2 invented cases, 2 seeds" in said
+
+
+def test_every_source_of_cases_is_called_by_words(values) -> None:
+    for source in get_args(Params.model_fields["data_source"].annotation):
+        assert headline.source({"data": {"source": source}}).endswith(("cases", ")", "records"))
 
 
 def test_the_figure_has_one_plain_and_one_knowing_floor(values) -> None:
@@ -98,10 +111,12 @@ def test_one_bad_seed_is_told() -> None:
 def test_the_index_lists_what_is_published_and_links_what_is_there(tmp_path, values) -> None:
     for name in ("mini", "private"):
         results.write(tmp_path / name / "results.json", values | {"study": name})
-    (tmp_path / "mini" / "report.html").write_text("", "utf-8")
+    for name in ("report.html", "probes.html", "explore.html"):
+        (tmp_path / "mini" / name).write_text("", "utf-8")
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "results.json").write_text('{"study": "old", "arms": {}}', "utf-8")
     page = index.publish(tmp_path, {"mini", "old"}).read_text("utf-8")
     assert audit_html(tmp_path / "index.html") == []
     assert '<a href="mini/report.html">report</a>' in page and "cases.html" not in page and "private" not in page
+    assert 'href="mini/probes.html"' in page and 'href="mini/explore.html"' in page and "old/" not in page
     assert "+0.667" in page and "./study report old writes them again" in page

@@ -1,6 +1,7 @@
 """Reports: what a reader sees, and that nothing a model writes can run, load or lead elsewhere."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -212,7 +213,7 @@ def test_a_page_shows_prose_text_tables_and_figures_and_folds_code(tmp_path: Pat
     assert page.index("</main>") < page.index("<summary>Code</summary>"), "folded away behind all that is read"
     assert re.findall("<pre><code>(.*?)</code></pre>", code) == ["print(1 &lt; 2)", "show()"], "no parameters, no x"
     assert 'alt="F1 by arm: sft leads."' in page and "&lt;Figure&gt;" not in page
-    assert "executed 2026-01-02 03:04 UTC" in page and "took 61 s" in page
+    assert "executed 2026-01-02 03:04 UTC in 61 s" in page
     assert '<th scope="row">arms</th><td>{"甲": {"dpo_beta": 0.1}}</td>' in unescape(page)
     assert 'role="alert"' not in page and len(page) < 20_000
 
@@ -260,18 +261,39 @@ def test_a_finished_study_is_published_with_its_results(tmp_path: Path) -> None:
     assert [row["run"] for row in states(study)] == ["02_sft/sft/seed0", "06_ablation"]
 
 
-def test_a_study_that_probed_its_arms_is_published_with_a_page_of_them(tmp_path: Path) -> None:
+def test_a_report_links_the_pages_that_lie_beside_it_and_they_lead_back(tmp_path: Path) -> None:
     study, reports = tmp_path / "default", tmp_path / "reports"
     for minute, name in enumerate(("06_ablation", "07_probes"), 1):
         run_folder(study, name, "done", minute, new_markdown_cell(f"# page of {name}"))
     (study / "06_ablation" / "results.json").write_text("{}")
     publish(study, reports)
     assert {path.name for path in reports.iterdir()} == {"report.html", "results.json"}, "the probes are not done"
+    assert links(reports / "report.html") == ["../index.html"]
     (study / "07_probes" / "probes.json").write_text('{"arms": ["base"]}')
     (study / "07_probes" / "stage.json").write_text("{}")
+    (reports / "explore.html").write_text("written by ./study look")
     assert publish(study, reports) == reports / "report.html"
+    assert links(reports / "report.html") == ["probes.html", "explore.html", "../index.html"]
     assert "<h1>page of 07_probes</h1>" in (reports / "probes.html").read_text(encoding="utf-8")
+    assert links(reports / "probes.html") == ["report.html", "../index.html"]
     assert json.loads((reports / "probes.json").read_text()) == {"arms": ["base"]}
+
+
+def links(page: Path) -> list[str]:
+    """Where the head of a page leads."""
+    return re.findall(r'<a href="([^"#]+)"', page.read_text(encoding="utf-8").split("<main>")[0])
+
+
+def test_what_an_earlier_run_left_beside_a_report_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    study, reports = tmp_path / "default", tmp_path / "reports"
+    reports.mkdir()
+    for name in ("explore.html", "probes.html", "probes.json"):
+        (reports / name).write_text("of an earlier run")
+        os.utime(reports / name, (0, 0))
+    run_folder(study, "06_ablation", "done", 1)
+    (study / "06_ablation" / "results.json").write_text("{}")
+    assert links(publish(study, reports)) == ["../index.html"]
+    assert {path.name for path in reports.iterdir()} == {"report.html", "results.json"}
 
 
 @pytest.mark.parametrize("status", ["failed", "interrupted", "killed or running"])

@@ -72,6 +72,8 @@ def test_on_a_phone_no_name_of_a_row_lies_over_its_numbers(tab: Tab) -> None:
     }).length"""
     assert tab.run(overlaps) == 0
     assert tab.run("Math.max(...[...document.querySelectorAll('tbody th')].map((th) => th.offsetWidth))") < 195
+    first = "[...document.querySelectorAll('.wide tr > :first-child')].map((cell) => cell.offsetWidth)"
+    assert tab.run(f"Math.min(...{first})") >= 90, "nor is it set letter under letter"
 
 
 def test_in_print_nothing_is_cut_off_and_what_is_folded_is_left_out(tab: Tab) -> None:

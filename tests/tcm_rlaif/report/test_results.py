@@ -25,6 +25,7 @@ def test_the_cost_adds_up_and_tells_the_share_of_overhead(stage) -> None:
     cost = results.cost(stage.study).set_index("stage")
     assert cost.loc["all"].to_dict() == {"runs": 2, "seconds": 20.0, "overhead share": 0.2, "peak MiB": 701}
     assert results.side_by_side(stage.study) == {"wall_seconds": 11.0, "memory_mib": 1401}
+    assert results.trained_until(stage.study) == "2026-01-01"
 
 
 def test_the_results_are_json_without_nan_and_tell_every_arm(evidence, stage, tmp_path) -> None:

@@ -95,3 +95,22 @@ def test_counts_go_into_the_header_where_they_are_one_and_into_the_cells_where_n
     table = pd.DataFrame({"f1": [0.5, 0.25], "n f1": [9, 9], "gain": [0.1, None], "n gain": [4, 0]}, index=["a", "b"])
     merged = with_n(table)
     assert list(merged) == ["f1 (n = 9)", "gain"] and merged["gain"].tolist() == ["0.100 (4)", "–"]
+
+
+def test_only_rows_with_another_count_than_most_bear_it_in_the_cell() -> None:
+    merged = with_n(pd.DataFrame({"f1": [0.5, 0.25, 0.75], "n f1": [150, 150, 58]}, index=["sft", "dpo", "copy"]))
+    assert merged["f1 (n = 150)"].tolist() == ["0.500", "0.250", "0.750 (58)"] and list(merged) == ["f1 (n = 150)"]
+
+
+def test_counts_stay_whole_where_one_is_missing_and_means_keep_their_decimals() -> None:
+    html = table_html(pd.DataFrame({"n": [150.0, None], "f1": [1.0, 0.0], "loss": [2.0, 0.5]}), "Counts")
+    assert re.findall(r">([\d.–]+)</td>", html) == ["150", "1.000", "2.000", "–", "0.000", "0.500"]
+
+
+def test_long_names_break_behind_underscores_and_a_crowded_table_wraps_its_short_texts() -> None:
+    names = [f"metric_number_{n}" for n in range(6)]
+    narrow = table_html(pd.DataFrame([["补中益气"] * 2], columns=names[:2], index=pd.Index(["a_b"], name="arm")), "N")
+    crowded = table_html(pd.DataFrame([["补中益气，升阳举陷"] * 6], columns=names), "C")
+    assert ">metric_<wbr>number_<wbr>0<" in narrow and ">a_<wbr>b<" in narrow
+    assert 'class="short"' in narrow and 'class="short"' not in crowded
+    assert problems(page_around(narrow)) == [] and clean(narrow) == narrow

@@ -5,6 +5,7 @@ These tests share one study under runs/ and run in the order written.
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -238,6 +239,8 @@ def test_a_page_of_the_explore_notebook_is_small_and_safe(finished):
     assert done.returncode == 0, done.stderr[-3000:]
     assert audit_html(REPORTS / "explore.html") == []
     assert (REPORTS / "explore.html").stat().st_size < 1_000_000
+    linked = re.findall(r'<a href="([^"#]+)"', (REPORTS / "report.html").read_text("utf-8").split("<main>")[0])
+    assert linked == ["cases.html", "probes.html", "explore.html", "../index.html"]
 
 
 def test_bare_papermill_refuses_a_misspelt_parameter(params_file, tmp_path):
