@@ -42,11 +42,18 @@ def answer(results: dict[str, Any]) -> list[str]:
     tested = {name: row for name, row in found.items() if row.get("declared")}
     said = [_imitation(found[IMITATION], results)] if IMITATION in found else []
     others = [row for name, row in (tested or found).items() if name != IMITATION]
-    if others:
-        told = [f"{row['shows']} ({row['arms']}): {_effect(row)}" for row in others[:MOST]]
-        told += [f"{len(others) - MOST} more below"] if len(others) > MOST else []
-        said.append(_listed(f"**AI feedback**, on {metric}", told))
+    fed = [row for row in others if _fed_back(row["arms"].split(" - ")[0], results)]
+    for head, rows in (("AI feedback", fed), ("Beside it" if fed else "Asked", [r for r in others if r not in fed])):
+        told = [f"{row['shows']} ({row['arms']}): {_effect(row)}" for row in rows[:MOST]]
+        told += [f"{len(rows) - MOST} more below"] if len(rows) > MOST else []
+        said += [_listed(f"**{head}**, on {metric}", told)] if told else []
     return [*said, *_floors(results), *_safety(results)]
+
+
+def _fed_back(arm: str, results: dict[str, Any]) -> bool:
+    """Whether an arm learned from feedback, or has the judge choose among its answers at the test."""
+    keys = results["params"] | results["params"].get("arms", {}).get(arm, {})
+    return keys.get("training", "sft_dpo") not in ("none", "sft") or keys.get("eval_number", 1) > 1
 
 
 def _listed(head: str, parts: list[str]) -> str:

@@ -28,6 +28,14 @@ def test_the_answer_tells_both_effects_the_floor_of_each_task_and_the_physicians
     assert "sft_dpo 0% (0%)" in safety and "the physicians' own 0% (0%)" in safety
 
 
+def test_only_what_learned_from_feedback_or_lets_the_judge_choose_is_called_feedback(values) -> None:
+    arms = {"sft_dpo": {"training": "sft", "prompt_patterns": 3}}
+    told = headline.answer({**values, "params": {**values["params"], "arms": arms}})[1]
+    assert told.startswith("**Asked**") and "AI feedback" not in told.split(":")[0]
+    arms["sft_dpo"]["eval_number"] = 8
+    assert headline.answer({**values, "params": {**values["params"], "arms": arms}})[1].startswith("**AI feedback**")
+
+
 def test_how_sure_it_is_is_told_beside_the_answer(values) -> None:
     assert headline.markdown(values).endswith("\n\nIn square brackets: 95% intervals over seeds and cases.")
 
