@@ -108,9 +108,13 @@ def findings(table: pd.DataFrame) -> list[str]:
     return [
         f"{row['shows']} ({row['arms']}): {row['metric']} {row['difference']:+.3f} [{row['low']:+.3f}, "
         f"{row['high']:+.3f}], by seed {' '.join(f'{v:+.3f}' for v in row['seeds'])}, n = {row['n']}, "
-        f"adjusted p = {row['p_holm']:.3g}{_detectable(row['mdd'])}: **{row['verdict']}**."
+        f"adjusted p {_p(row['p_holm'])}{_detectable(row['mdd'])}: **{row['verdict']}**."
         for row in table[table["declared"]].to_dict("records")
     ]
+
+
+def _p(value: float) -> str:
+    return f"= {value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def _detectable(mdd: float) -> str:
