@@ -67,7 +67,7 @@ def token_logps(
     import torch
 
     logps, counts = [], []
-    for number, (taken, inputs) in enumerate(next_token_logps(model, tokenizer, rows, batch_size)):
+    for number, (taken, inputs) in enumerate(next_token_logps(model, tokenizer, rows, first, batch_size)):
         begin = torch.tensor(first[number * batch_size : (number + 1) * batch_size], device=model.device)[:, None]
         position = torch.arange(1, inputs["input_ids"].shape[1], device=model.device)
         answer = (position >= begin) & inputs["attention_mask"][:, 1:].bool()
@@ -77,9 +77,18 @@ def token_logps(
 
 
 def next_token_logps(
-    model, tokenizer: "PreTrainedTokenizerBase", rows: Sequence[list[int]], batch_size: int = 16
+    model,
+    tokenizer: "PreTrainedTokenizerBase",
+    rows: Sequence[list[int]],
+    first: Sequence[int] | None = None,
+    batch_size: int = 16,
 ) -> Iterator[tuple["torch.Tensor", "BatchEncoding"]]:
     """Batch by batch the log-probability of each token after the first, and the batch, padded on the right.
+
+    Args:
+        first: place in each row from which on they are asked for; None = all. What lies before the earliest place of a
+            batch is not multiplied with the vocabulary and reads 0: sixteen prompts of a thousand tokens would take
+            20 GiB at 152,000 words.
 
     Yields:
         Shape (rows of the batch, tokens - 1), padding included, and the inputs.
@@ -93,7 +102,12 @@ def next_token_logps(
             padding_side="right",
             pad_to_multiple_of=PAD_TO,
         ).to(model.device)
+        begin = max(1, min(first[start : start + batch_size])) if first else 1
+        asked = inputs["input_ids"][:, begin:]
+        keep = asked.shape[1] + 1  # the token before the first one asked for says how likely that is
         with torch.inference_mode():
             # what a learned prompt puts before the text is left out
-            logits = model(**inputs).logits[:, -inputs["input_ids"].shape[1] : -1].float()
-        yield logits.log_softmax(-1).gather(-1, inputs["input_ids"][:, 1:, None]).squeeze(-1), inputs
+            logits = model(**inputs, logits_to_keep=keep).logits[:, -keep:-1]
+            one_by_one = zip(logits, asked, strict=True)  # of one row at a time, not of all, a second table is made
+            taken = [row.float().log_softmax(-1).gather(-1, ids[:, None]).squeeze(-1) for row, ids in one_by_one]
+        yield torch.nn.functional.pad(torch.stack(taken), (begin - 1, 0)), inputs

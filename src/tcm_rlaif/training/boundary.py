@@ -81,7 +81,8 @@ def ask(trainer: "SFTTrainer", parts: Sequence[Sequence[str | None]]) -> list[He
     """How far each part of each training answer holds now."""
     rows, training = [list(ids) for ids in trainer.train_dataset["input_ids"]], trainer.model.training
     trainer.model.eval()
-    batches = next_token_logps(trainer.model, trainer.processing_class, rows)
+    first = [len(ids) - len(own) for ids, own in zip(rows, parts, strict=True)]
+    batches = next_token_logps(trainer.model, trainer.processing_class, rows, first)
     logps = [values for taken, _ in batches for values in taken.tolist()]
     trainer.model.train(training)
     return [

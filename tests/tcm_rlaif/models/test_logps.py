@@ -4,7 +4,7 @@ import pytest
 import tiny_model
 
 from tcm_rlaif.models import prompts
-from tcm_rlaif.models.logps import answer_logps
+from tcm_rlaif.models.logps import answer_logps, next_token_logps
 
 
 def test_logps_of_a_short_answer_are_those_computed_by_hand():
@@ -32,3 +32,18 @@ def test_logps_do_not_depend_on_the_batch_an_answer_is_in():
     alone, together = (answer_logps(model, tokenizer, messages, batch_size=size) for size in (1, 10))
     assert alone[0] == pytest.approx(together[0], rel=1e-5) and alone[1] == together[1]
     assert len(set(alone[1])) > 1
+
+
+def test_what_is_not_asked_for_is_left_out_and_the_rest_stays():
+    model, tokenizer = tiny_model.base()
+    rows = [
+        tokenizer(text)["input_ids"]
+        for text in ("头痛，发热，恶寒，无汗，咳嗽。", "心悸，失眠。", "口渴，便秘，腹胀，苔黄。")
+    ]
+    first = [4, 3, 6]
+    ((whole, _),) = next_token_logps(model, tokenizer, rows)
+    ((asked, _),) = next_token_logps(model, tokenizer, rows, first)
+    assert asked.shape == whole.shape and asked[:, : min(first) - 1].abs().max() == 0
+    assert asked[:, min(first) - 1 :].tolist() == [
+        pytest.approx(row, rel=1e-5) for row in whole[:, min(first) - 1 :].tolist()
+    ]
