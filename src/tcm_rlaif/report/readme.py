@@ -46,9 +46,10 @@ def render(results: dict[str, Any]) -> str:
     lines += _judges(results.get("judge_quality", []))
     total = next(row for row in results["cost"] if row["stage"] == "all")
     whole = results["side_by_side"]
+    beside = "two notebooks" if results["params"].get("base_model", "tiny") == "tiny" else "one notebook"
     lines += [
         "",
-        f"On 2 cores, two notebooks at a time, this took {whole['wall_seconds'] / 60:.1f} minutes, "
+        f"On 2 cores, {beside} at a time, this took {whole['wall_seconds'] / 60:.1f} minutes, "
         f"{total['overhead share']:.0%} of the kernels' time start and imports, and at most "
         f"{whole['memory_mib'] / 1024:.1f} GiB. Everything behind these lines: `reports/{results['study']}/`.",
     ]
