@@ -16,7 +16,7 @@ HEAD = {
 }
 SAID = {
     "en": "Herb F1 (0 to 1) on test cases: the model's answers beside answers that need no model. AI feedback: the arm "
-    "named.\nModel: millions of parameters; the tiny one is built here. Seeds: with fewer than three everything is "
+    "named. Model: millions of parameters; the tiny one is built here. Seeds: with fewer than three everything is "
     "exploratory. Minutes: on 2 cores; the default's with the base model.",
     "zh": "测试病例上的药物F1（0到1）：模型的回答与不需模型的回答并列。AI反馈一列注明所用的臂。"
     "模型一列为百万参数，小模型在此自建。种子少于三个时只作探索。分钟：双核；default 一行含基础模型的训练。",
