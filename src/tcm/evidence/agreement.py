@@ -17,7 +17,13 @@ def hoped_f1(shared: np.ndarray, sizes: np.ndarray | int, mean_size: np.ndarray 
 
     Args:
         shared: herbs that a set is expected to share with a physician's answer: the sum of its probabilities.
-        sizes: of the sets, above 0. mean_size: of answers. All of shapes that broadcast together.
+        sizes: of the sets, above 0. mean_size: of answers. All in herbs, of shapes that broadcast together.
+
+    Returns:
+        Of the broadcast shape.
+
+    Source:
+        Our choice of the bound: with it an expectation stays within 0 to 1 where the mean size is below what is shared.
     """
     return 2 * shared / (sizes + np.maximum(mean_size, shared))
 
