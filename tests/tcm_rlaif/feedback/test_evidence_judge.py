@@ -103,3 +103,10 @@ def test_it_sits_on_a_jury_with_the_rubric() -> None:
     jury = make_judges(Params(judge=["rubric", "evidence"]), TRAIN)
     report = judge_items(jury, [Item(NEW, TEXTS)], mode="pointwise", progress=False)
     assert list(report.runs) == ["rubric", "evidence"] and report.verdicts[0].status == "judged"
+
+
+@pytest.mark.parametrize("words", ["守上方，", "去当归，", "麦冬9g，"])
+def test_an_answer_that_cannot_be_used_as_it_stands_costs_more_than_the_margin_of_a_pair(words) -> None:
+    judge, P = evidence_judge(), Params()
+    text = TEXTS[2]
+    assert judge.score(NEW, text) - judge.score(NEW, text.replace("处方：", f"处方：{words}", 1)) > P.pair_margin

@@ -102,9 +102,15 @@ def test_herbs_written_twice_and_looping_text_cost_repetition():
     assert r.repetition(ANSWER, TEXT + "炒白术健脾燥湿利水止汗安胎。" * 30) < 0.3
 
 
-def test_format_counts_missing_parts_and_unread_text():
-    assert r.format_score(changed(formula=""), TEXT, ()) == pytest.approx(6 / 7)
-    assert r.format_score(ANSWER, "好" * 100, ("好" * 50,)) == 0.5
+def test_format_counts_missing_parts_and_remarks():
+    assert r.format_score(changed(formula=""), TEXT, (), ()) == pytest.approx(6 / 7)
+    assert r.format_score(ANSWER, "好" * 100, (), ("好" * 30,)) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("words", ["守上方，加茯苓12g", "去熟地黄", "7g，仍在"])
+def test_a_piece_that_cannot_be_read_costs_all_of_format_however_short(words):
+    text = TEXT.replace("处方：", f"处方：{words}，", 1)
+    assert r.criteria(cold(), text)["format"] == 0 < r.criteria(cold(), TEXT)["format"]
 
 
 def follow_up(now, before=ANSWER):

@@ -4,7 +4,8 @@ The rubric asks whether an answer fits the tables. A policy that climbs it ends 
 physician of practice follows. `agreement` asks what physicians would have written, as far as patterns, similar training
 cases and popularity can tell (`tcm.evidence`). A case's own answer, its group and its near-duplicates say nothing. With
 a weight of w, each of the rubric's criteria counts 1 / (1 + w) of what it does alone. For safety that would be too
-little: what is likely and harmful must not win. So a severe finding takes its share of the whole score besides.
+little: what is likely and harmful must not win. So a severe finding takes its share of the whole score besides, and so
+does what makes an answer unusable: a piece that cannot be read, or one that is repeated.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,6 +42,16 @@ Source:
 """
 
 
+LEFT_UNUSABLE = 0.8
+"""What is left of the score of an answer that cannot be used as it stands: a piece cannot be read or is repeated.
+
+Source:
+    Our choice: more than `pair_margin` at the scores of usual answers, so that a usable answer that is a little further
+    from what physicians write is preferred. Without it, preference training on many prompts wrote more such answers
+    than before: what was asked of them weighed 0.03 of a score.
+"""
+
+
 def combined(
     rules: float | np.ndarray, agreement: float | np.ndarray, safety: float | np.ndarray, weight: float
 ) -> float | np.ndarray:
@@ -56,6 +67,11 @@ def combined(
 def left_by(safety: float | np.ndarray) -> float | np.ndarray:
     """What safety leaves of the score, `LEFT` to 1."""
     return LEFT + (1 - LEFT) * np.minimum(1.0, safety / UNBRAKED)
+
+
+def usable(row: dict[str, float]) -> bool:
+    """Whether an answer can be used as it stands, as far as its criteria tell; one left out tells nothing."""
+    return row.get("format", 1.0) > 0 and row.get("repetition", 1.0) == 1
 
 
 class EvidenceJudge(rubric.RubricJudge):
@@ -80,6 +96,7 @@ class EvidenceJudge(rubric.RubricJudge):
             f"agreement (expected herb F1) {self.weight:g} beside the rubric's 1, from {answers} training answers and "
             f"{self.evidence.pool.heard_patterns.mean():.0%} of the patterns, weights: {self.evidence.weights}",
             f"the score is multiplied by {LEFT:g} (safety 0) to 1 (safety {UNBRAKED:g} or more)",
+            f"and by {LEFT_UNUSABLE:g} where a piece of the answer cannot be read or is repeated",
         ]
 
     def criteria(self, case: Case, text: str) -> dict[str, float]:
@@ -95,7 +112,8 @@ class EvidenceJudge(rubric.RubricJudge):
             return rules
         both = {name: value / (1 + self.weight) for name, value in rules.items()}
         both["agreement"] = self.weight * row["agreement"] / (1 + self.weight)
-        return {name: float(value * left_by(row.get("safety", 1.0))) for name, value in both.items()}
+        left = left_by(row.get("safety", 1.0)) * (1.0 if usable(row) else LEFT_UNUSABLE)
+        return {name: float(value * left) for name, value in both.items()}
 
     def prepare(self, cases: Iterable[Case]) -> None:
         """Weigh the evidence for all cases at once."""

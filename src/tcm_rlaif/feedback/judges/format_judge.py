@@ -31,7 +31,7 @@ class FormatJudge(rubric.RubricJudge):
         """Layout and completeness, whether the last sentence ends, and the share of herbs that are no repeat."""
         parsed = read_for(case, text)
         return {
-            "format": round(rubric.format_score(parsed.answer, text, (*parsed.unread, *parsed.remarks)), 6),
+            "format": round(rubric.format_score(parsed.answer, text, parsed.unread, parsed.remarks), 6),
             "ended": float(text.rstrip().endswith(("。", "．", "."))),
             "repetition": round(rubric.repetition(parsed.answer, text), 6),
         }

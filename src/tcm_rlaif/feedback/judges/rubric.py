@@ -132,7 +132,7 @@ def criteria(case: Case, text: str) -> dict[str, float]:
         "coherence": explained * coherence(answer, case),
         "safety": safety(answer, case),
         "dose": dose(answer, case),
-        "format": format_score(answer, text, (*parsed.unread, *parsed.remarks)),
+        "format": format_score(answer, text, parsed.unread, parsed.remarks),
         "repetition": repetition(answer, text),
     }
     if case.previous_answer is not None and case.previous_answer.prescription:
@@ -154,12 +154,16 @@ def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
-def format_score(answer: Answer, text: str, beside: Iterable[str]) -> float:
-    """Share of the parts that the layout asks for, times the share of the text that is part of it (no remark)."""
+def format_score(answer: Answer, text: str, unread: Sequence[str], remarks: Iterable[str]) -> float:
+    """Share of the parts that the layout asks for, times the share of the text that is part of it (no remark).
+
+    0 where a piece of the text cannot be read, however short: 守上方 without an earlier prescription, or 去苍术 where
+    none stood in it, is three signs that leave open what the patient is to take.
+    """
     items = answer.prescription
     parts = [bool(answer.disease), bool(answer.syndrome), bool(answer.treatment_principle), bool(answer.formula)]
     parts += [bool(items), bool(answer.packets), _mean(item.dose is not None for item in items)]
-    return _mean(parts) * (1 - min(1.0, sum(map(len, beside)) / max(len(text), 1)))
+    return 0.0 if unread else _mean(parts) * (1 - min(1.0, sum(map(len, remarks)) / max(len(text), 1)))
 
 
 def coherence(answer: Answer, case: Case) -> float:
