@@ -136,7 +136,11 @@ class FeedbackParams(SftParams):
     )
     preference_beta: Float = key(0.04, "grpo: weight of the KL from the policy as it came in", ge=0)
     dpo_loss_type: Annotated[tuple[Literal["sigmoid", "sft", "robust", "sigmoid_norm", "ipo"], ...], Names] = key(
-        ("sigmoid",), "TRL's loss names; several are added up", "", "arXiv 2305.18290 eq. 7, 2403.00409", min_length=1
+        ("sigmoid",),
+        "TRL's loss names; several are added up: with sft, the chosen answers stay likely",
+        "",
+        "arXiv 2305.18290 eq. 7, 2403.00409; sigmoid with sft: 2404.19733 eq. 1",
+        min_length=1,
     )
     dpo_loss_weights: tuple[Float, ...] = key((1.0,), "weight of each loss", min_length=1)
     dpo_label_smoothing: Annotated[Float, Field(ge=0, lt=0.5)] = key(0.0, "share of labels assumed wrong", "share")
