@@ -69,8 +69,8 @@ def left_by(safety: float | np.ndarray) -> float | np.ndarray:
     return LEFT + (1 - LEFT) * np.minimum(1.0, safety / UNBRAKED)
 
 
-def usable(row: dict[str, float]) -> bool:
-    """Whether an answer can be used as it stands, as far as its criteria tell; one left out tells nothing."""
+def reads_whole(row: dict[str, float]) -> bool:
+    """Whether every piece of an answer was read and none repeats, as far as its criteria tell (one left out does not)."""
     return row.get("format", 1.0) > 0 and row.get("repetition", 1.0) == 1
 
 
@@ -112,7 +112,7 @@ class EvidenceJudge(rubric.RubricJudge):
             return rules
         both = {name: value / (1 + self.weight) for name, value in rules.items()}
         both["agreement"] = self.weight * row["agreement"] / (1 + self.weight)
-        left = left_by(row.get("safety", 1.0)) * (1.0 if usable(row) else LEFT_UNUSABLE)
+        left = left_by(row.get("safety", 1.0)) * (1.0 if reads_whole(row) else LEFT_UNUSABLE)
         return {name: float(value * left) for name, value in both.items()}
 
     def prepare(self, cases: Iterable[Case]) -> None:
