@@ -70,7 +70,7 @@ def left_by(safety: float | np.ndarray) -> float | np.ndarray:
 
 
 def reads_whole(row: dict[str, float]) -> bool:
-    """Whether every piece of an answer was read and none repeats, as far as its criteria tell (one left out does not)."""
+    """Whether every piece of an answer was read and none repeats, as far as its criteria tell."""
     return row.get("format", 1.0) > 0 and row.get("repetition", 1.0) == 1
 
 
