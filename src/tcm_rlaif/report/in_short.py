@@ -3,7 +3,7 @@
 from typing import Any
 
 FIRST = "herb_f1"  # README tells the findings on this metric; all others stand in docs/results.md
-ORDER = ("default", "mtcmb", "mtcmb_qwen", "best4sdt", "best4sdt_qwen")
+ORDER = ("default", "replication", "mtcmb", "mtcmb_qwen", "best4sdt", "best4sdt_qwen")
 FEEDBACK = ("sft_best_of_n", "retrieved_best_of_n", "sft_dpo")  # the first of these that a study has
 FLOORS = ("nearest_case", "expert_rule", "expert")
 SOURCES = {
@@ -17,9 +17,9 @@ HEAD = {
 SAID = {
     "en": "Herb F1 (0 to 1) on test cases: the model's answers beside answers that need no model. AI feedback: the arm "
     "named. Model: millions of parameters; the tiny one is built here. Seeds: with fewer than three everything is "
-    "exploratory. Minutes: on 2 cores; the default's with the base model.",
+    "exploratory. Minutes: on 2 cores; the tiny base model, built once, comes on top.",
     "zh": "测试病例上的药物F1（0到1）：模型的回答与不需模型的回答并列。AI反馈一列注明所用的臂。"
-    "模型一列为百万参数，小模型在此自建。种子少于三个时只作探索。分钟：双核；default 一行含基础模型的训练。",
+    "模型一列为百万参数，小模型在此自建。种子少于三个时只作探索。分钟：双核，不含只需建立一次的小基础模型。",
 }
 
 
