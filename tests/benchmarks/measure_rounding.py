@@ -1,6 +1,6 @@
 """Measures what moves with rounding alone: the same SFT with the same seed by threads and compute type, as herb F1.
 
-    python tests/benchmarks/measure_rounding.py [--params params/default.yaml] [--answers 40] [--cases 60] [--json FILE]
+    python tests/benchmarks/measure_rounding.py [--params FILE] [--answers 40] [--cases 60] [--dtypes float32] [--json FILE]
 
 Sums are rounded in another order with another number of threads, and more coarsely in bfloat16; training carries it on
 until other words are chosen. Each way is a process of its own, one after the other, on fresh invented cases that belong
@@ -67,6 +67,10 @@ def main() -> None:
     parser.add_argument("--params", default="params/default.yaml", help="params file of a study with the tiny model")
     parser.add_argument("--answers", type=int, default=40, help="training answers")
     parser.add_argument("--cases", type=int, default=60, help="cases to answer")
+    parser.add_argument(
+        "--dtypes", nargs="+", default=["float32", "bfloat16"], choices=["float32", "bfloat16"],
+        help="compute types; a processor without bfloat16 instructions takes hours for the second",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, default=PATH, help="where the result goes")
     parser.add_argument("--way", nargs=2, metavar=("THREADS", "DTYPE"), help="run one way and print it")
     given = parser.parse_args()
@@ -74,7 +78,7 @@ def main() -> None:
         print(json.dumps(way(given.params, int(given.way[0]), given.way[1], given.answers, given.cases)))
         return
     runs = []
-    for threads, dtype in WAYS:
+    for threads, dtype in ((t, d) for t, d in WAYS if d in given.dtypes):
         call = [sys.executable, __file__, "--params", given.params, "--way", str(threads), dtype]
         call += ["--answers", str(given.answers), "--cases", str(given.cases)]
         done = subprocess.run(call, capture_output=True, text=True, check=False)
