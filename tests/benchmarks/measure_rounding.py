@@ -1,6 +1,7 @@
 """Measures what moves with rounding alone: the same SFT with the same seed by threads and compute type, as herb F1.
 
-    python tests/benchmarks/measure_rounding.py [--params FILE] [--answers 40] [--cases 60] [--dtypes float32] [--json F]
+    python tests/benchmarks/measure_rounding.py [--params FILE] [--answers 40] [--cases 60] [--dtypes float32] \
+        [--json FILE]
 
 Sums are rounded in another order with another number of threads, and more coarsely in bfloat16; training carries it on
 until other words are chosen. Each way is a process of its own, one after the other, on fresh invented cases that belong
