@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -166,6 +167,12 @@ def of_training(folder) -> list[psutil.Process]:
     return found
 
 
+def trains(folder) -> bool:
+    """Whether the processes of a training say that they made a step."""
+    said = [path.read_text("utf-8") for path in folder.glob("*-processes/output.txt")]
+    return any(re.search(r" [1-9]\d*/\d+ \[", text) for text in said)  # the progress bar: steps made/of all
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_notebook_leaves_no_process_behind(tmp_path, number: int) -> None:
@@ -173,12 +180,11 @@ def test_a_killed_notebook_leaves_no_process_behind(tmp_path, number: int) -> No
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], env={**os.environ, "PYTHONPATH": paths},
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     try:
-        end = time.time() + 120
-        while len(of_training(tmp_path)) < 3 and time.time() < end:  # the launcher and two workers
+        end = time.time() + 180
+        while not trains(tmp_path) and time.time() < end:
             assert parent.poll() is None
-            time.sleep(0.5)
-        assert len(of_training(tmp_path)) == 3
-        time.sleep(12)  # they load and begin to train
+            time.sleep(0.2)
+        assert trains(tmp_path) and len(of_training(tmp_path)) == 3, "the launcher and two workers"
         parent.send_signal(number)
         parent.wait(timeout=30)
         end = time.time() + 20
