@@ -169,7 +169,7 @@ def of_training(folder) -> list[psutil.Process]:
 
 def trains(folder) -> bool:
     """Whether the processes of a training say that they made a step."""
-    said = [path.read_text("utf-8") for path in folder.glob("*-processes/output.txt")]
+    said = [path.read_text("utf-8", "replace") for path in folder.glob("*-processes/output.txt")]
     return any(re.search(r" [1-9]\d*/\d+ \[", text) for text in said)  # the progress bar: steps made/of all
 
 
@@ -180,11 +180,14 @@ def test_a_killed_notebook_leaves_no_process_behind(tmp_path, number: int) -> No
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], env={**os.environ, "PYTHONPATH": paths},
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     try:
-        end = time.time() + 180
-        while not trains(tmp_path) and time.time() < end:
+        end = time.time() + 120
+        while len(of_training(tmp_path)) < 3 and time.time() < end:  # the launcher and two workers
             assert parent.poll() is None
+            time.sleep(0.5)
+        end = time.time() + 30
+        while not trains(tmp_path) and time.time() < end:
             time.sleep(0.2)
-        assert trains(tmp_path) and len(of_training(tmp_path)) == 3, "the launcher and two workers"
+        assert len(of_training(tmp_path)) == 3
         parent.send_signal(number)
         parent.wait(timeout=30)
         end = time.time() + 20
