@@ -16,7 +16,7 @@ SRC = Path(__file__).resolve().parents[1] / "src"
 # A room imports rooms of the levels before its own, and nothing of its own level but itself.
 ORDER = {
     "tcm": (
-        *("files unseen", "cases", "knowledge", "identifiers", "prescriptions", "answers", "evidence"),
+        *("files unseen late", "cases", "knowledge", "identifiers", "prescriptions", "answers", "evidence"),
         *("sources metrics invented", "commands"),
     ),
     "tcm_rlaif": ("study", "models", "feedback", "training", "evaluation", "report", "explore", "runner"),

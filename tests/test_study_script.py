@@ -183,6 +183,8 @@ def test_extras_are_installed_on_demand_and_kept(checkout: Checkout) -> None:
     assert checkout.run("test", "-q").returncode == 0
     *_, install, command = checkout.calls()
     assert install.endswith(f"{checkout.folder}[test]") and command == "-m pytest -q"
+    checkout.run("test")
+    assert checkout.calls() == ["-m pytest -n 2"], "all tests: two workers share them"
     checkout.run("lab")
     *_, install, command = checkout.calls()
     assert install.endswith(f"{checkout.folder}[lab,test]") and command == "-m jupyterlab"

@@ -33,6 +33,11 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """A JSON file in UTF-8, as `write_json` writes it."""
+    return json.loads(path.read_text("utf-8"))
+
+
 def parse_json(text: str) -> Any:
     """A JSON value in which no key stands twice (plain JSON lets the last one win).
 
@@ -57,6 +62,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as JSON lines, loadable by `datasets.load_dataset("json", …)`."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read what `write_rows` wrote."""
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
 
 
 def in_one_go(function: Callable) -> Callable:

@@ -112,17 +112,13 @@ def unlabelled(
     return [c for c, a in zip(pool, alone, strict=True) if a], [c for c, a in zip(pool, alone, strict=True) if not a]
 
 
-def folds(
-    cases: Sequence[Case], seed: int = 0, number: int = 5, near_duplicate: float = 0.8
-) -> list[tuple[list[Case], list[Case]]]:
-    """Cross-validation: training and held-out cases of each fold; a group lies in one fold.
+def folds(cases: Sequence[Case], seed: int = 0) -> list[tuple[list[Case], list[Case]]]:
+    """Cross-validation: training and held-out cases of each of five folds; a group lies in one fold.
 
     Args:
         seed: of the shuffle.
-        number: of folds.
-        near_duplicate: see `groups`.
     """
-    group = groups(cases, near_duplicate)
+    number, group = 5, groups(cases, near_duplicate=0.8)
     order = sorted(set(group))
     random.Random(f"folds-{seed}").shuffle(order)
     fold = {name: place % number for place, name in enumerate(order)}

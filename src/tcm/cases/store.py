@@ -1,13 +1,12 @@
 """Cases as files: JSON lines that a stage writes and later stages read, and which of them belong to a split."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from tcm.cases.types import Case, CaseError, explain
-from tcm.files import write_text
+from tcm.files import read_json, write_text
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -59,5 +58,5 @@ def read_split(folder: Path, name: str) -> list[Case]:
         folder: of the run of 01_data_prep.
         name: train, validation, test, or unlabelled (cases without an answer, which RLAIF alone may use).
     """
-    place = json.loads((folder / "splits.json").read_text("utf-8"))
+    place = read_json(folder / "splits.json")
     return [case for case in read_cases(folder / "cases.jsonl") if place[case.id] == name]

@@ -1,7 +1,6 @@
 """One text with its identifiers replaced by typed marks, and what looks suspicious but was left."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -55,16 +54,13 @@ def masked(text: str, spans: Iterable[Span]) -> tuple[str, list[Span]]:
     return ("".join([*parts, text[at:]]) if parts else text), places
 
 
-def mask_text(text: str, found: Counter | None = None) -> str:
-    """Replace what can name a person by typed marks such as 〔姓名〕; how many of each kind is added to `found`.
+def mask_text(text: str) -> str:
+    """Replace what can name a person by typed marks such as 〔姓名〕.
 
     Source:
         Rules of our own, measured by `tests/benchmarks/measure_identifiers.py`. A net, not a proof: look at them.
     """
-    spans = identifiers(text)
-    if found is not None:
-        found.update(span.kind for span in spans)
-    return masked(text, spans)[0]
+    return masked(text, identifiers(text))[0]
 
 
 _SUSPICIOUS = re.compile(
@@ -81,6 +77,6 @@ def suspicious(text: str) -> list[Span]:
     return [Span(*m.span(), "left") for m in found if not m["name"] or not is_word(plain, m.start())]
 
 
-def in_context(text: str, span: Span, width: int = 12) -> str:
+def in_context(text: str, span: Span) -> str:
     """A span with what stands around it, on one line."""
-    return " ".join(text[max(0, span.first - width) : span.end + width].split())
+    return " ".join(text[max(0, span.first - 12) : span.end + 12].split())

@@ -11,10 +11,10 @@ from operator import mul
 
 from tcm.cases import PrescriptionItem
 from tcm.knowledge import dose_in_g, herb_info, resolve_herb
-from tcm.metrics.sets import Level, herb_at
+from tcm.metrics.sets import herb_at
 
 
-def grams(items: Iterable[PrescriptionItem], level: Level = "canonical") -> dict[str, float]:
+def grams(items: Iterable[PrescriptionItem]) -> dict[str, float]:
     """Herb → grams in one packet; a herb written twice counts with its sum, as it would be dispensed.
 
     Herbs without a dose, or with one that no table converts to grams, are left out.
@@ -23,7 +23,7 @@ def grams(items: Iterable[PrescriptionItem], level: Level = "canonical") -> dict
     for item in items:
         amount = dose_in_g(item)
         if amount:
-            herb = herb_at(item.herb, level)
+            herb = herb_at(item.herb, "canonical")
             doses[herb] = doses.get(herb, 0.0) + amount
     return doses
 

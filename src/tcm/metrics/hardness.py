@@ -44,15 +44,14 @@ def herb_f1_by_folds(cases: Sequence[Case], seed: int = 0) -> dict[str, list[flo
     return values
 
 
-def hardness(cases: Sequence[Case], seed: int = 0) -> list[dict[str, float | str]]:
+def hardness(cases: Sequence[Case]) -> list[dict[str, float | str]]:
     """Rows of a table: `answer`, its mean `herb_f1`, the 95 % interval `low` to `high`, `n`, the mean on `real` cases.
 
     Args:
         cases: training cases with answers, never the test split; no rows where none of them is a first visit.
-        seed: of the folds.
     """
     rows = []
-    for name, values in herb_f1_by_folds(cases, seed).items():
+    for name, values in herb_f1_by_folds(cases).items():
         if values:
             low, high = interval(values)
             mean = {"herb_f1": fmean(values), "low": low, "high": high, "n": len(values)}

@@ -66,14 +66,14 @@ def of_groups(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
     return _middle(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
 
 
-def resampled(statistic: Callable[[list], float], units: Sequence, resamples: int = 500) -> tuple[float, float]:
+def resampled(statistic: Callable[[list], float], units: Sequence) -> tuple[float, float]:
     """Percentile bootstrap interval of any statistic over units that are kept whole, e.g. prompts with their answers.
 
     Args:
         statistic: of a list of units; NaN where it is not defined, and such a resample is left out.
     """
     rng = np.random.default_rng(0)
-    found = [statistic([units[i] for i in rng.integers(len(units), size=len(units))]) for _ in range(resamples)]
+    found = [statistic([units[i] for i in rng.integers(len(units), size=len(units))]) for _ in range(500)]
     return _middle([value for value in found if not math.isnan(value)])
 
 

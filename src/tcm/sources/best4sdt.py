@@ -8,13 +8,12 @@ Three kinds of record lie in one file, and `Case.source` says which one a case i
 * ``best4sdt/vignette``: all others, short cases in modern dress.
 """
 
-import json
 import re
 from pathlib import Path
 
 from tcm.answers import parse
-from tcm.cases import Case, CaseError, read_utf8
-from tcm.sources.reading import public_case
+from tcm.cases import Case, CaseError
+from tcm.sources.reading import json_list, public_case
 
 SCHOOL = re.compile("箭芪|杭芍|萸肉|台参|潞参|野党参|生怀山药|怀地黄|鲜茅根|广三七|旱三七|离中丹|[捣轧]|细末|钱半|头末")
 """What shows the hand of that school in a prescription."""
@@ -54,7 +53,7 @@ def read_best4sdt(path: Path) -> list[Case]:
         https://github.com/DYJG-research/TCM-BEST4SDT (Apache-2.0), arXiv 2512.02816.
     """
     cases: dict[str, Case] = {}
-    for number, row in enumerate(_records(path), 1):
+    for number, row in enumerate(json_list(path), 1):
         where = f"{path}: record {number}"
         if not isinstance(row, dict):
             raise CaseError(f"{where}: must be an object {{…}}, not a {type(row).__name__}")
@@ -66,18 +65,6 @@ def read_best4sdt(path: Path) -> list[Case]:
             raise CaseError(f"{where}: id: {row['id']!r} occurs twice; ids are unique")
         cases[name] = _case(name, row, where)
     return list(cases.values())
-
-
-def _records(path: Path) -> list:
-    if not path.is_file():
-        raise CaseError(f"{path}: no such file; correct data_path")
-    try:
-        records = json.loads(read_utf8(path))
-    except json.JSONDecodeError as error:
-        raise CaseError(f"{path}:{error.lineno}: no valid JSON ({error.msg})") from None
-    if not isinstance(records, list) or not records:
-        raise CaseError(f"{path}: must be a list of at least one record")
-    return records
 
 
 def _case(name: str, row: dict, where: str) -> Case:

@@ -55,6 +55,23 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict]]:
     return json_rows(path, read_utf8(path))
 
 
+def json_list(path: Path) -> list:
+    """The records of a file in UTF-8 that is one JSON list.
+
+    Raises:
+        CaseError: for a missing file, or one that is no list of at least one record.
+    """
+    if not path.is_file():
+        raise CaseError(f"{path}: no such file; correct data_path")
+    try:
+        records = json.loads(read_utf8(path))
+    except json.JSONDecodeError as error:
+        raise CaseError(f"{path}:{error.lineno}: no valid JSON ({error.msg})") from None
+    if not isinstance(records, list) or not records:
+        raise CaseError(f"{path}: must be a list of at least one record")
+    return records
+
+
 def json_rows(path: Path, text: str) -> Iterator[tuple[int, dict]]:
     """Line number and object of each non-empty line of a text.
 

@@ -1,11 +1,10 @@
 """TCMEval-SDT: 200 clinical records with syndrome and without prescription."""
 
-import json
 import re
 from pathlib import Path
 
-from tcm.cases import Case, CaseError, read_utf8
-from tcm.sources.reading import public_case
+from tcm.cases import Case, CaseError
+from tcm.sources.reading import json_list, public_case
 
 
 def read_tcmeval_sdt(path: Path) -> list[Case]:
@@ -14,16 +13,8 @@ def read_tcmeval_sdt(path: Path) -> list[Case]:
     Source:
         TCMEval-SDT, Scientific Data 2025; its licence is not settled, so records are read where the user keeps them.
     """
-    if not path.is_file():
-        raise CaseError(f"{path}: no such file; correct data_path")
-    try:
-        records = json.loads(read_utf8(path))
-    except json.JSONDecodeError as error:
-        raise CaseError(f"{path}:{error.lineno}: no valid JSON ({error.msg})") from None
-    if not isinstance(records, list) or not records:
-        raise CaseError(f"{path}: must be a list of at least one record")
     cases: dict[str, Case] = {}
-    for number, row in enumerate(records, 1):
+    for number, row in enumerate(json_list(path), 1):
         where = f"{path}: record {number}"
         missing = {"Medical Record ID", "Clinical Data", "TCM Syndrome"} - set(row)
         if missing:

@@ -5,7 +5,6 @@ answer. Consensus needs no judge: of a model's own draws it takes the one that a
 chooses sees the case as the model does, never the physician's answer.
 """
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from math import log
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcm.answers import read_for
 from tcm.cases import Case
-from tcm.files import write_rows
+from tcm.files import read_rows, write_rows
 from tcm.metrics import score_case
 from tcm.metrics.sets import herb_set, overlap
 from tcm_rlaif.feedback import labels
@@ -128,7 +127,7 @@ def consensus(case: Case, texts: Sequence[str]) -> list[float]:
 
 def read_draws(folder: Path) -> list[dict[str, Any]]:
     """All draws of an evaluation as `answers` wrote them: the fields of a `Sample`, ``score`` and ``chosen``."""
-    return [json.loads(line) for line in (folder / "draws.jsonl").read_text("utf-8").split("\n") if line]
+    return read_rows(folder / "draws.jsonl")
 
 
 def curve(cases: Sequence[Case], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -4,10 +4,10 @@ The same training with the same seed gives other weights with another number of 
 processor, since sums are rounded in another order. A difference below that spread is no finding on any machine.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
+from tcm.files import read_json
 from tcm_rlaif.study.params import ROOT
 
 PATH = ROOT / "reports" / "rounding.json"
@@ -15,7 +15,7 @@ PATH = ROOT / "reports" / "rounding.json"
 
 def measured(path: Path = PATH) -> dict[str, Any] | None:
     """What the benchmark wrote; None where it was not run."""
-    return json.loads(path.read_text("utf-8")) if path.exists() else None
+    return read_json(path) if path.exists() else None
 
 
 def sentence(found: dict[str, Any] | None) -> str:

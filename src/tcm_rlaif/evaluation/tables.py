@@ -1,6 +1,5 @@
 """Scored answers as tables: one row a case, kept whole, so that every average can be looked behind."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 
 from tcm import answers, metrics
 from tcm.cases import Case
-from tcm.files import write_text
+from tcm.files import read_rows, write_text
 from tcm.metrics.sets import herb_set
 from tcm.metrics.usable import usable
 from tcm.prescriptions import safety
@@ -145,4 +144,4 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read what `write_table` wrote; ids and texts stay text."""
-    return pd.DataFrame([json.loads(line) for line in path.read_text("utf-8").split("\n") if line])
+    return pd.DataFrame(read_rows(path))

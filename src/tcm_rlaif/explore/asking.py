@@ -43,15 +43,15 @@ def begun(answer: str, herbs: int) -> str:
     return before + found + "".join(kept)
 
 
-def next_tokens(policy: "Policy", case: Case, beginning: str, number: int = 12) -> "pd.DataFrame":
+def next_tokens(policy: "Policy", case: Case, beginning: str) -> "pd.DataFrame":
     """What a model would write next, after the beginning of an answer.
 
     Args:
         beginning: tokenized by itself; a model that sampled it may have spelt it in other tokens.
 
     Returns:
-        Rows, likeliest first: `next`, the token with how the model would go on from it (greedily, up to the end of
-        that herb), and `probability`, of the token alone: over the vocabulary they sum to 1.
+        Twelve rows, likeliest first: `next`, the token with how the model would go on from it (greedily, up to the end
+        of that herb), and `probability`, of the token alone: over the vocabulary they sum to 1.
     """
     import pandas as pd
     import torch
@@ -61,7 +61,7 @@ def next_tokens(policy: "Policy", case: Case, beginning: str, number: int = 12) 
     ids = ids + tokenizer(beginning, add_special_tokens=False)["input_ids"]
     with torch.inference_mode():
         logits = model(torch.tensor([ids], device=model.device)).logits[0, -1]
-    best = logits.float().softmax(-1).topk(number)
+    best = logits.float().softmax(-1).topk(12)
     after = decode(
         model, tokenizer, [[*ids, token] for token in best.indices.tolist()], None, temperature=0.0, top_p=1.0,
         limit=GOES_ON, ends={*chat.ends(model, tokenizer)},

@@ -3,7 +3,6 @@
 Nothing here writes or trains: a study that was explored is the study that it was.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcm.cases import Case, read_split
 from tcm.evidence import CaseEvidence, Evidence
+from tcm.files import read_json
 from tcm_rlaif.feedback.judges import computed_judge
 from tcm_rlaif.models.prompter import Prompter
 from tcm_rlaif.report import browser
@@ -110,7 +110,7 @@ class OpenStudy:
 
         inputs = dict(find_run(self.P, "05_evaluate", arm, seed).inputs)
         trained = next((self.folder / inputs[role] / "adapter" for role in ("dpo", "sft") if role in inputs), None)
-        source = json.loads((self.folder / inputs["base"] / DONE).read_text("utf-8"))["model"]
+        source = read_json(self.folder / inputs["base"] / DONE)["model"]
         P = params.for_arm(self.P, arm)
         model, tokenizer = loading.load_policy(source, trained, P)
         return Policy(model, tokenizer, Prompter(P, self.train), P)

@@ -1,12 +1,11 @@
 """Labels: what the judges say of the candidates, each judgement kept in a file as soon as it is made."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tcm.cases import Case
-from tcm.files import write_json
+from tcm.files import read_json, read_rows, write_json
 from tcm_rlaif.feedback.cache import Cache
 from tcm_rlaif.feedback.judges.base import Item, Judge, Verdict
 from tcm_rlaif.feedback.labelling import JudgeReport, judge_items
@@ -63,11 +62,10 @@ def read_labels(folder: Path, cases: Sequence[Case]) -> tuple[list[Item], list[V
     """
     of = {case.id: case for case in cases}
     texts: dict[str, list[str]] = {}
-    for line in filter(None, (folder / "candidates.jsonl").read_text("utf-8").split("\n")):
-        row = json.loads(line)
+    for row in read_rows(folder / "candidates.jsonl"):
         texts.setdefault(row["case_id"], []).append(row["text"])
     verdicts = [
         Verdict(v["case_id"], tuple(v["scores"]), tuple(v["criteria"]), v["status"])
-        for v in json.loads((folder / "verdicts.json").read_text("utf-8"))
+        for v in read_json(folder / "verdicts.json")
     ]
     return [Item(of[v.case_id], tuple(texts[v.case_id])) for v in verdicts], verdicts

@@ -215,9 +215,9 @@ def _rows(judge: str, scored_by: str, found: Values) -> list[dict[str, Any]]:
     return rows
 
 
-def figure(rows: Sequence[dict[str, Any]], judge: str, name: str, scored_by: str = "score") -> dict[str, Any] | None:
-    """One figure of a judge; None where it could not be measured."""
-    wanted = (judge, scored_by, name)
+def figure(rows: Sequence[dict[str, Any]], judge: str, name: str) -> dict[str, Any] | None:
+    """One figure of a judge by its score; None where it could not be measured."""
+    wanted = (judge, "score", name)
     return next((row for row in rows if (row["judge"], row["scored_by"], row["figure"]) == wanted), None)
 
 

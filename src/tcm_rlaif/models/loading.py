@@ -1,6 +1,5 @@
 """Loading: any causal LM (hub id, folder, `.gguf` file), and adapters on top; one way to load them all."""
 
-import json
 import warnings
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -8,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from tcm.files import read_json
 from tcm_rlaif.models import chat, memory
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
@@ -82,7 +82,7 @@ def _wrong_folder(place: Path) -> str:
 
     if not (place / "config.json").is_file():
         if (place / "adapter_config.json").is_file():
-            made_on = json.loads((place / "adapter_config.json").read_text("utf-8")).get("base_model_name_or_path")
+            made_on = read_json(place / "adapter_config.json").get("base_model_name_or_path")
             return f"an adapter is no model; name the model that it was made on ({made_on})"
         files = ", ".join(sorted(file.name for file in place.glob("*.[gG][gG][uU][fF]")))
         fix = f"name the file itself, one of: {files}" if files else "name the folder that holds it"
@@ -224,6 +224,6 @@ def with_saved(model: "PreTrainedModel", adapter: Path, source: str, trainable: 
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
     if reason:
-        made_on = json.loads((adapter / "adapter_config.json").read_text("utf-8")).get("base_model_name_or_path")
+        made_on = read_json(adapter / "adapter_config.json").get("base_model_name_or_path")
         raise ModelError(f"{adapter}: this adapter was made on another base ({made_on}) than {source}: {reason}")
     return policy

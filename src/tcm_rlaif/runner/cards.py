@@ -3,7 +3,6 @@
 Every number is read from the study's results; where there are none the card says so.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from tcm.files import read_json
 from tcm.metrics import FLOORS
 from tcm_rlaif import __version__
 from tcm_rlaif.models import prompts
@@ -70,7 +70,7 @@ def model_card(trained: Trained, kind: str) -> str:
 
 def _base(trained: Trained, base: str, kind: str) -> str:
     P = trained.P
-    facts = json.loads((trained.folders["base"] / stage.DONE).read_text("utf-8"))
+    facts = read_json(trained.folders["base"] / stage.DONE)
     size = f"{facts['parameters'] / 1e6:,.1f} million parameters"
     tiny = (
         " It lies in the folder `base` beside, built and pre-trained by the study on text written from its tables."
@@ -233,7 +233,7 @@ def _columns(row: Mapping[str, Any]) -> str:
 def _audit(path: Path) -> Iterable[str]:
     if not path.is_file():
         return []
-    found = json.loads(path.read_text("utf-8"))["detection"]
+    found = read_json(path)["detection"]
     return [f"- planted `{row['defect']}`: scored lower in {row['rate']:.0%} of {row['n']}"
             for row in found if row.get("rate") is not None and "n" in row]  # fmt: skip
 

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tcm.files import write_text
+from tcm.files import read_json, read_rows, write_text
 from tcm_rlaif.runner import cards
 from tcm_rlaif.runner.trained import Trained
 from tcm_rlaif.study import outputs
@@ -77,7 +77,7 @@ def _write(trained: Trained, out: Path) -> None:
 
 def _name_base(path: Path, base: str) -> None:
     """Say in an adapter's configuration which base it is for, in words that hold on other machines."""
-    config = json.loads(path.read_text("utf-8"))
+    config = read_json(path)
     write_text(path, json.dumps(config | {"base_model_name_or_path": base}, ensure_ascii=False, indent=2) + "\n")
 
 
@@ -86,4 +86,4 @@ def preference_rows(trained: Trained) -> list[dict]:
     path = trained.folders["dpo"] / "pairs.jsonl" if "dpo" in trained.folders else None
     if path is None or not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+    return read_rows(path)

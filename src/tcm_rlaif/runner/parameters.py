@@ -2,11 +2,12 @@
 
 import ast
 import difflib
-import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from tcm.files import read_json
 
 SECRET = re.compile(r"(^|_)(token|secret|password|passwd|api_?key|credentials?)$", re.IGNORECASE)
 Validate = Callable[[dict[str, Any]], object]
@@ -41,7 +42,7 @@ def declared_parameters(source: Path) -> dict[str, Any]:
         ValueError: if the file is no notebook, or has no parameters cell of literals.
     """
     try:
-        cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
+        cells = read_json(source)["cells"]
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{source} is not a readable notebook: {error}") from error
     tagged = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]

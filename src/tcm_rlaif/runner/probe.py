@@ -73,7 +73,7 @@ def measure(model: "PreTrainedModel", rows: Sequence[list[int]], P: Params) -> R
     from tcm_rlaif.training.adapters import lora
 
     longest = P.sft_batch_size * max(map(len, rows))
-    twice = P.base_model != "tiny" and economy.checkpointing(model, longest)
+    twice = economy.checkpointing(model, longest, P)
     total = sum(p.numel() for p in model.parameters())
     model = get_peft_model(model, lora(P))
     length = min(WIDEST, max(map(len, rows)))

@@ -1,6 +1,5 @@
 """How far a study is, from its files alone: what `./study run` shows while it works, and `./study status` tells."""
 
-import json
 import math
 import os
 import time
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 
+from tcm.files import read_json
 from tcm_rlaif.runner.lock import LOCK, holder
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import SNAPSHOT, ParamsError
@@ -70,7 +70,7 @@ def _state(run: Run, folder: Path, due: bool, since: float) -> State:
 
 def _noted(folder: Path) -> dict:
     try:
-        return json.loads((folder / "timing.json").read_text("utf-8"))
+        return read_json(folder / "timing.json")
     except (OSError, ValueError):
         return {}
 
@@ -86,7 +86,7 @@ def _changed(path: Path) -> float:
 def expected(P: Params, found: Sequence[State]) -> dict[str, float]:
     """Stage -> seconds of one run: as measured in this study, else as its published report says."""
     try:
-        rows = json.loads((reports_folder(P) / "results.json").read_text("utf-8"))["cost"]
+        rows = read_json(reports_folder(P) / "results.json")["cost"]
         known = {row["stage"]: row["seconds"] / row["runs"] for row in rows if row["runs"]}
     except (OSError, ValueError, KeyError, TypeError):
         known = {}

@@ -1,11 +1,11 @@
 """What an arm of a study has become: its adapter, the base under it, the cases it may show; everything checked."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcm.cases import Case, read_split
+from tcm.files import read_json
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import SNAPSHOT
 from tcm_rlaif.study.plan import ABLATION, StageError, find_run, reports_folder, study_folder
@@ -43,7 +43,7 @@ class Trained:
     def results(self) -> dict[str, Any]:
         """The study's `results.json`, of the report or of a finished 06; empty where there is none."""
         places = (study_folder(self.study) / ABLATION / "results.json", reports_folder(self.study) / "results.json")
-        return next((json.loads(p.read_text("utf-8")) for p in places if p.is_file()), {})
+        return next((read_json(p) for p in places if p.is_file()), {})
 
     def load(self, P: Params | None = None) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
         """The policy and its tokenizer.
@@ -82,5 +82,5 @@ def find(name: str, arm: str, seed: int | None = None) -> Trained:
         needed["evaluation"] = evaluated.folder
     folders = {role: place / folder for role, folder in needed.items()}
     adapter = next((folders[role] / "adapter" for role in ("dpo", "sft") if role in folders), None)
-    base = json.loads((folders["base"] / stage.DONE).read_text("utf-8"))["model"]
+    base = read_json(folders["base"] / stage.DONE)["model"]
     return Trained(P, params.for_arm(P, arm), arm, P.seeds[0] if seed is None else seed, base, adapter, folders)

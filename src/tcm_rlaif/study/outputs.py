@@ -5,13 +5,12 @@ every study (`runs/cache`) has the same in a `files.json` of its own.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tcm.files import write_json
+from tcm.files import read_json, write_json
 
 MANIFEST = "files.json"
 OF_THE_RUNNER = ("stage.json", "notebook.ipynb", "log.txt", "timing.json", "params.yaml", MANIFEST)
@@ -78,6 +77,6 @@ def cache_damage(folder: Path) -> str:
     if not (folder / MANIFEST).exists():
         return ""
     try:
-        return damage(folder, dict(json.loads((folder / MANIFEST).read_text("utf-8"))))
+        return damage(folder, dict(read_json(folder / MANIFEST)))
     except (ValueError, TypeError, KeyError):
         return f"{MANIFEST} is damaged"

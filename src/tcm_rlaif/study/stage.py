@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tcm.cases import CaseError
-from tcm.files import write_json
+from tcm.files import read_json, write_json
 from tcm_rlaif.study import lab, outputs, params
 from tcm_rlaif.study.params import ROOT, ParamsError
 from tcm_rlaif.study.plan import ABLATION, Run, StageError, find_run, plan, read_by, study_folder
@@ -32,7 +32,7 @@ UNFINISHED = "not finished yet"
 
 def code_hash(stage: str) -> str:
     """Hash of what the notebook's cells do: its parameters, comments, layout and outputs are no code of a stage."""
-    cells = json.loads((ROOT / "notebooks" / f"{stage}.ipynb").read_text("utf-8"))["cells"]
+    cells = read_json(ROOT / "notebooks" / f"{stage}.ipynb")["cells"]
     code = [
         ast.unparse(ast.parse("".join(cell["source"])))
         for cell in cells
@@ -114,7 +114,7 @@ def _difference(made: Mapping[str, Any], stage: str, now: Mapping[str, Any]) -> 
 def _made(done: Path) -> dict[str, Any]:
     """The recipe in a `stage.json` and what it says of files; empty where the file is damaged."""
     try:
-        made = json.loads(done.read_text("utf-8"))
+        made = read_json(done)
         found = {key: made[key] for key in ("params", "code", "inputs", "src")}
         found |= {"files": made.get("files", {}), "cached": made.get("cached", [])}
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -150,7 +150,7 @@ class Stage:
 
     def read(self, role: str) -> dict[str, Any]:
         """The `stage.json` of an input."""
-        return json.loads((self.inputs[role] / DONE).read_text("utf-8"))
+        return read_json(self.inputs[role] / DONE)
 
     def models(self, arm: str) -> dict[int, tuple[str, Path | None]]:
         """The models that answered for an arm: seed -> where its base lies, and the folder of its adapter, if any."""
@@ -160,7 +160,7 @@ class Stage:
             if answered_for == arm:
                 before = dict(runs[folder].inputs)
                 trained = before.get("dpo") or before.get("sft")
-                base = json.loads((place / before["base"] / DONE).read_text("utf-8"))["model"]
+                base = read_json(place / before["base"] / DONE)["model"]
                 found[int(seed)] = (base, place / trained / "adapter" if trained else None)
         return found
 

@@ -1,6 +1,5 @@
 """What each notebook run of a study cost: time, the fixed part of it, memory. Kept in `timing.json` beside the run."""
 
-import json
 import resource
 import sys
 import time
@@ -9,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tcm.files import write_json
+from tcm.files import read_json, write_json
 
 
 def timing(executed: Path, started: float, ended: float | None = None) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def timing(executed: Path, started: float, ended: float | None = None) -> dict[s
     """
     ended = ended or time.time()
     try:
-        cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
+        cells = read_json(executed)["cells"]
     except (OSError, ValueError):
         cells = []
     ends = [(cell, _end_of(cell)) for cell in cells if cell["cell_type"] == "code" and _end_of(cell)]
@@ -86,5 +85,5 @@ def states(study: Path) -> list[dict[str, Any]]:
     for notebook in sorted(study.rglob("notebook.ipynb")):
         noted, run = notebook.with_name("timing.json"), notebook.parent.relative_to(study).as_posix()
         unknown = {"status": "killed or running", "end": "9"}  # later than any other
-        rows.append({"run": run, **(json.loads(noted.read_text("utf-8")) if noted.exists() else unknown)})
+        rows.append({"run": run, **(read_json(noted) if noted.exists() else unknown)})
     return rows

@@ -40,6 +40,13 @@ def fresh(P: Params):
     return PrefixTuningConfig(**learned) if P.adapter == "prefix" else lora(P)
 
 
+def missing(model: "PreTrainedModel | PeftModel", configuration):
+    """What TRL's trainers shall add to a model: nothing where it has an adapter already, which is trained on."""
+    from peft import PeftModel
+
+    return None if isinstance(model, PeftModel) else configuration
+
+
 def with_adapter(model: "PreTrainedModel | PeftModel", P: Params) -> "PeftModel":
     """The model with an adapter: its own, or a fresh one, which changes nothing before it is trained."""
     from peft import PeftModel, get_peft_model

@@ -4,11 +4,12 @@ A kill or a full disk leaves a checkpoint cut off, and the trainer takes the new
 later start, or goes on with its optimiser forgotten.
 """
 
-import json
 import re
 import shutil
 import zipfile
 from pathlib import Path
+
+from tcm.files import read_json
 
 # What going on needs, each under the names that plain and sharded trainings give it.
 SHARDED = ("global_step*", "pytorch_model_fsdp*")
@@ -63,7 +64,7 @@ def _named(path: Path) -> bool:
 
 
 def _state(checkpoint: Path) -> dict:
-    state = json.loads((checkpoint / "trainer_state.json").read_text("utf-8"))
+    state = read_json(checkpoint / "trainer_state.json")
     return state if isinstance(state, dict) else {}
 
 
@@ -85,7 +86,7 @@ def _unreadable(file: Path) -> str | None:
             with safe_open(file, framework="np"):
                 return None
         if file.suffix == ".json":
-            json.loads(file.read_text("utf-8"))
+            read_json(file)
     except (zipfile.BadZipFile, SafetensorError, ValueError, EOFError, OSError) as error:
         return str(error) or type(error).__name__
     return None

@@ -8,7 +8,7 @@ from tcm_rlaif.models import chat
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.training import economy
-from tcm_rlaif.training.adapters import lora
+from tcm_rlaif.training.adapters import lora, missing
 from tcm_rlaif.training.arguments import arguments, steps_of
 
 if TYPE_CHECKING:
@@ -35,10 +35,8 @@ def trainer(
         callbacks: e.g. the health panel.
     """
     from datasets import Dataset
-    from peft import PeftModel
     from trl import DPOConfig, DPOTrainer
 
-    real = P.base_model != "tiny"
     economy.answers_alone()
     rows = Dataset.from_list(
         [{k: chat.fitted(tokenizer, row[k]) for k in ("prompt", "chosen", "rejected")} for row in pairs]
@@ -56,15 +54,14 @@ def trainer(
         label_smoothing=P.dpo_label_smoothing,
         pad_to_multiple_of=PAD_TO,
         max_length=None,
-        activation_checkpointing=real and economy.checkpointing(model, 2 * P.dpo_batch_size * P.sft_max_length),
+        activation_checkpointing=economy.checkpointing(model, 2 * P.dpo_batch_size * P.sft_max_length, P),
     )
-    fresh = None if isinstance(model, PeftModel) else lora(P)
     trainer = DPOTrainer(
         model,
         args=settings,
         train_dataset=rows,
         processing_class=tokenizer,
-        peft_config=fresh,
+        peft_config=missing(model, lora(P)),
         callbacks=list(callbacks),
     )
     trainer.train_dataset = token_rows(

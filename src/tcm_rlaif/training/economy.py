@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from tcm_rlaif.study.schema import Params
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def checkpointing(model: "PreTrainedModel", tokens: int) -> bool:
+def checkpointing(model: "PreTrainedModel", tokens: int, P: Params) -> bool:
     """Whether to keep only the input of each layer and compute the rest twice: less memory, about 1.3 times the work.
 
     Args:
@@ -14,13 +16,14 @@ def checkpointing(model: "PreTrainedModel", tokens: int) -> bool:
         tokens: of the largest batch, with padding.
 
     Returns:
-        True where what the layers keep for the backward pass would take more than half of the memory that is free now.
+        True where what the layers keep for the backward pass would take more than half of the memory that is free now;
+        the tiny model never needs it.
     """
     import psutil
     import torch
 
     free = torch.cuda.mem_get_info()[0] if model.device.type == "cuda" else psutil.virtual_memory().available
-    return activations(model, tokens) > free / 2
+    return P.base_model != "tiny" and activations(model, tokens) > free / 2
 
 
 def activations(model: "PreTrainedModel", tokens: int) -> int:

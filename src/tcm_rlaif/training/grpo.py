@@ -18,7 +18,7 @@ from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.feedback.pairs import RowSet, funnel
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
-from tcm_rlaif.training.adapters import lora
+from tcm_rlaif.training.adapters import lora, missing
 from tcm_rlaif.training.arguments import arguments
 
 if TYPE_CHECKING:
@@ -81,7 +81,6 @@ def trainer(
         cases: those that the rows ask.
     """
     from datasets import Dataset
-    from peft import PeftModel
     from trl import GRPOConfig, GRPOTrainer
 
     settings = GRPOConfig(
@@ -99,14 +98,13 @@ def trainer(
         pad_to_multiple_of=PAD_TO,
         activation_checkpointing=False,
     )
-    fresh = None if isinstance(model, PeftModel) else lora(P)
     return GRPOTrainer(
         model,
         rewards(judge, cases),
         settings,
         train_dataset=Dataset.from_list(list(found)),
         processing_class=tokenizer,
-        peft_config=fresh,
+        peft_config=missing(model, lora(P)),
     )
 
 

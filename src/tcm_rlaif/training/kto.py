@@ -9,7 +9,7 @@ from tcm_rlaif.models import chat
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.training import economy
-from tcm_rlaif.training.adapters import lora
+from tcm_rlaif.training.adapters import lora, missing
 from tcm_rlaif.training.arguments import arguments, steps_of
 
 if TYPE_CHECKING:
@@ -33,10 +33,8 @@ def trainer(
         arXiv 2402.01306, eq. 8; the answers of DPO's pairs are our choice, so that both learn from the same.
     """
     from datasets import Dataset
-    from peft import PeftModel
     from trl import KTOConfig, KTOTrainer
 
-    real = P.base_model != "tiny"
     economy.answers_alone()
     answers = [(row["prompt"], row[side], side == "chosen") for row in pairs for side in ("chosen", "rejected")]
     rows = [{"prompt": prompt, "completion": answer, "label": good} for prompt, answer, good in answers]
@@ -52,11 +50,12 @@ def trainer(
         beta=P.dpo_beta,
         pad_to_multiple_of=PAD_TO,
         max_length=None,
-        activation_checkpointing=real and economy.checkpointing(model, P.dpo_batch_size * P.sft_max_length),
+        activation_checkpointing=economy.checkpointing(model, P.dpo_batch_size * P.sft_max_length, P),
     )
-    fresh = None if isinstance(model, PeftModel) else lora(P)
     data = Dataset.from_list(fitted)
-    trainer = KTOTrainer(model, args=settings, train_dataset=data, processing_class=tokenizer, peft_config=fresh)
+    trainer = KTOTrainer(
+        model, args=settings, train_dataset=data, processing_class=tokenizer, peft_config=missing(model, lora(P))
+    )
     trainer.train_dataset = token_rows(tokenizer, rows, P.dpo_batch_size)  # as in `dpo.trainer`
     return trainer
 

@@ -9,7 +9,6 @@ The processes are a group of their own. It is ended when training fails or is in
 seconds when the process that started it is killed outright: nothing is left on a GPU.
 """
 
-import json
 import os
 import re
 import shutil
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING
 import psutil
 import yaml
 
-from tcm.files import write_json
+from tcm.files import read_json, write_json
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.stage import Stage
 from tcm_rlaif.training import arguments
@@ -59,7 +58,7 @@ def run(trainer: "Trainer", stage: Stage) -> list[dict[str, float]]:
     _write(trainer, stage, folder, processes)
     with _off_the_gpu(trainer.model):
         _launch(stage.P.accelerate, folder, processes)
-    result = json.loads((folder / RESULT).read_text("utf-8"))
+    result = read_json(folder / RESULT)
     _take(trainer.model, folder / "adapter")
     trainer.state = TrainerState.load_from_json(str(folder / "trainer_state.json"))
     shutil.rmtree(folder)

@@ -75,10 +75,8 @@ def sft_trainer(
         answered: number of training answers, where `train` may hold rows beside them: no more steps are made,
             and no more readings taken, than on these alone, so that an arm gets no compute for its rows.
     """
-    from peft import PeftModel
     from trl import SFTConfig, SFTTrainer
 
-    real = P.base_model != "tiny"
     economy.answers_alone()
     epochs = P.sft_epochs if epochs is None else epochs
     more = answered and len(train) != answered
@@ -96,18 +94,17 @@ def sft_trainer(
         max_length=None,  # `check_lengths` refuses long rows; cutting them would hide the end of an answer
         completion_only_loss=True,
         train_sampling_strategy="group_by_length",
-        activation_checkpointing=real and economy.checkpointing(model, P.sft_batch_size * P.sft_max_length),
+        activation_checkpointing=economy.checkpointing(model, P.sft_batch_size * P.sft_max_length, P),
         metric_for_best_model="eval_loss" if validation else None,
         greater_is_better=False if validation else None,
     )
-    fresh = None if isinstance(model, PeftModel) else adapters.fresh(P)
     return SFTTrainer(
         model,
         settings,
         train_dataset=token_rows(tokenizer, train),
         eval_dataset=token_rows(tokenizer, validation),
         processing_class=tokenizer,
-        peft_config=fresh,
+        peft_config=adapters.missing(model, adapters.fresh(P)),
     )
 
 

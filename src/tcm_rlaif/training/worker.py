@@ -1,12 +1,11 @@
 """One of several processes of a training (`launch`): loads the base on its device and trains its share of each step."""
 
-import json
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tcm.files import write_json
+from tcm.files import read_json, write_json
 from tcm_rlaif.models import loading
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.training import arguments, economy, launch
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def main(folder: Path) -> None:
     """Train what is written down in a folder; the first process writes adapter, state and result there."""
-    job = json.loads((folder / launch.JOB).read_text("utf-8"))
+    job = read_json(folder / launch.JOB)
     launch.watch(*job["parent"])
     trainer = build(folder, job)
     arguments.run(trainer)

@@ -42,11 +42,13 @@ def at_02(project: StubProject, study: str) -> subprocess.Popen:
     """The study, started, waiting in 02_sft, with nothing else left to run beside it."""
     begun, folder = time.time(), project.folder / "runs" / study
     process = project.start("run", project.params(study))
-    log = folder / HELD / "log.txt"
+    log, engine, beside_it = folder / HELD / "log.txt", folder / "snakemake.log", "05_evaluate_base_seed0"
 
     def there() -> bool:
         beside = len(project.processes("tcm_rlaif.runner.notebook")) - 1
-        ended = (folder / "05_evaluate/base/seed0/stage.json").exists()
+        said = engine.read_text() if engine.exists() else ""  # Snakemake removes what it did not see end
+        seen = f"rule {beside_it}:" not in said or f"(Rule: {beside_it})" in said
+        ended = seen and (folder / "05_evaluate/base/seed0/stage.json").exists()
         waits = log.exists() and log.stat().st_mtime >= begun and "Executing Cell 4" in log.read_text()
         return ended and waits and not beside
 

@@ -134,7 +134,7 @@ def test_a_lock_is_held_until_the_last_process_that_has_it_ends(tmp_path: Path) 
 
 def test_a_lock_is_waited_for(tmp_path: Path) -> None:
     with hold(tmp_path) as lock:
-        child = subprocess.Popen(["sleep", "1"], pass_fds=(lock,))
+        child = subprocess.Popen(["sleep", "2"], pass_fds=(lock,))
     started = time.monotonic()
     with hold(tmp_path, patience=30):
         assert time.monotonic() - started > 0.3

@@ -79,10 +79,13 @@ def test_dpo_reads_out_the_answers_alone_at_the_same_loss(tokenizer, head, tmp_p
     assert answers == pytest.approx(everything, abs=1e-5)
 
 
-@pytest.mark.parametrize(("free", "twice"), [(2**40, False), (2**20, True)])
+@pytest.mark.parametrize(
+    ("name", "free", "twice"), [("own/model", 2**40, False), ("own/model", 2**20, True), ("tiny", 2**20, False)]
+)
 def test_layers_are_computed_twice_only_where_memory_asks_for_it(
-    tokenizer, monkeypatch: pytest.MonkeyPatch, free: int, twice: bool
+    tokenizer, monkeypatch: pytest.MonkeyPatch, name: str, free: int, twice: bool
 ) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (free, free))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": free}))
-    assert economy.checkpointing(tiny.new_tiny(Params(**SMALL), tokenizer), 4096) is twice
+    P = Params(**SMALL, base_model=name)
+    assert economy.checkpointing(tiny.new_tiny(P, tokenizer), 4096, P) is twice

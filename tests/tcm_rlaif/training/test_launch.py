@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -166,6 +167,12 @@ def of_training(folder) -> list[psutil.Process]:
     return found
 
 
+def trains(folder) -> bool:
+    """Whether the processes of a training say that they made a step."""
+    said = [path.read_text("utf-8", "replace") for path in folder.glob("*-processes/output.txt")]
+    return any(re.search(r" [1-9]\d*/\d+ \[", text) for text in said)  # the progress bar: steps made/of all
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_notebook_leaves_no_process_behind(tmp_path, number: int) -> None:
@@ -177,8 +184,10 @@ def test_a_killed_notebook_leaves_no_process_behind(tmp_path, number: int) -> No
         while len(of_training(tmp_path)) < 3 and time.time() < end:  # the launcher and two workers
             assert parent.poll() is None
             time.sleep(0.5)
+        end = time.time() + 30
+        while not trains(tmp_path) and time.time() < end:
+            time.sleep(0.2)
         assert len(of_training(tmp_path)) == 3
-        time.sleep(12)  # they load and begin to train
         parent.send_signal(number)
         parent.wait(timeout=30)
         end = time.time() + 20

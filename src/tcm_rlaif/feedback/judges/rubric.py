@@ -272,9 +272,9 @@ def repetition(answer: Answer, text: str) -> float:
     return min(len(set(names)) / len(names), 1 - repeated_share(text))
 
 
-def repeated_share(text: str, n: int = 12) -> float:
-    """Share of the runs of n characters that occurred before in the text."""
-    runs = Counter(text[i : i + n] for i in range(len(text) - n + 1))
+def repeated_share(text: str) -> float:
+    """Share of the runs of twelve characters that occurred before in the text."""
+    runs = Counter(text[i : i + 12] for i in range(len(text) - 11))
     return 1 - len(runs) / max(sum(runs.values()), 1) if runs else 0.0
 
 
