@@ -77,8 +77,14 @@ def measure(number: int) -> dict:
             splits = json.loads(stage.read_text("utf-8"))["splits"]
         finally:
             shutil.rmtree(ROOT / "runs" / STUDY, ignore_errors=True)
-    return {"records": number, "seconds": round(seconds, 1), "processor_seconds": round(spent, 1), "aim": AIM,
-            "memory_gib": round(timing["peak_mib"] / 1024, 2), "cases": sum(row["cases"] for row in splits)}  # fmt: skip
+    return {
+        "records": number,
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(spent, 1),
+        "memory_gib": round(timing["peak_mib"] / 1024, 2),
+        "cases": sum(row["cases"] for row in splits),
+        "aim": AIM,
+    }
 
 
 def processor_seconds() -> float:
