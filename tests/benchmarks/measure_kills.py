@@ -59,9 +59,9 @@ def kernels() -> list[int]:
 
 
 def results(study: str) -> dict:
-    """What a study found, without times, and without its name."""
+    """What a study found, without its name, times, and the code that it was made with."""
     text = (ROOT / "reports" / study / "results.json").read_text("utf-8").replace(study, "study")
-    return timeless(json.loads(text))
+    return {key: value for key, value in timeless(json.loads(text)).items() if key not in ("commit", "made_with")}
 
 
 def differing(a: object, b: object, where: str = "") -> list[str]:
@@ -149,7 +149,7 @@ def main() -> int:
     """Measure and write; 1 where a promise did not hold."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("kills", type=int)
-    parser.add_argument("--within", type=float, default=60, help="processor seconds of a call in which it is killed")
+    parser.add_argument("--within", type=float, default=40, help="processor seconds of a call in which it is killed")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--minutes", type=float, default=60, help="begin no further kill after so long")

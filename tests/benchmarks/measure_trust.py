@@ -90,7 +90,7 @@ def scale() -> list[dict]:
 
 def kills() -> list[dict]:
     """The smoke study killed outright, again and again."""
-    return kill_rows(measure_kills.measure(20, within=60, cores=1))
+    return kill_rows(measure_kills.measure(20, within=40, cores=1))
 
 
 def kill_rows(found: dict) -> list[dict]:
