@@ -10,14 +10,20 @@ from typing import Any
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a reader never sees half of it, and none stays behind on a full disk."""
+    """Write a file whole or not at all: a reader never sees half of it, and none stays behind on a full disk.
+
+    What is no file (a pipe, /dev/stdout) is written to, never replaced by one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    stream = path.absolute().parent in (Path("/dev"), Path("/dev/fd")) or (path.exists() and not path.is_file())
+    part = path if stream else path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(content)
-        os.replace(part, path)
+        if not stream:
+            os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        if not stream:
+            part.unlink(missing_ok=True)
         if error.errno and not error.filename:  # a write that fails does not name its file
             error.filename = str(path)
         raise

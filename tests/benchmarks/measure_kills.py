@@ -4,7 +4,8 @@
 
 An undisturbed study is run first, with as many cores. Then studies are killed (SIGKILL to the whole process group) at
 moments drawn from the first `--within` seconds of each call, and the same command goes on, until so many kills were
-made; each of these studies is finished and compared. The base model is taken from the cache, where it is.
+made; each of these studies is finished and compared. The base model is taken from the cache, where it is. Seconds are
+of a processor, so that a kill comes as far into a study on a busy machine as on an idle one.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from tcm.files import write_json
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.timings import timeless
+
+STUDIES = WHOLE, KILLED = "kills_whole", "kills_study"
 
 
 def start(study: str, cores: int) -> subprocess.Popen:
@@ -56,9 +59,9 @@ def kernels() -> list[int]:
 
 
 def results(study: str) -> dict:
-    """What a study found, without times, and without its name."""
+    """What a study found, without its name, times, and the code that it was made with."""
     text = (ROOT / "reports" / study / "results.json").read_text("utf-8").replace(study, "study")
-    return timeless(json.loads(text))
+    return {key: value for key, value in timeless(json.loads(text)).items() if key not in ("commit", "made_with")}
 
 
 def differing(a: object, b: object, where: str = "") -> list[str]:
@@ -76,52 +79,85 @@ def clear(study: str) -> None:
         shutil.rmtree(ROOT / folder / study, ignore_errors=True)
 
 
+def used(process: psutil.Process) -> float:
+    """Processor seconds of a process and all that it started, ended or not."""
+    found = 0.0
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            found += sum(one.cpu_times()[:4])  # user, system, and both of ended children
+        except psutil.Error:
+            continue
+    return found
+
+
+def killed(process: subprocess.Popen, after: float) -> bool:
+    """Kill a study's whole group when it has used so many processor seconds; False where it ended before."""
+    watched = psutil.Process(process.pid)
+    while process.poll() is None:
+        if used(watched) >= after:
+            os.killpg(process.pid, signal.SIGKILL)
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def left() -> int:
+    """Kernels that are alive ten seconds after a kill."""
+    until = time.monotonic() + 10
+    while (found := len(kernels())) and time.monotonic() < until:
+        time.sleep(0.5)
+    return found
+
+
+def measure(number: int, within: float, cores: int, seed: int = 0, minutes: float = 60) -> dict:
+    """Make so many kills, and say what they did."""
+    draw, until, kills, studies = random.Random(seed), time.monotonic() + 60 * minutes, [], []
+    for study in STUDIES:
+        clear(study)
+    whole = start(WHOLE, cores)
+    _, said = whole.communicate()
+    if whole.returncode:
+        sys.exit(f"the undisturbed study failed:\n{said.decode()}")
+    while len(kills) < number and time.monotonic() < until:
+        clear(KILLED)
+        code, repeated = None, set()
+        while code is None:
+            before, process = done(KILLED), start(KILLED, cores)
+            more = len(kills) < number and time.monotonic() < until
+            if more and killed(process, draw.uniform(0, within)):
+                process.communicate()
+                kills.append({"study": len(studies), "finished": len(done(KILLED)), "kernels": left()})
+                print(f"kill {len(kills)}: {kills[-1]}", flush=True)
+            else:
+                said = process.communicate()[1]
+                code = process.returncode
+            repeated |= {folder for folder, made in before.items() if done(KILLED).get(folder) != made}
+        different = differing(results(WHOLE), results(KILLED)) if code == 0 else ["not finished"]
+        found = {"code": code, "repeated": sorted(repeated), "different": different, "said": said.decode()[-500:]}
+        studies.append(found)
+        print(f"{len(kills)} kills; study {len(studies)}: {found}", flush=True)
+    for study in STUDIES:
+        clear(study)
+        (ROOT / "runs" / f"{study}.yaml").unlink(missing_ok=True)
+    stayed = [kill for kill in kills if kill["kernels"]]
+    held = not stayed and all(s["code"] == 0 and not s["repeated"] and not s["different"] for s in studies)
+    return {"held": held, "number": len(kills), "cores": cores,
+            "kills": kills, "studies": studies}  # fmt: skip
+
+
 def main() -> int:
     """Measure and write; 1 where a promise did not hold."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("kills", type=int)
-    parser.add_argument("--within", type=float, default=25, help="seconds of a call in which it is killed")
+    parser.add_argument("--within", type=float, default=40, help="processor seconds of a call in which it is killed")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--minutes", type=float, default=60, help="begin no further kill after so long")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "kills.json")
     given = parser.parse_args()
-    draw, until, kills, studies = random.Random(given.seed), time.monotonic() + 60 * given.minutes, [], []
-
-    clear("kills_whole")
-    whole = start("kills_whole", given.cores)
-    _, said = whole.communicate()
-    if whole.returncode:
-        sys.exit(f"the undisturbed study failed:\n{said.decode()}")
-    while len(kills) < given.kills and time.monotonic() < until:
-        clear("kills_study")
-        code, repeated = None, set()
-        while code is None:
-            before, process = done("kills_study"), start("kills_study", given.cores)
-            more = len(kills) < given.kills and time.monotonic() < until
-            try:
-                _, said = process.communicate(timeout=draw.uniform(0, given.within) if more else None)
-                code = process.returncode
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                time.sleep(3)
-                kills.append({"study": len(studies), "finished": len(done("kills_study")), "kernels": len(kernels())})
-            repeated |= {folder for folder, made in before.items() if done("kills_study").get(folder) != made}
-        different = differing(results("kills_whole"), results("kills_study")) if code == 0 else ["not finished"]
-        found = {"code": code, "repeated": sorted(repeated), "different": different, "said": said.decode()[-500:]}
-        studies.append(found)
-        write_json(given.out, {"kills": kills, "studies": studies})
-        print(f"{len(kills)} kills; study {len(studies)}: {found}", flush=True)
-    left = [kill for kill in kills if kill["kernels"]]
-    held = not left and all(s["code"] == 0 and not s["repeated"] and not s["different"] for s in studies)
-    write_json(
-        given.out, {"held": held, "number": len(kills), "cores": given.cores, "kills": kills, "studies": studies}
-    )
-    for study in ("kills_whole", "kills_study"):
-        clear(study)
-        (ROOT / "runs" / f"{study}.yaml").unlink(missing_ok=True)
-    return 0 if held else 1
+    found = measure(given.kills, given.within, given.cores, given.seed, given.minutes)
+    write_json(given.out, found)
+    return 0 if found["held"] else 1
 
 
 if __name__ == "__main__":

@@ -4,13 +4,15 @@
 
 The records are invented cases as rows of a CSV file, four visits in ten follow-ups, one history in ten with planted
 identifiers. The notebook runs as `./study notebook` runs it, in a study of its own that is deleted afterwards. The aim:
-200,000 records in less than 5 minutes and 4 GiB.
+200,000 records in less than 5 minutes and 4 GiB. Seconds are said as the clock has them and as processors spent them:
+on a busy machine the second is what counts.
 """
 
 import argparse
 import csv
 import json
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -64,10 +66,10 @@ def measure(number: int) -> dict:
             csv.writer(file).writerows([HEADER, *rows(number)])
         write_text(params, f'study: {STUDY}\ndata_source: own\ndata_path: "{export}"\n')
         command = [sys.executable, "-P", "-m", "tcm_rlaif", "notebook", "01_data_prep", str(params)]
-        started = time.monotonic()
+        started, before = time.monotonic(), processor_seconds()
         try:
             done = subprocess.run(command, capture_output=True, text=True)
-            seconds = time.monotonic() - started
+            seconds, spent = time.monotonic() - started, processor_seconds() - before
             if done.returncode:
                 raise SystemExit(done.stderr[-2000:])
             (stage,) = (ROOT / "runs" / STUDY).rglob("stage.json")
@@ -75,8 +77,20 @@ def measure(number: int) -> dict:
             splits = json.loads(stage.read_text("utf-8"))["splits"]
         finally:
             shutil.rmtree(ROOT / "runs" / STUDY, ignore_errors=True)
-    return {"records": number, "seconds": round(seconds, 1), "memory_gib": round(timing["peak_mib"] / 1024, 2),
-            "cases": sum(row["cases"] for row in splits), "aim": AIM}  # fmt: skip
+    return {
+        "records": number,
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(spent, 1),
+        "memory_gib": round(timing["peak_mib"] / 1024, 2),
+        "cases": sum(row["cases"] for row in splits),
+        "aim": AIM,
+    }
+
+
+def processor_seconds() -> float:
+    """What ended children have spent."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def main() -> None:

@@ -2,13 +2,12 @@
 
     python tests/benchmarks/measure_trust.py [PART ...]
 
-Without a part, those that take seconds (`CHEAP`) are measured anew; `scale` takes minutes, `study` runs whole small
-studies. Parts that are not named keep the figures that the file holds. `./study readme` shows the table in
+Without a part, those that take seconds (`CHEAP`) are measured anew; `scale` takes minutes, `study` and `kills` run
+whole small studies. Parts that are not named keep the figures that the file holds. `./study readme` shows the table in
 docs/results.md. Times are of one processor, since others may use the machine.
 """
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests"), str(Path(__file__).paren
 
 import bench_score  # noqa: E402
 import measure_identifiers  # noqa: E402
+import measure_kills  # noqa: E402
 import measure_scale  # noqa: E402
 import planted_identifiers as planted  # noqa: E402
 
@@ -73,24 +73,41 @@ def speed() -> list[dict]:
 
 
 def _start(command: str) -> float:
-    before = _of_children()
+    before = measure_scale.processor_seconds()
     call = [sys.executable, "-P", "-m", "tcm_rlaif", command, "--help"]
     subprocess.run(call, cwd=ROOT, check=True, capture_output=True)
-    return _of_children() - before
-
-
-def _of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return measure_scale.processor_seconds() - before
 
 
 def scale() -> list[dict]:
     """Many own records through notebook 01."""
     found = measure_scale.measure(measure_scale.AIM["records"])
     aim = found["aim"]
-    ok = found["seconds"] < aim["seconds"] and found["memory_gib"] < aim["memory_gib"]
-    said = f"{found['seconds'] / 60:.1f} minutes, {found['memory_gib']:.1f} GiB"
+    ok = found["processor_seconds"] < aim["seconds"] and found["memory_gib"] < aim["memory_gib"]
+    said = f"{found['processor_seconds'] / 60:.1f} minutes, {found['memory_gib']:.1f} GiB"
     return [row(f"{aim['records']:,} own records through notebook 01", "< 5 minutes, < 4 GiB", said, ok)]
+
+
+def kills() -> list[dict]:
+    """The smoke study killed outright, again and again."""
+    return kill_rows(measure_kills.measure(20, within=40, cores=1))
+
+
+def kill_rows(found: dict) -> list[dict]:
+    """What `measure_kills` found, as lines of the table."""
+    number, studies = found["number"], found["studies"]
+    moments = [kill["finished"] for kill in found["kills"]]
+    again = sum(len(study["repeated"]) for study in studies)
+    equal = sum(study["code"] == 0 and not study["different"] for study in studies)
+    kernels = sum(kill["kernels"] > 0 for kill in found["kills"])
+    name = f"smoke study killed outright {number} times"
+    said = f"{again} (killed with {min(moments)} to {max(moments)} runs finished)"
+    return [
+        row(f"{name}, resumed each time: finished runs made again", "0", said, not again),
+        row("its results beside those of an undisturbed study", "equal", f"{equal} of {len(studies)} studies equal",
+            equal == len(studies)),
+        row("kernels that outlive a kill by ten seconds", "0", str(kernels), not kernels),
+    ]  # fmt: skip
 
 
 def pleas() -> list[dict]:
@@ -151,6 +168,7 @@ PARTS: dict[str, Callable[[], list[dict]]] = {
     "inputs": lambda: tests(TABLES),
     "pleas": pleas,
     "study": lambda: tests(WHOLE),
+    "kills": kills,
     "scale": scale,
     "speed": speed,
 }

@@ -2,6 +2,9 @@
 
 import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +47,19 @@ def test_a_file_is_written_into_folders_that_were_not_there(tmp_path) -> None:
 def test_rows_are_json_lines_with_han_text_as_such(tmp_path) -> None:
     files.write_rows(tmp_path / "rows.jsonl", [{"text": "失眠"}, {"text": "头痛"}])
     assert (tmp_path / "rows.jsonl").read_text("utf-8") == '{"text": "失眠"}\n{"text": "头痛"}\n'
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    files.write_text(pipe, "柴胡")
+    assert os.read(reader, 100).decode() == "柴胡" and pipe.is_fifo()
+    os.close(reader)
+
+
+def test_what_is_written_to_standard_output_arrives_there(tmp_path):
+    call = [sys.executable, "-c", "from tcm.files import *; write_text(Path('/dev/stdout'), 'here')"]
+    with (tmp_path / "out").open("wb") as file:
+        subprocess.run(call, check=True, stdout=file)
+    assert (tmp_path / "out").read_text() == "here" and Path("/dev/stdout").is_symlink()

@@ -2,7 +2,7 @@
 
 ``./study audit ROWS.jsonl [--json OUT]``: rows ``{"id", "prescription"}``, a text or a list of ``{"herb", "dose_g"}``,
 with ``pregnant``, ``age`` (years) and ``sex`` of the patient where they are known, ``history``, the text of the record
-(drugs, allergies, breast-feeding), and ``previous``, the prescription that a change (上方加…) refers to.
+(drugs, allergies, breast-feeding, pregnancy), and ``previous``, the prescription that a change (上方加…) refers to.
 """
 
 import argparse

@@ -74,7 +74,7 @@ class Row(BaseModel):
     def _plain(cls, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
             raise ValueError("an id is a text or a whole number")
-        return value
+        return _whole(value)
 
     @model_validator(mode="after")
     def _possible(self):

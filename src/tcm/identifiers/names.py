@@ -46,7 +46,7 @@ _DOES = (
     "自诉|自述|主诉|诉|述|代诉|代述|因|来诊|来院|来我|前来|今|现|就诊|初诊|复诊|查房|会诊|接诊|诊治|开具|建议|"
     "医[师生]|主任|教授|大夫|护[士师]|签|电话|"
     "手机|陪|代|送|带|说|称|指导|考虑|认为|处方|辨证|门诊|要求|同意|等|的|与|和|及|于|在|表示|反映|告知|同来|伴|"
-    "照[顾料护]|来电|联系|体健|健在|已故|去世|之[父母妻夫子女兄弟姐妹]|\\d|男|女"
+    "照[顾料护]|介绍|推荐|来电|联系|体健|健在|已故|去世|之[父母妻夫子女兄弟姐妹]|\\d|男|女"
 )
 _KIN = (
     "父亲|母亲|爸爸|妈妈|妻子|丈夫|爱人|老伴|儿子|女儿|弟弟|姐姐|妹妹|哥哥|祖父|祖母|外祖父|外祖母|外婆|外公|奶奶|"
@@ -81,17 +81,18 @@ _NO_PERSON = (
 )
 
 INTRODUCED = re.compile(
-    r"(?=[\d育姓名联监签紧真曾家患病新产父母Pp孕伤受其妈爸妻丈爱老儿女弟姐妹哥祖外婆公奶爷孙侄配陪保护同邻朋舅姑叔男主经副住接管首上责值坐开处记审床手指带申报检收医大教术调核药我叫本人N])(?:"
+    r"(?=[\d育姓名小乳昵联监签紧真曾家患病新产父母Pp孕伤受其妈爸妻丈爱老儿女弟姐妹哥祖外婆公奶爷孙侄配陪保护同邻朋舅姑叔男主经副住接管首上责值坐开处记审床手指带申报检收医大教术调核药我叫本人N])(?:"
     rf"(?:{_LABEL})\s*[:：\s为是叫]\s*(?P<labelled>{_LATIN}|{_DOTTED}|{_SURNAME}(?:某+|{_MARKED})"
     rf"|{_ANY_NAME}(?={_AFTER}|性别|年龄)|{HAN}{{2,4}}(?={_STOP}|性别))"
     rf"|(?:姓\s*名\s*[:：\s]|{_PATIENT}[:：]?)\s*(?P<spaced>[{_SAFE}]\s{{1,3}}{_ONE}(?=\s*(?:{_STOP})))"
     rf"|姓名(?P<glued>{_ANY_NAME}(?={_STOP}|性别|年龄))"
+    rf"|(?:[小乳]名|昵称)\s*[:：为是叫]?\s*(?P<nick>{HAN}{{2}}(?={_STOP}))"
     rf"|(?:{_PATIENT})[:：，,\s]{{0,2}}(?P<patient>{_DOTTED}(?={_PERSON})|{_LATIN}|{_ANY_NAME}(?={_PERSON})|"
     rf"{_NAME}(?=\s*(?:{_DOES})|[（(])"
     rf"|[老小阿][{_SAFE}](?={_PERSON}))"
     rf"|(?:{_PATIENT}|患者本人|\d{{1,3}}床|我是)[:：]?\s*(?P<alone>{_NAME}(?={_STOP}))"
     rf"|(?:其[父母妻夫子女兄弟姐妹媳婿孙]|育有?[一二两三]?[子女]|{_KIN})(?:为|是|名叫|叫|[:：（(\s])?\s*(?P<kin>{_NAME}(?={_AFTER}))"
-    rf"|(?:{_DOCTOR})\s*(?:[:：]\s*(?P<doctor>{_ANY_NAME}(?={_AFTER})|{_LATIN})|"
+    rf"|(?:{_DOCTOR})\s*(?:[:：/]\s*(?P<doctor>{_ANY_NAME}(?={_AFTER})|{_LATIN})|"
     rf"(?P<doctor_glued>{_NAME}(?={_AFTER})))"
     rf"|(?:我叫|名叫|叫做|本名|人称)(?P<called>{_NAME}(?={_AFTER})))"
 )
@@ -126,7 +127,7 @@ def names(text: str) -> Iterator[Span]:
         while match := pattern.search(text, at):
             group = match.lastgroup
             first, end = match.span(group)
-            certain = group in ("labelled", "glued")
+            certain = group in ("labelled", "glued", "nick")
             if not _NO_NAME.match(text, first) if certain else not is_word(text, first):
                 yield Span(first, end, "name")
                 at = end

@@ -1,9 +1,9 @@
 """What a pharmacist asks about besides the safety rules (处方审核): findings that want an answer, none that forbids.
 
 Withdrawn and protected herbs, herbs not for children or the old, herbs that harm liver or kidneys, diseases, western
-drugs and allergies that the findings name, breast-feeding, a way of boiling that the pharmacopoeia asks for and nobody
-wrote, prescriptions of unusual size. Kept apart from `safety.audit`, by whose findings judges and metrics go:
-physicians leave most of these unsaid.
+drugs and allergies that the findings name, breast-feeding, a pregnancy that only the findings tell of, a way of boiling
+that the pharmacopoeia asks for and nobody wrote, prescriptions of unusual size. Kept apart from `safety.audit`, by
+whose findings judges and metrics go: physicians leave most of these unsaid.
 """
 
 import math
@@ -15,7 +15,7 @@ from tcm.cases import Patient, PrescriptionItem
 from tcm.knowledge import Herb, dose_in_g, herb_info, resolve_herb
 from tcm.knowledge.tables import review_rules
 from tcm.knowledge.types import REVIEW_KINDS, ReviewRule
-from tcm.prescriptions.safety import Finding
+from tcm.prescriptions.safety import PREGNANCY, Finding
 
 Kind = Literal[
     "banned",
@@ -26,6 +26,7 @@ Kind = Literal[
     "kidney",
     "interaction",
     "lactation",
+    "pregnancy",
     "allergy",
     "decoction",
     "size",
@@ -43,6 +44,12 @@ MANY_HERBS, MUCH_G = 25, 400
 _ALLERGY = re.compile(
     r"对([^，。；、,;]{1,12}?(?:、[^，。；,;]{1,12}?)*)(?:等药?)?(?:有)?过敏|([^，。；、,;：:对有无]{1,8})过敏史"
 )
+_EXPECTING = re.compile(
+    r"(?:妊娠|怀孕|有孕|身孕|孕)(?:已|约)?(?:近|逾)?[\d一二两三四五六七八九十]+[+余多]*个?(?:周|月|天|日)|早孕|宫内孕|现孕|孕妇"
+    r"|HCG(?:检查|试验)?[(（]?[:：]?(?:阳性|[+＋])",
+    re.IGNORECASE,
+)
+_NO_LONGER = re.compile("[^。；]{0,30}?(?:流产|人流|药流|引产|清宫|堕胎|小产|胎停|分娩|史)")
 _NEGATED = re.compile("[无否未非][^，。；]{0,6}$")
 _WRITTEN = frozenset("先煎 后下 包煎 烊化".split())  # 冲服 and 另煎 are how a dispensary hands these out anyway
 
@@ -67,6 +74,7 @@ def review(
     rules = [(number, rule) for number, rule in enumerate(review_rules(), 1) if _at_this_age(rule, age)]
     found = [
         *_by_rule(rules, known, findings),
+        *_expecting(known, findings, patient),
         *_allergies(known, findings),
         *_decoction(known, usage),
         *_size(prescription),
@@ -99,6 +107,26 @@ def _affirmed(word: str, text: str) -> bool:
     """Whether a word stands in a text without a negation before it (否认哺乳期 does not count)."""
     places = (m.start() for m in re.finditer(re.escape(word), text, re.IGNORECASE))
     return any(not _NEGATED.search(text[max(0, place - 8) : place]) for place in places)
+
+
+def _expecting(
+    known: Sequence[tuple[PrescriptionItem, Herb]], findings: str, patient: Patient | None
+) -> Iterator[Finding]:
+    """Herbs that pregnancy restricts, where only the findings tell of one: `safety` goes by the field alone."""
+    if patient and (patient.pregnant or patient.sex == "男"):
+        return
+    said = next((m[0] for m in _EXPECTING.finditer(findings) if _holds(findings, m.start(), m.end())), "")
+    for item, herb in known if said else ():
+        if herb.pregnancy:
+            yield Finding.by_row(
+                herb, kind="pregnancy", severity=PREGNANCY[herb.pregnancy], herbs=(item.herb,), rule="PREG-UNSAID",
+                detail=f"the findings say {said}, `pregnant` is not set: {herb.name}: {herb.pregnancy} in pregnancy",
+            )  # fmt: skip
+
+
+def _holds(text: str, start: int, end: int) -> bool:
+    """Whether a pregnancy that a text tells of is neither denied nor over."""
+    return not _NEGATED.search(text[max(0, start - 8) : start]) and not _NO_LONGER.match(text, end)
 
 
 def _allergies(known: Sequence[tuple[PrescriptionItem, Herb]], findings: str) -> Iterator[Finding]:

@@ -42,6 +42,9 @@ PROCESS_FIRST = frozenset(
 PROCESSED_AS_WRITTEN = frozenset({"附子"})
 """Of these the plain name means a processed form (ChP 2020: all 附子 of the trade is processed): only 生附子 is raw."""
 
+PREGNANCY: dict[str, Literal["high", "medium", "low"]] = {"禁用": "high", "忌用": "medium", "慎用": "low"}
+"""How severe a herb of each class is in pregnancy; our choice."""
+
 _RAW = ("生", "鲜")
 _PROCESS_WORDS = frozenset("制炙炒煅醋酒姜炮煨蜜盐法霜淡")
 _EXTERNAL = re.compile("外用|外洗|外敷|外涂|外搽|熏洗|坐浴|漱口|泡脚")
@@ -187,7 +190,7 @@ def _pregnancy(item: PrescriptionItem, herb: Herb) -> Iterator[Finding]:
         yield Finding.by_row(
             herb,
             kind="pregnancy",
-            severity={"禁用": "high", "忌用": "medium", "慎用": "low"}[herb.pregnancy],
+            severity=PREGNANCY[herb.pregnancy],
             herbs=(item.herb,),
             rule=f"PREG-{herb.pregnancy}",
             detail=f"{herb.name}: {herb.pregnancy} in pregnancy",

@@ -5,6 +5,7 @@ tell (is 方药 the formula or the herbs? does 编号 count records or patients?
 among several is said.
 """
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -136,6 +137,26 @@ def propose(table: Table, given: Mapping[str, str | tuple[str, ...]] | None = No
     used = {column for value in columns.values() for column in as_tuple(value)}
     ordered = {field: columns[field] for field in FIELDS if field in columns}
     return Proposal(ordered, (*unsure, *more), tuple(c for c in table.columns if c not in used))
+
+
+def misspelt(table: Table, used: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, str]]:
+    """Columns that no field takes, that are named nearly as one that a field does, and that no record has beside it.
+
+    Args:
+        used: our field -> its columns.
+
+    Returns:
+        Such a column -> (our field, the column that it stands in the place of). What it holds would be lost.
+    """
+    fields = {name: field for field, names in used.items() for name in names}
+    found = {}
+    for name in table.columns:
+        if name in fields or OTHERS.search(name):
+            continue
+        for meant in difflib.get_close_matches(name, fields, 1, 0.8):
+            if not any(written(row.cells.get(name)) and written(row.cells.get(meant)) for row in table.rows):
+                found[name] = fields[meant], meant
+    return found
 
 
 def as_tuple(columns: str | tuple[str, ...]) -> tuple[str, ...]:

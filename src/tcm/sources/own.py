@@ -19,7 +19,7 @@ from tcm.files import in_one_go
 from tcm.sources import cells
 from tcm.sources.border import PrescriptionCell, read_cell
 from tcm.sources.cells import CellError, VisitMark
-from tcm.sources.columns import FIELDS, NAMES, as_tuple
+from tcm.sources.columns import FIELDS, NAMES, as_tuple, misspelt
 from tcm.sources.records import Problem, Records
 from tcm.sources.tables import Row, Table, read_table
 from tcm.sources.visits import episodes, fill_merged
@@ -67,6 +67,7 @@ def read_all(table: Table, columns: Columns, fill: bool = False) -> Records:
         table = fill_merged(table, patient, [c for field in OF_PATIENT for c in column.get(field, ())])
     else:
         problems += _merged(table, column)
+    mistaken = misspelt(table, column)
     drafts: dict[str, list[_Draft]] = {}
     lines: dict[str, int] = {}
     left_out: Counter[str] = Counter()
@@ -78,6 +79,10 @@ def read_all(table: Table, columns: Columns, fill: bool = False) -> Records:
             continue
         seen.add(written)
         draft = _Draft.of(row, column)
+        for name, (field, meant) in mistaken.items():
+            if cells.written(row.cells.get(name)):
+                said = f"{name!r} stands in the place of {meant!r}; name it so, or take it out of the file"
+                draft.errors.append(CellError(field, "a misspelt name", said))
         if draft.id and lines.setdefault(draft.id, row.line) != row.line:
             said = f"{draft.id!r} stands already on line {lines[draft.id]}; ids are unique"
             hint = "" if patient else " (if it counts patients, it is the patient_id)"

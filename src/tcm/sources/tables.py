@@ -5,7 +5,6 @@ their ends; cells keep what they hold (numbers, dates, lists), for the readers o
 """
 
 import csv
-import difflib
 import io
 import json
 from collections import Counter
@@ -121,19 +120,8 @@ def _table_of(path: Path, said: str, unit: str, rows: list[tuple[int, dict]]) ->
         if len(cells) < len(row):
             raise CaseError(f"{path}:{line}: two names are the same but for blanks; rename one")
         named.append(Row(line, cells))
-    columns = Counter(name for row in named for name in row.cells)
-    for row in named:
-        _refuse_misspelt(path, row, columns, len(named))
+    columns = dict.fromkeys(name for row in named for name in row.cells)
     return Table(path, said, unit, tuple(columns), tuple(named))
-
-
-def _refuse_misspelt(path: Path, row: Row, columns: Counter, number: int) -> None:
-    """Refuse a record with a field that hardly any other has, in the place of one that most have: it would be lost."""
-    for name in row.cells:
-        if 4 * columns[name] < number:
-            usual = [other for other in columns if 2 * columns[other] > number and other not in row.cells]
-            if meant := difflib.get_close_matches(name, usual, 1, 0.8):
-                raise CaseError(f"{path}:{row.line}: no other record has a field {name!r}; did you mean {meant[0]!r}?")
 
 
 # separated text

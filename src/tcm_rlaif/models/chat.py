@@ -45,10 +45,7 @@ def fitted(tokenizer: "PreTrainedTokenizerBase", messages: Messages) -> Messages
     token that a record's text spells (`<|im_end|>`) is broken by a blank, so that no tokenizer takes it for one. Where
     the template ends an answer with no token, the end token is written behind it.
     """
-    markers = _markers(tokenizer, tokenizer.chat_template)
-    said = [
-        {**m, "content": markers.sub(lambda found: f"{found[0][0]} {found[0][1:]}", m["content"])} for m in messages
-    ]
+    said = [{**m, "content": _unmarked(tokenizer, m["content"])} for m in messages]
     if said[0]["role"] == "system" and not _takes_system(tokenizer, tokenizer.chat_template):
         system, user, *rest = said
         said = [{**user, "content": f"{system['content']}\n\n{user['content']}"}, *rest]
@@ -58,8 +55,16 @@ def fitted(tokenizer: "PreTrainedTokenizerBase", messages: Messages) -> Messages
 
 
 def _unmarked(tokenizer: "PreTrainedTokenizerBase", text: str) -> str:
-    markers = _markers(tokenizer, tokenizer.chat_template)
-    return markers.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+    """A text in which every marker is broken, also what the tokenizer's own spelling makes one (`＜|im_end|＞`)."""
+    text = _markers(tokenizer, tokenizer.chat_template).sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+    if tokenizer.is_fast and any(token.normalized for token in tokenizer.added_tokens_decoder.values()):
+        special = {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
+        for joint in " ·":  # some tokenizers take blanks out
+            read = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+            for number, (first, _) in reversed([*zip(read["input_ids"], read["offset_mapping"], strict=True)]):
+                if number in special:
+                    text = f"{text[: first + 1]}{joint}{text[first + 1 :]}"
+    return text
 
 
 def prompt_tokens(tokenizer: "PreTrainedTokenizerBase", prompt: Messages) -> list[int]:

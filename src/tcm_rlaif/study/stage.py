@@ -117,10 +117,11 @@ def _made(done: Path) -> dict[str, Any]:
         made = read_json(done)
         found = {key: made[key] for key in ("params", "code", "inputs", "src")}
         found |= {"files": made.get("files", {}), "cached": made.get("cached", [])}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
     shapes = {"params": dict, "code": str, "inputs": dict, "src": str, "files": dict, "cached": list}
-    return found if all(isinstance(found[key], shape) for key, shape in shapes.items()) else {}
+    whole = all(isinstance(found[key], shape) for key, shape in shapes.items())
+    return found if whole and all(isinstance(name, str) for name in found["cached"]) else {}
 
 
 def made_with(study: Params) -> dict[str, list[str]]:

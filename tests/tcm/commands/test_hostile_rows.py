@@ -125,3 +125,10 @@ def test_scores_never_replace_what_was_scored(tmp_path: Path, name: str, capfd: 
     given = ["score", "--gold", str(files["gold"]), "--pred", str(files["pred"]), "--json", str(tmp_path / "link")]
     assert main(given) == 2 and "is the file that was read" in capfd.readouterr().err
     assert files[name].read_text("utf-8") == row(text="处方：柴胡10g。")
+
+
+def test_half_a_character_in_an_id_is_written_as_a_mark(tmp_path: Path) -> None:
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "found.json"
+    rows.write_text('{"id": "a\\ud800", "prescription": "柴胡10g"}\n', "utf-8")
+    assert main(["audit", str(rows), "--json", str(out)]) == 0
+    assert json.loads(out.read_text("utf-8"))[0]["id"] == "a?"

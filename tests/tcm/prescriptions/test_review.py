@@ -29,6 +29,11 @@ def asked(text: str, findings: str = "") -> list[tuple[str, str, str]]:
         ("麻黄6g", "正在服用单胺氧化酶抑制剂", [("interaction", "high", "麻黄")]),
         ("炒麦芽30g", "产后3月，哺乳期", [("lactation", "medium", "炒麦芽")]),
         ("炒麦芽30g", "非哺乳期", []),
+        ("红花6g", "妊娠近3月，腰酸", [("pregnancy", "low", "红花")]),
+        ("三棱6g", "孕12+周", [("pregnancy", "high", "三棱")]),
+        ("红花6g", "停经50天，尿HCG（+）", [("pregnancy", "low", "红花")]),
+        ("红花6g", "孕2产1，曾孕3月时流产，备孕，不孕2年，否认早孕，避孕", []),
+        ("白术10g", "早孕，胎动不安", []),
         ("当归10g，白术10g", "对当归、海鲜过敏", [("allergy", "high", "当归")]),
         ("当归10g", "当归过敏史", [("allergy", "high", "当归")]),
         ("当归10g", "否认对当归过敏", []),
@@ -82,3 +87,8 @@ def test_many_herbs_are_asked_about() -> None:
 def test_every_rule_is_about_a_herb_of_the_tables_and_has_a_source() -> None:
     assert all(resolve_herb(rule.herb) and resolve_herb(rule.herb).canonical == rule.herb for rule in review_rules())
     assert all(rule.source and rule.kind in KINDS for rule in review_rules())
+
+
+@pytest.mark.parametrize("patient", [Patient(sex="女", pregnant=True), Patient(sex="男")])
+def test_a_pregnancy_that_the_record_has_a_field_for_is_no_question(patient: Patient) -> None:
+    assert review(read_prescription("红花6g").items, "孕12周", patient=patient) == []

@@ -80,8 +80,18 @@ def test_the_stage_that_wrote_a_damaged_file_is_due_and_no_other(study, folder, 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", "null", '{"stage": "0', "\x00", '{"params": 3, "code": "x", "inputs": [], "src": ""}'],
-    ids=["empty", "list", "object", "null", "cut", "binary", "other shapes"],
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        '{"stage": "0',
+        "\x00",
+        '{"params": 3, "code": "x", "inputs": [], "src": ""}',
+        '{"params": {}, "code": "", "inputs": {}, "src": "", "cached": [1]}',
+        "[" * 100_000,
+    ],
+    ids=["empty", "list", "object", "null", "cut", "binary", "other shapes", "a number in place of a name", "deep"],
 )
 def test_a_damaged_done_marker_makes_its_stage_due(study, stage: str, text: str) -> None:
     path = next(iter(sorted(study.glob(f"{stage}/**/{DONE}"))))
