@@ -38,10 +38,9 @@ def case_and_answers(chosen: "Chosen") -> None:
 def beside_gold(table: pd.DataFrame) -> list[pd.DataFrame]:
     """Many answers as several tables that fit a page: the physician's in each, and the herbs of those shown alone."""
     others = list(table.columns[1:])
-    number = max(1, -(-len(others) // MOST))
-    each = -(-len(others) // number)
-    starts = range(0, max(1, len(others)), max(1, each))
-    return [table[[table.columns[0], *others[n : n + each]]].dropna(how="all") for n in starts]
+    tables = max(1, -(-len(others) // MOST))
+    each = max(1, -(-len(others) // tables))
+    return [table[[table.columns[0], *others[n * each : (n + 1) * each]]].dropna(how="all") for n in range(tables)]
 
 
 def side_by_side(entries: list[dict[str, Any]], seed: int) -> pd.DataFrame:

@@ -102,15 +102,18 @@ def publish(study: Path, reports: Path, public: bool = False) -> Path:
     runs = states(study)
     if not runs:
         raise ReportError(f"{study}: no notebook was run there; ./study run makes it")
+    stopped = [run for run in runs if run["status"] != "done"]
+    last = next((run for run in runs if run["run"] == ABLATION and run["status"] == "done"), None)
+    finished = last is not None and all(run["end"] <= last["end"] for run in stopped)
+    if public and not finished:
+        raise ReportError(f"{study}: is not finished, and pages of runs that stopped show cases; ./study run goes on")
     unfinished = reports / "unfinished.html"
     for old in (*reports.glob("stopped-*.html"), unfinished):
         old.unlink(missing_ok=True)
-    stopped = [run for run in runs if run["status"] != "done"]
-    for run in stopped:
+    for run in () if public else stopped:
         page = reports / f"stopped-{run['run'].replace('/', '-')}.html"
         to_html(study / run["run"] / "notebook.ipynb", page, f"{study.name}: {run['run']} ({run['status']})")
-    last = next((run for run in runs if run["run"] == ABLATION), None)
-    if last is None or last["status"] != "done" or any(run["end"] > last["end"] for run in stopped):
+    if not finished:
         write_text(unfinished, page_of(_unfinished(study, runs), str(study), f"{study.name}: not finished"))
         return unfinished
     if (study / ABLATION / stage.DONE).exists() and (wrong := stage.damage(study / ABLATION)):
@@ -231,7 +234,7 @@ def _facts(notebook: Any, page: Any, title: str, beside: Collection[str]) -> dic
     return {
         "title": title, "policy": POLICY, "facts": facts, "failure": _failure(notebook),
         # behind what a reader looks for first; a page of prose alone begins with them
-        "contents": sections[1 if code else 0][0] if len(sections) > 2 else None,
+        "contents": sections[any(c.cell_type == "code" for c in page.cells)][0] if len(sections) > 2 else None,
         "sections": sections, "parameters": parameters, "code": code,
         "beside": {page: BESIDE[page] for page in beside},
     }  # fmt: skip

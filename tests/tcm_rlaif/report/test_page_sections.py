@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tcm_rlaif.report.page import page_of, publish
+from tcm_rlaif.report.page import ReportError, page_of, publish
 from tcm_rlaif.runner import cli
 from tcm_rlaif.study.params import ROOT
 
@@ -82,6 +82,13 @@ def test_a_report_for_the_public_holds_no_case_and_leads_to_none(study: Path, tm
     assert 'href="cases.html"' not in page and 'href="explore.html"' not in page
     assert {path.name for path in reports.iterdir()} == {"report.html", "results.json"}
     assert "胸闷三天" in publish(study, reports).read_text("utf-8"), "one's own report is whole again"
+
+
+def test_what_stopped_is_not_for_the_public(study: Path, tmp_path: Path) -> None:
+    (study / "06_ablation" / "timing.json").write_text('{"status": "failed", "end": "2026-01-02"}', "utf-8")
+    with pytest.raises(ReportError, match="is not finished"):
+        publish(study, tmp_path / "reports", public=True)
+    assert not (tmp_path / "reports").exists()
 
 
 @pytest.mark.parametrize("asked", [[], ["--public"]])
