@@ -90,7 +90,7 @@ def _effect(row: dict[str, Any]) -> str:
     verdict = f", **{row['verdict']}**" if "verdict" in row else ""  # results of older studies have none
     apart = row["low"] > 0 or row["high"] < 0
     if apart and "no clear difference" in verdict:  # else the interval seems to contradict the verdict
-        verdict += f" after adjustment for all declared tests (p = {row['p_holm']:.2f})"
+        verdict += f" after adjustment for all declared tests (p = {row['p_holm']:.3f})"
     return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]{verdict}"
 
 
@@ -153,7 +153,7 @@ def not_shown(results: dict[str, Any]) -> list[str]:
         if row.get("declared") and row["metric"] == metric and "no clear difference" in row["verdict"]
     ]
     for row in open_:
-        least = f"; a difference below {row['mdd']:.3f} could not have been seen" if row.get("mdd") else ""
+        least = f", which below {row['mdd']:.3f} could not have been seen" if row.get("mdd") else ""
         said.append(f"{row['shows']} ({row['arms']}){least}")
     if any(row.get("exploratory") for row in results["comparisons"] if row.get("declared")):
         said.append(f"anything beyond this training: {len(results['seeds'])} seed(s), so every verdict is exploratory")

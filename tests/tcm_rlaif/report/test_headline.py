@@ -40,7 +40,7 @@ def test_an_interval_beside_0_and_a_verdict_that_seems_to_deny_it_are_reconciled
     row = next(row for row in values["comparisons"] if row["arms"] == "sft_dpo - sft" and row["metric"] == "herb_f1")
     apart = {**row, "low": 0.01, "high": 0.6, "p_holm": 0.106, "verdict": "no clear difference"}
     told = headline.answer({**values, "comparisons": [apart]})[0]
-    assert told.endswith("**no clear difference** after adjustment for all declared tests (p = 0.11).")
+    assert told.endswith("**no clear difference** after adjustment for all declared tests (p = 0.106).")
     for other in ({"verdict": "higher"}, {"low": -0.01}):
         assert "adjustment" not in headline.answer({**values, "comparisons": [{**apart, **other}]})[0]
 
