@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,10 +133,10 @@ def arm_rows(study: Params) -> Iterator[dict[str, Any]]:
         }
 
 
-def main_table(evidence: Evidence) -> pd.DataFrame:
-    """The metrics shown by arm, floor, attack and gold; cases averaged over seeds first, so n counts cases."""
+def main_table(evidence: Evidence, keys: Sequence[str]) -> pd.DataFrame:
+    """Metrics by arm, floor, attack and gold; cases averaged over seeds first, so n counts cases."""
     averaged = {name: _over_seeds(table) for name, table in evidence.tables.items()}
-    return tables.primary_table(averaged, evidence.shown)
+    return tables.primary_table(averaged, keys)
 
 
 def _over_seeds(table: pd.DataFrame) -> pd.DataFrame:

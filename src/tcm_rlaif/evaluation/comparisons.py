@@ -113,6 +113,17 @@ def findings(table: pd.DataFrame) -> list[str]:
     ]
 
 
+def verdicts(table: pd.DataFrame) -> list[str]:
+    """The declared tests by what was found: which differences, on which metrics."""
+    if table.empty:
+        return ["No two arms of this study can be compared."]
+    said = []
+    for found, part in table[table["declared"]].groupby("verdict", sort=False):
+        pairs = [f"{arms} ({', '.join(of['metric'])})" for arms, of in part.groupby("arms", sort=False)]
+        said.append(f"**{found}**: {'; '.join(pairs)}.")
+    return said
+
+
 def _p(value: float) -> str:
     return f"= {value:.3f}" if value >= 0.001 else "< 0.001"
 

@@ -12,7 +12,6 @@ from tcm_rlaif.evaluation.standing import KNOWING
 
 BEST_OF_N = "best of n"
 COLUMNS = ("answers by", "step", "kl", "judge_score", "herb_f1")
-MISSING = "No round of feedback tells its KL, judge's score and herb F1, so there is no frontier to show."
 
 
 def points(evidence: Evidence) -> pd.DataFrame:

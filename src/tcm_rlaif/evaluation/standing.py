@@ -4,13 +4,14 @@ Two kinds of floor are kept apart. `expert_rule` and `expert` know what a comput
 to which its feedback could lift an answer; the others need no more than the training answers.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from tcm import metrics
 from tcm.cases import splits
-from tcm_rlaif.evaluation import stats
+from tcm_rlaif.evaluation import ablation, stats
 from tcm_rlaif.evaluation.ablation import Evidence
 from tcm_rlaif.study import axis
 from tcm_rlaif.study.schema import Params
@@ -119,11 +120,26 @@ def by_task(evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(["task", "answers by"]).sort_index(level=0, sort_remaining=False)
 
 
-def in_short(evidence: Evidence, study: Params) -> str:
-    """Cases, model and means in a paragraph, from the numbers."""
-    key = evidence.primary[0]
-    means = "; ".join(f"{a} {evidence.mean(a, key):.3f}" for a in axis.told(study))
-    floors = "; ".join(f"{n} {v:.3f}" for n, v in floor_means(evidence, key).items())
+def tasks(evidence: Evidence, study: Params) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, float]]]:
+    """The first primary metric on each task that has cases.
+
+    Returns:
+        Metric and task in words -> rows as of `ablation.arm_means`; and -> the best plain floor and the best that
+        knows what the judge knows, with their means.
+    """
+    means, floors, key = {}, {}, evidence.primary[0]
+    for task, words in TASKS.items():
+        if n := len(_of_task(evidence.tables["gold"], key, task)):
+            head = f"{key}, {words} (n = {n})"
+            asked = replace(evidence, tables={name: _of_task(t, key, task) for name, t in evidence.tables.items()})
+            means[head] = ablation.arm_means(asked, key, study)
+            both = (best_floor(evidence, key, task, names) for names in (PLAIN, KNOWING))
+            floors[head] = {name: value for name, value, _ in filter(None, both)}
+    return means, floors
+
+
+def setting(evidence: Evidence, study: Params) -> str:
+    """Cases, model and seeds in a sentence."""
     data, base = evidence.facts["data"], evidence.facts["base"]
     split = {row["split"]: row["cases"] for row in data["splits"]}
     invented = (
@@ -134,8 +150,7 @@ def in_short(evidence: Evidence, study: Params) -> str:
     return (
         f"{split['train']} training, {split['validation']} validation and {split['test']} test "
         f"{invented}; base model `{base['model']}`, {base['parameters'] / 1e6:.1f} million parameters; "
-        f"seeds {list(study.seeds)}.\n\n"
-        f"Mean {key} on the test cases: {means}. Floors that need no model: {floors}."
+        f"seeds {list(study.seeds)}."
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BESIDE = ("expert", "copy_previous", "nearest_case")  # floors that stand beside the arms
 ENDS = ("herb F1", "judge's score", "safety findings")  # the last rows
+MOST = 5  # answers beside the physician's that fit a page
 FINDINGS = ["severity", "kind", "herbs", "detail", "source"]
 
 
@@ -27,10 +28,19 @@ def case_and_answers(chosen: "Chosen") -> None:
     """The case, and what was answered to it: gold, every arm with the seed that is picked, some floors."""
     entries = chosen.study.answered[chosen.case.id]["answers"]
     show_text(wording.case_text(chosen.case), label=chosen.case.id)
-    show_table(
-        side_by_side(entries, chosen.seed),
-        "Answers side by side: ✓ the physician gave this herb, ≠ in another dose by half; + the physician did not",
-    )
+    for part in beside_gold(side_by_side(entries, chosen.seed)):
+        show_table(
+            part,
+            "Answers side by side: ✓ the physician gave this herb, ≠ in another dose by half; + the physician did not",
+        )
+
+
+def beside_gold(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """Many answers as several tables that fit a page: the physician's in each, and the herbs of those shown alone."""
+    others = list(table.columns[1:])
+    tables = max(1, -(-len(others) // MOST))
+    each = max(1, -(-len(others) // tables))
+    return [table[[table.columns[0], *others[n * each : (n + 1) * each]]].dropna(how="all") for n in range(tables)]
 
 
 def side_by_side(entries: list[dict[str, Any]], seed: int) -> pd.DataFrame:

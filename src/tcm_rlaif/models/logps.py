@@ -37,19 +37,19 @@ def sample_logps(
     samples: Sequence[Sample],
     prompter: Prompter = PLAIN,
     **batch,
-):
-    """The same of sampled answers, on the very tokens that were drawn: no text in between, nothing tokenised again.
+) -> list["torch.Tensor"]:
+    """Log-probability of each token of sampled answers, of the very tokens that were drawn: nothing is tokenised again.
 
     Args:
         cases: the case of each sample.
         prompter: what they were sampled with.
 
     Returns:
-        As `token_logps`.
+        For each sample shape (tokens drawn,), in nats.
     """
     heads = prompt_ids(tokenizer, cases, prompter)
     rows = [[*head, *s.ids] for head, s in zip(heads, samples, strict=True)]
-    return token_logps(model, tokenizer, rows, [len(head) for head in heads], **batch)
+    return _of_each_token(model, tokenizer, rows, [len(head) for head in heads], **batch)
 
 
 def token_logps(
@@ -64,16 +64,16 @@ def token_logps(
     Returns:
         Two lists, length len(rows): sum of log-probabilities (nats), number of answer tokens.
     """
-    import torch
+    each = _of_each_token(model, tokenizer, rows, first, batch_size)
+    return [logps.sum().item() for logps in each], [len(logps) for logps in each]
 
-    logps, counts = [], []
-    for number, (taken, inputs) in enumerate(next_token_logps(model, tokenizer, rows, first, batch_size)):
-        begin = torch.tensor(first[number * batch_size : (number + 1) * batch_size], device=model.device)[:, None]
-        position = torch.arange(1, inputs["input_ids"].shape[1], device=model.device)
-        answer = (position >= begin) & inputs["attention_mask"][:, 1:].bool()
-        logps += (taken * answer).sum(-1).tolist()
-        counts += answer.sum(-1).tolist()
-    return logps, counts
+
+def _of_each_token(
+    model, tokenizer: "PreTrainedTokenizerBase", rows: Sequence[list[int]], first: Sequence[int], batch_size: int = 16
+) -> list["torch.Tensor"]:
+    batches = next_token_logps(model, tokenizer, rows, first, batch_size)
+    taken = (line for batch, _ in batches for line in batch)
+    return [line[begin - 1 : len(row) - 1] for line, row, begin in zip(taken, rows, first, strict=True)]
 
 
 def next_token_logps(

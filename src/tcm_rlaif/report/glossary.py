@@ -7,6 +7,7 @@ FLOOR = (
     "What answers reach that need no trained model, such as the most frequent herbs or the answer to the most similar "
     "training case."
 )
+SEED = "What the random choices of a training start from; another seed trains another model."
 TERMS = {
     "SFT": "Supervised fine-tuning: the model learns to imitate answers of physicians, word by word.",
     "RLAIF": "Reinforcement learning from AI feedback: the model answers several times, a judge says which answers "
@@ -35,8 +36,8 @@ TERMS = {
     "interval": "Where the true value lies in 95 of 100 such studies (or as many as the study declares).",
     "Holm": "A correction of p for testing several questions at once.",
     "mdd": "Minimum detectable difference: smaller ones may be there unseen.",
-    "seed": "The number that random choices of a training start from; another seed trains another model.",
-    "seeds": "The numbers that random choices of a training start from; another seed trains another model.",
+    "seed": SEED,
+    "seeds": SEED,
     "exploratory": "Too few seeds to tell luck in training from an effect: a hint, no finding.",
     "best of n": "The answer that the judge likes best of n drawn from the same model.",
     "margin": "How much more the trained model prefers the chosen answer of a pair to the rejected one than the model "

@@ -45,14 +45,23 @@ def answer(results: dict[str, Any]) -> list[str]:
     fed = [row for row in others if _fed_back(row["arms"].split(" - ")[0], results)]
     for head, rows in (("AI feedback", fed), ("Beside it" if fed else "Asked", [r for r in others if r not in fed])):
         told = [f"{row['shows']} ({row['arms']}): {_effect(row)}" for row in rows[:MOST]]
-        told += [f"{len(rows) - MOST} more below"] if len(rows) > MOST else []
+        told += [f"and {len(rows) - MOST} more"] if len(rows) > MOST else []
         said += [_listed(f"**{head}**, on {metric}", told)] if told else []
     return [*said, *_floors(results), *_safety(results)]
 
 
+def _keys(arm: str, results: dict[str, Any]) -> dict[str, Any]:
+    """What an arm changes of the documented defaults."""
+    return results["params"] | results["params"].get("arms", {}).get(arm, {})
+
+
+def _trained(arm: str, results: dict[str, Any]) -> bool:
+    return arm != "base" and _keys(arm, results).get("training") != "none"
+
+
 def _fed_back(arm: str, results: dict[str, Any]) -> bool:
     """Whether an arm learned from feedback, or has the judge choose among its answers at the test."""
-    keys = results["params"] | results["params"].get("arms", {}).get(arm, {})
+    keys = _keys(arm, results)
     return keys.get("training", "sft_dpo") not in ("none", "sft") or keys.get("eval_number", 1) > 1
 
 
@@ -79,6 +88,9 @@ def _imitation(row: dict[str, Any], results: dict[str, Any]) -> str:
 
 def _effect(row: dict[str, Any]) -> str:
     verdict = f", **{row['verdict']}**" if "verdict" in row else ""  # results of older studies have none
+    apart = row["low"] > 0 or row["high"] < 0
+    if apart and "no clear difference" in verdict:  # else the interval seems to contradict the verdict
+        verdict += f" after adjustment for all declared tests (p = {row['p_holm']:.3f})"
     return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]{verdict}"
 
 
@@ -87,7 +99,7 @@ def _floors(results: dict[str, Any]) -> list[str]:
     said = []
     rows = [row for row in results.get("standing", []) if not row["knows"]]
     for task, words in standing.TASKS.items():
-        found = [row for row in rows if row["task"] == task and row["arm"] != "base"]
+        found = [row for row in rows if row["task"] == task and _trained(row["arm"], results)]
         if found:
             best, floor = max(found, key=lambda row: row["mean"]), found[0]
             ends = f"{best['difference']:+.3f} [{best['low']:+.3f}, {best['high']:+.3f}]"
@@ -103,11 +115,12 @@ def _floors(results: dict[str, Any]) -> list[str]:
 def _safety(results: dict[str, Any]) -> list[str]:
     """How many prescriptions of each trained arm have a safety finding, beside the physicians' own."""
     rows = {row["answers by"]: row for row in results.get("safety", [])}
-    arms = [name for name in results["arms"] if name in rows and name != "base" and rows[name]["any"] is not None]
+    arms = [name for name in results["arms"] if name in rows and _trained(name, results)]
+    arms = [name for name in arms if rows[name]["any"] is not None]
     if "gold" not in rows or not arms:
         return []
     told = ", ".join(f"{name} {_rates(rows[name])}" for name in arms[:MOST])
-    more = f", {len(arms) - MOST} more below" if len(arms) > MOST else ""
+    more = f", and {len(arms) - MOST} more" if len(arms) > MOST else ""
     return [
         f"**Safety**, share of prescriptions with any finding (of high severity): {told}{more}; the physicians' own "
         f"{_rates(rows['gold'])}."
@@ -140,7 +153,7 @@ def not_shown(results: dict[str, Any]) -> list[str]:
         if row.get("declared") and row["metric"] == metric and "no clear difference" in row["verdict"]
     ]
     for row in open_:
-        least = f"; a difference below {row['mdd']:.3f} could not have been seen" if row.get("mdd") else ""
+        least = f", which below {row['mdd']:.3f} could not have been seen" if row.get("mdd") else ""
         said.append(f"{row['shows']} ({row['arms']}){least}")
     if any(row.get("exploratory") for row in results["comparisons"] if row.get("declared")):
         said.append(f"anything beyond this training: {len(results['seeds'])} seed(s), so every verdict is exploratory")

@@ -8,7 +8,7 @@ import base64
 import copy
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from tcm_rlaif.study.params import SNAPSHOT
 from tcm_rlaif.study.plan import ABLATION, PROBES
 from tcm_rlaif.study.timings import states
 
-HIDDEN_CELLS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
+HIDDEN_CELLS = frozenset({"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"})
+CASE_TEXT = "case-text"  # tag of cells that show records: they stay out of a page for the public
 REPORT, INDEX = "report.html", "../index.html"  # where the pages of a study lead: its report, and all studies
 CASES, PROBED, EXPLORED = "cases.html", "probes.html", "explore.html"  # what may lie beside a report
 BESIDE = {
@@ -35,7 +36,9 @@ class ReportError(RuntimeError):
     """A page that must not be published; the message lists why."""
 
 
-def to_html(notebook_path: str | Path, html_path: str | Path, title: str, beside: Collection[str] = ()) -> Path:
+def to_html(
+    notebook_path: str | Path, html_path: str | Path, title: str, beside: Collection[str] = (), public: bool = False
+) -> Path:
     """Write the page of an executed notebook, also of one that failed: then it says where.
 
     Args:
@@ -43,6 +46,7 @@ def to_html(notebook_path: str | Path, html_path: str | Path, title: str, beside
         html_path: the page; replaced whole or not at all.
         title: of the page.
         beside: pages of this project to be linked, as the page sees them (keys of `BESIDE`).
+        public: leave out what shows the text of cases (cells tagged `CASE_TEXT`).
 
     Returns:
         ``html_path``.
@@ -52,11 +56,12 @@ def to_html(notebook_path: str | Path, html_path: str | Path, title: str, beside
     """
     import nbformat
 
-    write_text(Path(html_path), page_of(nbformat.read(notebook_path, as_version=4), str(notebook_path), title, beside))
+    executed = nbformat.read(notebook_path, as_version=4)
+    write_text(Path(html_path), page_of(executed, str(notebook_path), title, beside, public))
     return Path(html_path)
 
 
-def page_of(notebook: Any, name: str, title: str, beside: Collection[str] = ()) -> str:
+def page_of(notebook: Any, name: str, title: str, beside: Collection[str] = (), public: bool = False) -> str:
     """The page of a notebook in memory; `name` says in errors where it came from. See `to_html`."""
     from nbconvert import HTMLExporter
 
@@ -65,15 +70,17 @@ def page_of(notebook: Any, name: str, title: str, beside: Collection[str] = ()) 
     exporter.register_filter("clean_html", clean)
     explain = Explainer()
     exporter.register_filter("explain", explain)
-    facts = _facts(notebook, title, beside) | {"terms": explain.met}  # the template ends with the terms that it met
-    page, _ = exporter.from_notebook_node(_prepared(notebook), {"page": facts})
+    shown = _prepared(notebook, HIDDEN_CELLS | {CASE_TEXT} if public else HIDDEN_CELLS)
+    facts = _facts(notebook, shown, title, beside)
+    # the template ends with the terms that it met
+    page, _ = exporter.from_notebook_node(shown, {"page": facts | {"terms": explain.met}})
     found = problems(page)
     if found:
         raise ReportError(f"{name}: the page would have {len(found)} problems:\n  " + "\n  ".join(found[:20]))
     return page
 
 
-def publish(study: Path, reports: Path) -> Path:
+def publish(study: Path, reports: Path, public: bool = False) -> Path:
     """Write what a reader gets of a study: report, case browser, `results.json`, and a page of each run that stopped.
 
     Where arms were probed, `probes.html` and `probes.json` lie beside them. What an earlier run of the study left there
@@ -83,6 +90,8 @@ def publish(study: Path, reports: Path) -> Path:
         study: folder of the study's runs; `06_ablation/notebook.ipynb` in it becomes the report.
         reports: folder of the pages. Where the study is not finished, `unfinished.html` says how far it came, and
             the report of an earlier run stays until a new one is complete.
+        public: without the text of any case, so that what was measured on the records of others can be sent round:
+            no case browser, no `explore.html`, and a report that shows no case and links neither.
 
     Returns:
         The page that was written.
@@ -93,37 +102,42 @@ def publish(study: Path, reports: Path) -> Path:
     runs = states(study)
     if not runs:
         raise ReportError(f"{study}: no notebook was run there; ./study run makes it")
+    stopped = [run for run in runs if run["status"] != "done"]
+    last = next((run for run in runs if run["run"] == ABLATION and run["status"] == "done"), None)
+    finished = last is not None and all(run["end"] <= last["end"] for run in stopped)
+    if public and not finished:
+        raise ReportError(f"{study}: is not finished, and pages of runs that stopped show cases; ./study run goes on")
     unfinished = reports / "unfinished.html"
     for old in (*reports.glob("stopped-*.html"), unfinished):
         old.unlink(missing_ok=True)
-    stopped = [run for run in runs if run["status"] != "done"]
-    for run in stopped:
+    for run in () if public else stopped:
         page = reports / f"stopped-{run['run'].replace('/', '-')}.html"
         to_html(study / run["run"] / "notebook.ipynb", page, f"{study.name}: {run['run']} ({run['status']})")
-    last = next((run for run in runs if run["run"] == ABLATION), None)
-    if last is None or last["status"] != "done" or any(run["end"] > last["end"] for run in stopped):
+    if not finished:
         write_text(unfinished, page_of(_unfinished(study, runs), str(study), f"{study.name}: not finished"))
         return unfinished
     if (study / ABLATION / stage.DONE).exists() and (wrong := stage.damage(study / ABLATION)):
         raise ReportError(f"{study / ABLATION}: {wrong}; ./study run makes it again")
-    from tcm_rlaif.report import browser  # scores and judges; `./study params` and the like do without
+    executed, explored = study / ABLATION / "notebook.ipynb", reports / EXPLORED
+    if public or explored.exists() and explored.stat().st_mtime < executed.stat().st_mtime:
+        explored.unlink(missing_ok=True)
+    if public:
+        (reports / CASES).unlink(missing_ok=True)
+    elif (ran_with := study / SNAPSHOT).exists():
+        from tcm_rlaif.report import browser  # scores and judges; `./study params` and the like do without
 
-    if (ran_with := study / SNAPSHOT).exists():
         browser.publish(params.load(ran_with), reports / CASES)
     _probed(study / PROBES, reports)
-    executed, explored = study / ABLATION / "notebook.ipynb", reports / EXPLORED
-    if explored.exists() and explored.stat().st_mtime < executed.stat().st_mtime:
-        explored.unlink()
     _first_figure(executed, reports / "figure.png")
     write_text(reports / "results.json", (study / ABLATION / "results.json").read_text("utf-8"))
-    return write_report(study, reports)
+    return write_report(study, reports, public)
 
 
-def write_report(study: Path, reports: Path) -> Path:
-    """Write the report of a finished study, with links to the pages that lie beside it."""
+def write_report(study: Path, reports: Path, public: bool = False) -> Path:
+    """Write the report of a finished study, with links to the pages that lie beside it; `public` as in `publish`."""
     beside = [name for name in (CASES, PROBED, EXPLORED) if (reports / name).exists()]
     title = f"{study.name}: SFT and RLAIF on a few TCM cases"
-    return to_html(study / ABLATION / "notebook.ipynb", reports / REPORT, title, [*beside, INDEX])
+    return to_html(study / ABLATION / "notebook.ipynb", reports / REPORT, title, [*beside, INDEX], public)
 
 
 def _probed(probes: Path, reports: Path) -> None:
@@ -166,10 +180,10 @@ def _unfinished(study: Path, runs: list[dict[str, Any]]) -> Any:
     return new_notebook(cells=cells)
 
 
-def _prepared(notebook: Any) -> Any:
-    """A copy without the cells that only the machine needs; cells get anchors, and outputs keep one admitted type."""
+def _prepared(notebook: Any, hidden: Collection[str]) -> Any:
+    """A copy without hidden cells and idle sections; cells get anchors, and outputs keep one admitted type."""
     shown = copy.deepcopy(notebook)
-    shown.cells = [c for c in shown.cells if not HIDDEN_CELLS & set(c.metadata.get("tags", []))]
+    shown.cells = _with_something_to_show(c for c in shown.cells if not set(hidden) & set(c.metadata.get("tags", [])))
     for number, cell in enumerate(shown.cells):
         cell.metadata["anchor"] = f"s{number}"
         for output in cell.get("outputs", []):
@@ -179,8 +193,31 @@ def _prepared(notebook: Any) -> Any:
     return shown
 
 
-def _facts(notebook: Any, title: str, beside: Collection[str]) -> dict[str, Any]:
-    """What the template shows around the cells."""
+def _with_something_to_show(cells: Iterable[Any]) -> list[Any]:
+    """Cells without the sections (from one heading below the title to the next) whose code ran and showed nothing.
+
+    So a notebook can ask what only some studies can answer, and the page of another study does not stand empty there.
+    """
+    sections: list[list[Any]] = [[]]
+    for cell in cells:
+        if cell.cell_type == "markdown" and re.search(r"^##", cell.source, re.MULTILINE):
+            sections.append([])
+        sections[-1].append(cell)
+
+    def idle(section: list[Any]) -> bool:
+        code = [cell for cell in section if cell.cell_type == "code"]
+        return bool(code) and all(cell.execution_count and not cell.outputs for cell in code)
+
+    return [cell for number, section in enumerate(sections) if not number or not idle(section) for cell in section]
+
+
+def _facts(notebook: Any, page: Any, title: str, beside: Collection[str]) -> dict[str, Any]:
+    """What the template shows around the cells.
+
+    Args:
+        notebook: as it was executed, with the code of all its cells.
+        page: what is shown of it, see `_prepared`.
+    """
     run = notebook.metadata.get("papermill", {})
     facts = [title]
     if run.get("end_time"):
@@ -189,14 +226,15 @@ def _facts(notebook: Any, title: str, beside: Collection[str]) -> dict[str, Any]
         (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
         for name, value in run.get("parameters", {}).items()
     ]
-    prose = [(c.metadata["anchor"], c.source) for c in _prepared(notebook).cells if c.cell_type == "markdown"]
+    prose = [(c.metadata["anchor"], c.source) for c in page.cells if c.cell_type == "markdown"]
     headings = [(anchor, re.search(r"^## +(.+)$", text, re.MULTILINE)) for anchor, text in prose]
     sections = [(anchor, re.sub(r"[`*]", "", found[1])) for anchor, found in headings if found]
     shown = [cell for cell in notebook.cells if not {*HIDDEN_CELLS, "hide-input"} & set(cell.metadata.get("tags", []))]
     code = [cell.source for cell in shown if cell.cell_type == "code" and cell.source.strip()]
     return {
         "title": title, "policy": POLICY, "facts": facts, "failure": _failure(notebook),
-        "contents": sections[1][0] if len(sections) > 2 else None,  # behind what a reader looks for first
+        # behind what a reader looks for first; a page of prose alone begins with them
+        "contents": sections[any(c.cell_type == "code" for c in page.cells)][0] if len(sections) > 2 else None,
         "sections": sections, "parameters": parameters, "code": code,
         "beside": {page: BESIDE[page] for page in beside},
     }  # fmt: skip

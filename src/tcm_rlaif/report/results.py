@@ -141,7 +141,7 @@ def _hardware() -> dict[str, Any]:
         "processor": found[1] if found else platform.processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "gpu": gpus.splitlines() if gpus else [],
+        "gpu": gpus.splitlines() if gpus else "none",
     }
 
 

@@ -6,6 +6,7 @@ project builds HTML for display, and everything here escapes.
 
 import io
 import math
+import re
 from html import escape
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ ROOM = 100  # letters side by side that fit a page; a Han character is two
 WIDE = 7  # columns that fit a printed page beside the names of the rows
 COLOURS = 96  # of a picture's palette
 DOTS = 110  # to the inch, as a page shows a figure
+NUMBER = re.compile(r"–|[+-]?\d+(\.\d+)?( \(\d+\))?")  # a written number, with its n behind it or not
 SHARP = 2  # pixels of a figure for each that a page gives it
 
 
@@ -127,6 +129,8 @@ def _width(values: list, kind: str) -> int:
 def _kind(values: list) -> str:
     """How a column is set: numbers to the right, short texts in one line, running text with room."""
     if all(v is None or isinstance(v, Real) and not isinstance(v, bool) for v in values):
+        return NUMBERS
+    if all(isinstance(v, str) and NUMBER.fullmatch(v) for v in values):
         return NUMBERS
     longest = max((len(str(v)) for v in values), default=0)
     return PROSE if longest > 60 else SHORT if longest <= 24 and not any("\n" in str(v) for v in values) else WORDS

@@ -59,7 +59,7 @@ def tell_status(arguments: argparse.Namespace) -> int:
 def write_report(arguments: argparse.Namespace) -> int:
     """The HTML report of a study; of one that stopped, the pages of what there is."""
     P = params.validated({"study": arguments.study}, "report")
-    print(page.publish(study_folder(P), reports_folder(P)))
+    print(page.publish(study_folder(P), reports_folder(P), arguments.public))
     return 0
 
 
@@ -179,7 +179,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("params", nargs="?", default="params/default.yaml")
     one.add_argument("--arm")
     one.add_argument("--seed", type=int)
-    add("report", write_report, "write the HTML report of a study again").add_argument("study")
+    told = add("report", write_report, "write the HTML report of a study again")
+    told.add_argument("study")
+    told.add_argument("--public", action="store_true", help="without the text of any case, also of its answers")
     for name, function, text in (
         ("export", export_arm, "write a trained arm as adapter and merged model, with cards"),
         ("predict", predict_cases, "what a trained arm answers to new cases, read and audited; research only"),

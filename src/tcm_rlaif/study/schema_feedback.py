@@ -157,4 +157,4 @@ class FeedbackParams(SftParams):
     dpo_batch_size: Int = key(4, "pairs per forward pass", "pairs", ge=1)
     dpo_accumulation: Int = key(2, "forward passes that make one step", "passes", ge=1)
     dpo_health_evaluations: Int = key(4, "health checks during training, on validation cases", "times", ge=1)
-    dpo_health_cases: Int = key(16, "validation cases of one health check", "cases", ge=1)
+    dpo_health_cases: Int = key(16, "validation cases answered at one health check, and pairs followed", "cases", ge=1)

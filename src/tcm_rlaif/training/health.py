@@ -18,6 +18,7 @@ from tcm_rlaif.models.sampling import sample
 from tcm_rlaif.study.schema import Params
 
 if TYPE_CHECKING:
+    import torch
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase, TrainerCallback
 
@@ -110,11 +111,13 @@ class HealthPanel:
     def _answer_readings(self, step: int) -> dict[str, float | None]:
         """What is read from answers sampled at temperature 1 and top_p 1, that is, from the policy itself.
 
-        The mean log-ratio of policy and reference is an unbiased estimate of KL(policy || reference) of an answer,
-        because it is taken on the tokens that were drawn, from the distribution that they were drawn from: of the text
-        tokenised again it is not, since the policy may have spelt it in other tokens. Divided by the tokens drawn it
-        is the KL a token, up to the bias of a ratio of means, which falls as 1 / answers. A single reading may be
-        below 0. Minus the policy's own log-probability a token is its entropy, estimated likewise.
+        KL(policy || reference) of an answer is the sum over its places of the KL of the next token (chain rule). Each
+        is estimated from the one token drawn there, with r = reference / policy, as r - 1 - log r: unbiased, as the
+        mean of -log r is, but never below 0, since r - 1 is 0 on average and cancels most of the noise where the two
+        are close (Schulman 2020, joschu.net/blog/kl-approx.html, his k3; what TRL's GRPO penalises). The tokens must
+        be those that were drawn: the same text tokenised again may be spelt in other tokens than the policy chose.
+        Divided by the tokens drawn it is the KL a token, up to the bias of a ratio of means, which falls as 1 /
+        answers. Minus the policy's own log-probability a token is its entropy, likewise from the tokens drawn.
         """
         P = self.P
         samples = sample(
@@ -124,9 +127,10 @@ class HealthPanel:
         scores = [score_case(c, s.text, s.finished) for c, s in zip(self.cases, samples, strict=True)]
         self.scores[step] = scores
         f1 = [row["herb_f1"] for row in scores if row["herb_f1"] is not None]
-        policy, tokens = sample_logps(self.model, self.tokenizer, self.cases, samples, self.prompter)
+        drawn = (self.model, self.tokenizer, self.cases, samples, self.prompter)
+        policy, tokens = sample_logps(*drawn), max(1, sum(s.tokens for s in samples))
         with self.as_reference():
-            reference, _ = sample_logps(self.model, self.tokenizer, self.cases, samples, self.prompter)
+            kl = sum(kl_estimate(own, other) for own, other in zip(policy, sample_logps(*drawn), strict=True))
         mean = {
             name: fmean(s[name] for s in scores) for name in ("format_valid", "finished", "herb_repetition", "length")
         }
@@ -134,9 +138,9 @@ class HealthPanel:
             "judge_score": fmean(self.judge(c, s.text) for c, s in zip(self.cases, samples, strict=True)),
             "herb_f1": fmean(f1) if f1 else None,
             "usable": fmean(row["usable"] for row in scores),
-            "kl": (sum(policy) - sum(reference)) / len(samples),
-            "kl_per_token": (sum(policy) - sum(reference)) / max(1, sum(tokens)),
-            "entropy": -sum(policy) / max(1, sum(tokens)),
+            "kl": kl / len(samples),
+            "kl_per_token": kl / tokens,
+            "entropy": -sum(own.sum().item() for own in policy) / tokens,
         }
 
     @property
@@ -175,6 +179,16 @@ class HealthPanel:
                 return control
 
         return Callback()
+
+
+def kl_estimate(policy: "torch.Tensor", reference: "torch.Tensor") -> float:
+    """KL(policy || reference) of an answer in nats, from the tokens that the policy drew: the sum of r - 1 - log r.
+
+    Args:
+        policy, reference: log-probability of each token drawn, under either.
+    """
+    log_r = (reference - policy).double()  # r near 1 cancels
+    return (log_r.expm1() - log_r).sum().item()
 
 
 def illness(row: dict[str, Any], before: dict[str, Any]) -> list[str]:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
-WATCHED_PAIRS = 24  # pairs whose log-probabilities the panel follows; our choice: enough for a mean, cheap to read
-
 
 class PreferenceRun:
     """One preference training, from the feedback to the saved adapter.
@@ -79,7 +77,7 @@ class PreferenceRun:
         self.trainer.add_callback(self.panel.callback(self.steps))
 
     def _panel(self) -> HealthPanel:
-        watched = self.pairs[:WATCHED_PAIRS]
+        watched = self.pairs[: self.P.dpo_health_cases]
         settings = (self.watched, watched, self.score, self.P, self.stage.seed, self.feedback.prompter)
         return HealthPanel(self.model, self.tokenizer, *settings)
 

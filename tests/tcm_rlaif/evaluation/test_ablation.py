@@ -39,9 +39,10 @@ def test_the_arms_are_told_with_what_trains_and_what_differs(stage) -> None:
 
 
 def test_the_main_table_counts_cases_and_not_answers(evidence) -> None:
-    table = ablation.main_table(evidence)
+    table = ablation.main_table(evidence, evidence.shown)
     assert set(table["n herb_f1"]) <= {1, 2}
     assert table.loc["sft", "herb_f1"] == pytest.approx(2 / 3)
+    assert set(ablation.main_table(evidence, ["usable"]).columns) == {"usable", "n usable"}
     assert table.loc[["gold", "sft_dpo"], "herb_f1"].tolist() == [1.0, 1.0] and table.loc["base", "herb_f1"] == 0.0
 
 

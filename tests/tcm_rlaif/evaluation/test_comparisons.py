@@ -104,6 +104,15 @@ def test_the_findings_tell_each_declared_test_with_the_effect_of_every_seed() ->
     assert comparisons.findings(pd.DataFrame()) == ["No two arms of this study can be compared."]
 
 
+def test_the_declared_tests_are_told_by_what_was_found() -> None:
+    table = comparisons.comparisons(evidence(FIVE), study(5, ablation_family=["sft_dpo - sft"]))
+    assert comparisons.verdicts(table) == ["**higher**: sft_dpo - sft (herb_f1, usable)."]
+    declared = table[table["declared"]].copy()
+    declared.loc[declared["metric"] == "usable", "verdict"] = "no clear difference"
+    assert comparisons.verdicts(declared)[1] == "**no clear difference**: sft_dpo - sft (usable)."
+    assert comparisons.verdicts(pd.DataFrame()) == ["No two arms of this study can be compared."]
+
+
 def test_the_declaration_names_metrics_family_and_what_does_not_apply() -> None:
     said = comparisons.declaration(study(5), ["herb_f1", "usable"])
     assert "3 question(s) times 2 metric(s) = 6 tests" in said

@@ -42,10 +42,19 @@ def test_means_by_task_tell_how_many_cases_stand_behind(evidence) -> None:
     assert ("first_visit", "copy_previous") not in table.index and ("first_visit", "expert") in table.index
 
 
-def test_in_short_calls_invented_cases_invented_and_names_the_floors(evidence, stage) -> None:
-    said = standing.in_short(evidence, stage.study)
-    assert "2 training, 0 validation and 2 test **invented** cases" in said
-    assert "popularity" in said and "sft_dpo 1.000" in said
+def test_each_task_has_its_own_means_and_its_own_floors(evidence, stage) -> None:
+    means, floors = standing.tasks(evidence, stage.study)
+    first, later = "herb_f1, first visits (n = 1)", "herb_f1, follow-up visits (n = 1)"
+    assert list(means) == list(floors) == [first, later]
+    assert means[later].set_index("arm").loc["sft_dpo", "mean"] == 1.0
+    assert means[first].set_index("arm").loc["sft", "mean"] == pytest.approx(2 / 3)
+    assert floors[later]["copy_previous"] == pytest.approx(2 / 3) and "copy_previous" not in floors[first]
+    assert all(len(of_task) == 2 and set(of_task) & set(standing.KNOWING) for of_task in floors.values())
+
+
+def test_the_setting_calls_invented_cases_invented(evidence, stage) -> None:
+    said = standing.setting(evidence, stage.study)
+    assert "2 training, 0 validation and 2 test **invented** cases" in said and "seeds [0, 1]" in said
     assert "overridden" not in standing.warnings(evidence, stage.study)
 
 

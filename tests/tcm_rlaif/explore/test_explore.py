@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import pandas as pd
 import pytest
 import written_study
 from written_study import TEST, answer
@@ -130,6 +131,17 @@ def test_answers_stand_side_by_side_gold_first_with_marks(study) -> None:
     assert table.loc["白芍", "sft"] != table.loc["白芍", "sft"], "missing where it was not given"
     assert table.index[0] == "中医诊断" and tuple(table.index[-3:]) == views.ENDS
     assert "白芍" not in views.side_by_side(study.answered["b"]["answers"], seed=0).index
+
+
+def test_many_answers_are_several_tables_each_beside_the_physicians_and_without_herbs_of_the_others() -> None:
+    columns = {"gold": {"柴胡": "✓ 9g"}} | {f"arm{n}": {f"herb{n}": "+ 9g"} for n in range(7)}
+    parts = views.beside_gold(pd.DataFrame(columns))
+    assert [list(part.columns) for part in parts] == [
+        ["gold", "arm0", "arm1", "arm2", "arm3"], ["gold", "arm4", "arm5", "arm6"],
+    ]  # fmt: skip
+    assert list(parts[1].index) == ["柴胡", "herb4", "herb5", "herb6"]
+    alone = pd.DataFrame({"gold": {"柴胡": "✓ 9g"}})
+    assert [list(part.columns) for part in views.beside_gold(alone)] == [["gold"]]
 
 
 def test_another_seed_shows_its_own_answers_and_the_untrained_model_its_only_one(study) -> None:

@@ -36,6 +36,23 @@ def test_only_what_learned_from_feedback_or_lets_the_judge_choose_is_called_feed
     assert headline.answer({**values, "params": {**values["params"], "arms": arms}})[1].startswith("**AI feedback**")
 
 
+def test_an_interval_beside_0_and_a_verdict_that_seems_to_deny_it_are_reconciled(values) -> None:
+    row = next(row for row in values["comparisons"] if row["arms"] == "sft_dpo - sft" and row["metric"] == "herb_f1")
+    apart = {**row, "low": 0.01, "high": 0.6, "p_holm": 0.106, "verdict": "no clear difference"}
+    told = headline.answer({**values, "comparisons": [apart]})[0]
+    assert told.endswith("**no clear difference** after adjustment for all declared tests (p = 0.106).")
+    for other in ({"verdict": "higher"}, {"low": -0.01}):
+        assert "adjustment" not in headline.answer({**values, "comparisons": [{**apart, **other}]})[0]
+
+
+def test_an_arm_that_is_never_trained_is_no_best_trained_arm(values) -> None:
+    best = max(row["mean"] for row in values["standing"]) + 0.1
+    rows = [*values["standing"], *({**row, "arm": "base_retrieved", "mean": best} for row in values["standing"])]
+    arms = {**values["params"].get("arms", {}), "base_retrieved": {"training": "none", "prompt_patterns": 3}}
+    told = headline.answer({**values, "standing": rows, "params": {**values["params"], "arms": arms}})
+    assert "base_retrieved" not in "".join(told) and "best trained arm, sft_dpo" in "".join(told)
+
+
 def test_how_sure_it_is_is_told_beside_the_answer(values) -> None:
     assert headline.markdown(values).endswith("\n\nIn square brackets: 95% intervals over seeds and cases.")
 

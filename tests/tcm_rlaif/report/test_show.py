@@ -36,6 +36,13 @@ def test_small_numbers_are_not_rounded_to_nothing() -> None:
     assert re.findall(r'<td class="num">(.*?)</td>', html) == ["5.0e-06", "0.000", "0.250"]
 
 
+def test_a_column_of_written_numbers_stands_like_one_of_numbers() -> None:
+    table = pd.DataFrame({"F1": ["0.912 (58)", "–", "-0.05"], "of": ["5 of 5", "1 of 5", "–"]})
+    html = table_html(table, "Means")
+    assert re.findall(r'<td class="num">(.*?)</td>', html) == ["0.912 (58)", "–", "-0.05"]
+    assert f'<td class="short"{LEFT}>5 of 5</td>' in html
+
+
 def test_named_and_several_index_levels_become_row_headers() -> None:
     index = pd.MultiIndex.from_tuples([("sft", 0), ("sft", 1)], names=["arm", "seed"])
     html = table_html(pd.DataFrame({("F1", "mean"): [0.5, 0.6]}, index=index), "Two levels")

@@ -109,3 +109,8 @@ def test_collapse_shows_in_the_candidates() -> None:
     )
     assert of_candidates([Item(CASES[0], (many,))], [])["commonest"] == pytest.approx(10 / 12)
     assert of_candidates([], []) == dict.fromkeys(("mean_score", "spread", "distinct", "commonest"))
+
+
+def test_the_panel_follows_as_many_pairs_as_it_answers_cases(study) -> None:
+    run = study(dpo_health_cases=2)
+    assert len(run.pairs) > 2 and len(run.panel.pairs) == 4, "chosen and rejected of two pairs"
