@@ -8,7 +8,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", "*")
 ARMS = (
     "base", "sft", "sft_dpo", "sft_best_of_n", "random_choice", "dpo_only", "best_of_n", "consensus", "sft_chosen",
-    "sft_more", "sft_grpo", "sft_dpo_shuffled", "sft_dpo_flipped", "sft_dpo_anchored", "sft_full_followups",
+    "sft_more", "sft_grpo", "sft_dpo_shuffled", "sft_dpo_flipped", "sft_dpo_alone", "sft_full_followups",
     "format_judge", "rubric_judge", "noise_0", "noise_20", "noise_50", "noise_100", "no_agreement", "likes_length",
     "base_retrieved", "retrieved", "permuted", "augmented", "textbook", "retrieved_best_of_n", "sft_kto", "two_rounds",
     "judge_writes", "noise_10", "noise_30", "noise_40", "two_thirds", "tasks", "rewritten", "competence", "boundary",
