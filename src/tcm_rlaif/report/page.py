@@ -76,9 +76,7 @@ def page_of(notebook: Any, name: str, title: str, beside: Collection[str] = (), 
     # the template ends with the terms that it met
     page, _ = exporter.from_notebook_node(shown, {"page": facts | {"terms": explain.met}})
     if public and SAID in page:  # an older notebook, whose cells bear no such tag
-        raise ReportError(
-            f"{name}: shows the words of a record in a cell not tagged {CASE_TEXT}; ./study run mends it"
-        )
+        raise ReportError(f"{name}: shows the words of a record in a cell not tagged {CASE_TEXT}; ./study run mends it")
     found = problems(page)
     if found:
         raise ReportError(f"{name}: the page would have {len(found)} problems:\n  " + "\n  ".join(found[:20]))
