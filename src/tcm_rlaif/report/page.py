@@ -22,6 +22,7 @@ from tcm_rlaif.study.plan import ABLATION, PROBES
 from tcm_rlaif.study.timings import states
 
 HIDDEN_CELLS = frozenset({"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"})
+SAID = 'class="said"'  # of words that `show_text` shows
 CASE_TEXT = "case-text"  # tag of cells that show records: they stay out of a page for the public
 REPORT, INDEX = "report.html", "../index.html"  # where the pages of a study lead: its report, and all studies
 CASES, PROBED, EXPLORED = "cases.html", "probes.html", "explore.html"  # what may lie beside a report
@@ -52,7 +53,7 @@ def to_html(
         ``html_path``.
 
     Raises:
-        ReportError: if the page has problems, e.g. a figure without a description.
+        ReportError: if the page has problems, e.g. a figure without a description, or is `public` and quotes a record.
     """
     import nbformat
 
@@ -74,6 +75,8 @@ def page_of(notebook: Any, name: str, title: str, beside: Collection[str] = (), 
     facts = _facts(notebook, shown, title, beside)
     # the template ends with the terms that it met
     page, _ = exporter.from_notebook_node(shown, {"page": facts | {"terms": explain.met}})
+    if public and SAID in page:  # an older notebook, whose cells bear no such tag
+        raise ReportError(f"{name}: shows the words of a record in a cell not tagged {CASE_TEXT}; ./study run mends it")
     found = problems(page)
     if found:
         raise ReportError(f"{name}: the page would have {len(found)} problems:\n  " + "\n  ".join(found[:20]))

@@ -84,6 +84,14 @@ def test_a_report_for_the_public_holds_no_case_and_leads_to_none(study: Path, tm
     assert "胸闷三天" in publish(study, reports).read_text("utf-8"), "one's own report is whole again"
 
 
+def test_a_record_quoted_outside_of_a_tagged_cell_is_refused_and_not_let_through() -> None:
+    quoted = new_output("display_data", {"text/html": '<blockquote class="said"><p>主诉：胸闷</p></blockquote>'})
+    book = new_notebook(cells=[new_markdown_cell("# Old"), new_code_cell("show()", outputs=[quoted])])
+    assert "胸闷" in page_of(book, "old", "Study")
+    with pytest.raises(ReportError, match="old: shows the words of a record"):
+        page_of(book, "old", "Study", public=True)
+
+
 def test_what_stopped_is_not_for_the_public(study: Path, tmp_path: Path) -> None:
     (study / "06_ablation" / "timing.json").write_text('{"status": "failed", "end": "2026-01-02"}', "utf-8")
     with pytest.raises(ReportError, match="is not finished"):
