@@ -68,7 +68,8 @@ def test_two_rounds_of_each_method_are_watched_and_their_cost_is_told(study, met
     if online:
         assert rounds[0]["answers"] == 4 * 6 * 2 and rounds[0]["steps"] == 6
         assert 0 < rounds[0]["tokens_sampled"] <= 48 * 24 < rounds[0]["tokens_trained"]
-    assert abs(rounds[-1]["kl"]) > 1e-4, "the policy moved away from what it came in as"
+    moved = max(abs(row["kl"]) for row in run.panel.rows)
+    assert moved > 1e-4, "the policy moved away from what it came in as, kept or not"
 
 
 def test_what_comes_in_stays_the_reference_of_kl_over_all_rounds(study) -> None:
