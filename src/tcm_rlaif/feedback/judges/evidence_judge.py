@@ -48,7 +48,7 @@ LEFT_UNUSABLE = 0.8
 Source:
     Our choice: more than `pair_margin` at the scores of usual answers, so that a usable answer that is a little further
     from what physicians write is preferred. Without it, preference training on many prompts wrote more such answers
-    than before: what was asked of them weighed 0.03 of a score.
+    than before: it cost next to nothing.
 """
 
 
