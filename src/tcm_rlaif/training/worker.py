@@ -81,8 +81,8 @@ def _same_rows(kind: type["Trainer"]) -> type["Trainer"]:
 if __name__ == "__main__":
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     main(Path(sys.argv[1]))
-    # Everything is written. At the usual end of the interpreter PyTorch can wait for ever: the destructor of a gloo group
-    # holds the interpreter's lock and joins a thread that waits for that lock.
+    # Everything is written. At the usual end of the interpreter PyTorch can wait for ever: the destructor of a gloo
+    # group holds the interpreter's lock and joins a thread that waits for that lock.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
