@@ -128,6 +128,7 @@ def manifest(values: dict[str, Any]) -> pd.DataFrame:
     """What the study was made with: commit, code, machine, versions."""
     made = {"commit": values["commit"] or "none: not a clone", "code under src": values["made_with"]["src"]}
     rows = made | {"base model": values["base"]["model"], **values["machine"]}
+    rows["gpu"] = ", ".join(rows["gpu"]) or "none"
     return pd.DataFrame([{"what": name, "value": str(value)} for name, value in rows.items()])
 
 
@@ -141,7 +142,7 @@ def _hardware() -> dict[str, Any]:
         "processor": found[1] if found else platform.processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "gpu": gpus.splitlines() if gpus else "none",
+        "gpu": gpus.splitlines() if gpus else [],
     }
 
 

@@ -57,6 +57,7 @@ def test_the_results_are_json_without_nan_and_tell_every_arm(evidence, stage, tm
     assert made["cores"].isdigit() and {"commit", "code under src", "processor", "memory_gib", "gpu", "trl"} <= set(
         made.index
     )
+    assert isinstance(read["machine"]["gpu"], list) and (made["gpu"] == "none") == (not read["machine"]["gpu"])
     assert {"usable", "distinct"} <= read["faults"][0].keys() | read["collapse"][0].keys()
 
 
