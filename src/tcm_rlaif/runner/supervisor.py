@@ -22,6 +22,13 @@ from tcm_rlaif.runner.lock import also_held_by
 
 SUPERVISOR = "TCM_RLAIF_SUPERVISOR"  # environment variable: host and number of the process that runs the study
 LOOK = 1.0  # seconds between two looks
+ENDS_WITHIN = 10.0
+"""Seconds that a Snakemake which was told to stop may go on once no notebook runs; then it is killed.
+
+Source:
+    Our choice, because its handler of SIGTERM takes a lock that the interrupted thread may hold, and then waits for ever.
+    Nothing is lost: what is done lies in the study's folder (`test_faults` kills it at any time).
+"""
 
 
 def supervised(
@@ -31,7 +38,7 @@ def supervised(
 
     Args:
         lock: descriptor of the study's lock, which Snakemake holds too.
-        log: where its lines go; None for where ours go.
+        log: where its lines go; None for where ours go: whoever talks to Snakemake ends it, it may wait for a cluster.
         look: called about once a second while it runs, with whether it was told to stop.
 
     Returns:
@@ -45,21 +52,36 @@ def supervised(
 
     def stop(number: int, _frame: object) -> None:
         got.append(number)
-        for process in psutil.Process(child.pid).children(recursive=True) if child.poll() is None else []:
+        for process in _notebooks(child):
             with suppress(psutil.NoSuchProcess):
-                if "tcm_rlaif.runner.notebook" in process.cmdline():
-                    process.terminate()  # it ends its kernel, and says in its folder that it was interrupted
+                process.terminate()  # it ends its kernel, and says in its folder that it was interrupted
         child.terminate()  # Snakemake starts nothing more and waits for what runs
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    worked = time.monotonic()  # when a notebook ran, or nobody had told it to stop
     try:
         while (status := _ended(child)) is None:
             look(bool(got))
+            if not got or log is None or _notebooks(child):
+                worked = time.monotonic()
+            elif time.monotonic() - worked > ENDS_WITHIN:
+                child.kill()
         look(bool(got))  # what ended last
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     return 128 + got[0] if got else 128 - status if status < 0 else status
+
+
+def _notebooks(child: subprocess.Popen) -> list[psutil.Process]:
+    """The notebooks that run under it on this machine."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(child.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if "tcm_rlaif.runner.notebook" in process.cmdline():
+                    found.append(process)
+    return found
 
 
 def _ended(child: subprocess.Popen) -> int | None:
@@ -86,5 +108,5 @@ def _follow(number: int) -> None:
     for process in psutil.Process().parents():
         with suppress(psutil.Error):
             if "snakemake" in process.cmdline():
-                process.terminate()  # or it would start the next one
+                process.kill()  # or it would start the next one; told to end, it may hang: `ENDS_WITHIN`
     os.kill(os.getpid(), signal.SIGTERM)

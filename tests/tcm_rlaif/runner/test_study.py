@@ -162,6 +162,26 @@ def test_a_signal_to_the_first_process_alone_ends_all_of_them(tmp_path: Path, nu
     assert process.stdout.read() == ""  # the pipe is closed: no child holds it any more
 
 
+HANGS = """
+import os, sys, time
+from tcm_rlaif.runner import supervisor
+supervisor.ENDS_WITHIN = 1.0
+deaf = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(60)"
+with open(sys.argv[1], "w") as lock, open(sys.argv[2], "w") as log:
+    sys.exit(supervisor.supervised([sys.executable, "-u", "-c", deaf], lock.fileno(), log))
+"""
+
+
+def test_a_snakemake_that_hangs_when_told_to_stop_is_killed(tmp_path: Path) -> None:
+    lock, log = tmp_path / "lock", tmp_path / "log"
+    process = subprocess.Popen([sys.executable, "-c", HANGS, str(lock), str(log)])
+    while not (log.exists() and log.read_text() == "up\n"):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(timeout=20) == 128 + signal.SIGTERM
+
+
 # threads
 
 
