@@ -22,12 +22,12 @@ from tcm_rlaif.runner.lock import also_held_by
 
 SUPERVISOR = "TCM_RLAIF_SUPERVISOR"  # environment variable: host and number of the process that runs the study
 LOOK = 1.0  # seconds between two looks
-ENDS_WITHIN = 10.0
-"""Seconds that a Snakemake which was told to stop may go on once no notebook runs; then it is killed.
+ENDS_WITHIN = 30.0
+"""Seconds after the first signal to stop in which Snakemake and its notebooks end by themselves; the rest is killed.
 
 Source:
-    Our choice, because its handler of SIGTERM takes a lock that the interrupted thread may hold, and then waits for ever.
-    Nothing is lost: what is done lies in the study's folder (`test_faults` kills it at any time).
+    Our choice, because Snakemake's handler of SIGTERM takes a lock that the thread it interrupts may hold, and then
+    waits for ever. Nothing is lost: what is done lies in the study's folder (`test_faults` kills it at any time).
 """
 
 
@@ -48,29 +48,28 @@ def supervised(
     environment = {**os.environ, "PATH": path, SUPERVISOR: f"{socket.gethostname()} {os.getpid()}"}
     child = subprocess.Popen(command, env=environment, pass_fds=(lock,), stdout=log, stderr=log)
     also_held_by(lock, child.pid)
-    got: list[int] = []
+    got: list[tuple[int, float]] = []  # signals, and when they came
 
     def stop(number: int, _frame: object) -> None:
-        got.append(number)
+        got.append((number, time.monotonic()))
         for process in _notebooks(child):
             with suppress(psutil.NoSuchProcess):
                 process.terminate()  # it ends its kernel, and says in its folder that it was interrupted
         child.terminate()  # Snakemake starts nothing more and waits for what runs
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    worked = time.monotonic()  # when a notebook ran, or nobody had told it to stop
     try:
         while (status := _ended(child)) is None:
             look(bool(got))
-            if not got or log is None or _notebooks(child):
-                worked = time.monotonic()
-            elif time.monotonic() - worked > ENDS_WITHIN:
-                child.kill()
+            if got and log and time.monotonic() - got[0][1] > ENDS_WITHIN:
+                for process in [*_notebooks(child), child]:
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
         look(bool(got))  # what ended last
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return 128 + got[0] if got else 128 - status if status < 0 else status
+    return 128 + got[0][0] if got else 128 - status if status < 0 else status
 
 
 def _notebooks(child: subprocess.Popen) -> list[psutil.Process]:
