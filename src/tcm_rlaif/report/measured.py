@@ -28,8 +28,8 @@ def _share(cell: dict[str, Any]) -> str:
     return f"{cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"
 
 
-def _gain(cell: dict[str, Any]) -> str:
-    return f"{cell['value']:+.2f} [{cell['low']:+.2f}, {cell['high']:+.2f}]"
+def _gain(cell: dict[str, Any], places: int = 2, of: str = "value") -> str:
+    return f"{cell[of]:+.{places}f} [{cell['low']:+.{places}f}, {cell['high']:+.{places}f}]"
 
 
 def _worth(gain: dict[str, dict[str, Any]]) -> str:
@@ -62,7 +62,7 @@ def proxies(found: dict[str, Any]) -> str:
 def _alike(row: dict[str, Any]) -> str:
     if row["alike by"] == "trigrams":
         return f"{row['mean']:.3f}"
-    return f"{row['mean']:.3f} ({row['gain over trigrams']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}])"
+    return f"{row['mean']:.3f} ({_gain(row, 3, 'gain over trigrams')})"
 
 
 def speed(found: dict[str, Any]) -> str:
@@ -81,5 +81,44 @@ def speed(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-BLOCKS = {"jury": jury, "proxies": proxies, "review": pharmacist.rates, "trl": speed, "trust": trust.table}
+def followups(found: dict[str, Any]) -> str:
+    """What a policy can say at follow-ups, by the number of answers that it learned from, and whether that is above
+    copying the last prescription (`tests/benchmarks/measure_followups.py`)."""
+    lines = [
+        "| answers | herb F1 | beside copying | best of the draws | beside copying | herbs changed (right) | rules |",
+        "|---" * 7 + "|",
+    ]
+    passed: dict[str, list[str]] = {}
+    for row in found["rows"]:
+        cells = [f"{row[k]['mean']:.3f} | {_gain(row[k], 3, 'beside copying')}" for k in ("greedy", "best")]
+        changed = f"{row['changed']:.1f} ({row['right']:.1f})"
+        lines.append(f"| {row['answers']} | {' | '.join(cells)} | {changed} | {row['rules']:.0%} |")
+        for kind in ("greedy", "best"):
+            cell = row[kind]
+            verdict = "above" if cell["low"] > 0 else "below" if cell["high"] < 0 else "not clearly beside"
+            passed.setdefault(f"{verdict} copying: {kind}", []).append(str(row["answers"]))
+    said = "; ".join(f"{what} with {', '.join(numbers)} answers" for what, numbers in passed.items())
+    wanted = found["rows"][0]["wanted"]
+    return "\n".join(
+        [
+            f"{found['cases']} invented follow-ups, seeds {found['seeds']}. Copying has {found['copying']:.3f}; "
+            f"physicians change {wanted:.1f} herbs a visit; before SFT the base names the rule for "
+            f"{found['base rules']:.0%} of the findings that it is asked about in its own words (last column: after "
+            "SFT).",
+            "",
+            *lines,
+            "",
+            f"{said[0].upper()}{said[1:]}.",
+        ]
+    )
+
+
+BLOCKS = {
+    "followups": followups,
+    "jury": jury,
+    "proxies": proxies,
+    "review": pharmacist.rates,
+    "trl": speed,
+    "trust": trust.table,
+}
 """Name of the file under `reports/` -> what is said of it."""
