@@ -79,16 +79,15 @@ def new_tiny(P: Params, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedMode
 
 
 def save_whole(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
-    """Save model and tokenizer so that the folder exists only when it is complete, and nothing of it on a full disk.
-
-    A folder that is there stays: another study built the same model meanwhile, and may be reading it.
-    """
+    """Save model and tokenizer so that the folder exists only when it is complete, and nothing of it on a full disk."""
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         model.save_pretrained(part)
         tokenizer.save_pretrained(part)
-        if not folder.exists():
-            os.replace(part, folder)
-    finally:
+    except BaseException:
         shutil.rmtree(part, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(part, folder)

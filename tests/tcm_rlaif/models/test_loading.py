@@ -36,16 +36,6 @@ def test_a_base_from_a_folder_computes_what_the_saved_model_computed(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["tiny"]  # nothing half-written beside it
 
 
-def test_a_base_that_another_study_built_meanwhile_stays(tmp_path):
-    P = tiny_model.params()
-    model, tokenizer = tiny_model.base()
-    tiny.save_whole(tiny.new_tiny(P, tokenizer), tokenizer, tmp_path / "tiny")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "tiny").iterdir()}
-    tiny.save_whole(model, tokenizer, tmp_path / "tiny")
-    assert {path.name: path.read_bytes() for path in (tmp_path / "tiny").iterdir()} == before
-    assert [p.name for p in tmp_path.iterdir()] == ["tiny"]
-
-
 @pytest.mark.parametrize("pad", ["<|im_end|>", None])
 def test_a_tokenizer_that_pads_with_its_end_token_gets_another_padding_token(tmp_path, pad):
     model, tokenizer = tiny_model.base()
