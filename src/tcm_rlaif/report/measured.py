@@ -1,8 +1,11 @@
 """What was measured once, apart from any study, as text for the docs: one function for each `reports/NAME.json`."""
 
+from pathlib import Path
 from typing import Any
 
+from tcm.files import read_json
 from tcm_rlaif.report import pharmacist, trust
+from tcm_rlaif.study.damage import named
 
 
 def jury(found: dict[str, Any]) -> str:
@@ -81,5 +84,26 @@ def speed(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-BLOCKS = {"jury": jury, "proxies": proxies, "review": pharmacist.rates, "trl": speed, "trust": trust.table}
-"""Name of the file under `reports/` -> what is said of it."""
+BLOCKS = {
+    "jury": (jury, "measure_jury.py"),
+    "proxies": (proxies, "measure_proxies.py"),
+    "review": (pharmacist.rates, "measure_review.py"),
+    "trl": (speed, "bench_trl.py"),
+    "trust": (trust.table, "measure_trust.py"),
+}
+"""Name of the file under `reports/` -> what is said of it, and what of `tests/benchmarks/` measures it."""
+
+
+def said(path: Path) -> str:
+    """What is said of a file of `BLOCKS`.
+
+    Raises:
+        StageError: if the file is damaged, or a part of it is empty.
+    """
+    say, script = BLOCKS[path.stem]
+    with named(path, f"python tests/benchmarks/{script}"):
+        found = read_json(path)
+        text = all(found.values()) and say(found)
+        if not found or not text:
+            raise ValueError("a part is empty")
+        return text
