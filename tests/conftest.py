@@ -8,8 +8,10 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small models gain nothing from more, and two workers share the cores
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDIES = ("test_smoke_study.py", "test_small_data_study.py", "test_secrets.py", "test_cluster.py", "test_due.py")
-"""They start studies in this very folder, some from the same tiny base: one worker runs them, one after the other."""
+STUDIES = {"test_smoke_study.py": "one", "test_small_data_study.py": "other", "test_secrets.py": "one",
+           "test_cluster.py": "other", "test_due.py": "one"}  # fmt: skip
+"""They start studies in this very folder, in two rows: files whose studies build the same tiny base are in one row,
+which one worker runs, one file after the other."""
 LONG = (*STUDIES, "test_faults.py", "test_launch.py", "test_notebook_runner.py", "test_export.py")
 """They take longest, so they begin first: neither worker waits for the other at the end."""
 SHARED_DATA = Path(os.environ.get("TCM_DATA", ROOT.parent / "shared" / "data"))
@@ -62,7 +64,7 @@ def pytest_xdist_make_scheduler(config, log):
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "studies" if Path(file).name in STUDIES else file
+            return STUDIES.get(Path(file).name, file)
 
     config.option.loadscopereorder = False
     return Scheduling(config, log)

@@ -30,6 +30,7 @@ def results(tmp_path_factory):
         **{name: value for name, value in whole.items() if not name.startswith(("data_", "eval_", "ablation_"))},
         **small,
         "study": STUDY, "seeds": [0], "sizes": {8: 1, 16: 1}, "sft_epochs": 2, "eval_cases": 8,
+        "base_steps": 190,  # a base of its own: other tests may be building theirs
         "arms": {arm: whole["arms"][arm] for arm in KEPT},
     }  # fmt: skip
     values["arms"]["boundary"] |= whole["arms"]["noise_stability"]
