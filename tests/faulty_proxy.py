@@ -68,7 +68,7 @@ def build_tiny_model(folder: Path, texts: list[str]) -> None:
 
 
 @contextmanager
-def real_server(model: Path, *arguments: str, wait_s: float = 90):
+def real_server(model: Path, *arguments: str, wait_s: float = 240):
     """Run `transformers serve` for a model folder, with more arguments of its own; gives the address of its API."""
     port = free_port()
     command = [Path(sys.executable).with_name("transformers"), "serve", model, "--host", "127.0.0.1", "--port", port]
@@ -85,7 +85,7 @@ def real_server(model: Path, *arguments: str, wait_s: float = 90):
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def _healthy(port: int) -> bool:

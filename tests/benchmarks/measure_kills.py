@@ -2,10 +2,12 @@
 
     python tests/benchmarks/measure_kills.py 20 --out kills.json
 
-An undisturbed study is run first, with as many cores. Then studies are killed (SIGKILL to the whole process group) at
-moments drawn from the first `--within` seconds of each call, and the same command goes on, until so many kills were
-made; each of these studies is finished and compared. The base model is taken from the cache, where it is. Seconds are
-of a processor, so that a kill comes as far into a study on a busy machine as on an idle one.
+An undisturbed study is run first, with as many cores. Then a study is killed (SIGKILL to the whole process group) and
+the same command goes on, until so many kills were made. The kills spread over the whole study: of 20 kills the tenth
+waits until half of the runs are finished. From there on (or from the start of a call that is that far already) the
+moment is drawn from `--within` processor seconds, so that a busy machine changes nothing. A study that ends before its
+kills are made is compared, and another takes the rest; the last one is finished and compared. The base model is taken
+from the cache, where it is.
 """
 
 import argparse
@@ -90,11 +92,14 @@ def used(process: psutil.Process) -> float:
     return found
 
 
-def killed(process: subprocess.Popen, after: float) -> bool:
-    """Kill a study's whole group when it has used so many processor seconds; False where it ended before."""
-    watched = psutil.Process(process.pid)
+def killed(process: subprocess.Popen, finished: int, after: float) -> bool:
+    """Kill a study's whole group so many processor seconds after so many runs are finished; False where it ended
+    before."""
+    watched, begun = psutil.Process(process.pid), None
     while process.poll() is None:
-        if used(watched) >= after:
+        if begun is None and len(done(KILLED)) >= finished:
+            begun = used(watched)
+        if begun is not None and used(watched) - begun >= after:
             os.killpg(process.pid, signal.SIGKILL)
             return True
         time.sleep(0.2)
@@ -118,14 +123,16 @@ def measure(number: int, within: float, cores: int, seed: int = 0, minutes: floa
     _, said = whole.communicate()
     if whole.returncode:
         sys.exit(f"the undisturbed study failed:\n{said.decode()}")
+    runs = len(done(WHOLE))
     while len(kills) < number and time.monotonic() < until:
         clear(KILLED)
         code, repeated = None, set()
         while code is None:
             before, process = done(KILLED), start(KILLED, cores)
             more = len(kills) < number and time.monotonic() < until
-            if more and killed(process, draw.uniform(0, within)):
-                process.communicate()
+            if more and killed(process, len(kills) * runs // number, draw.uniform(0, within)):
+                process.wait()
+                process.stderr.close()  # not read to its end: a kernel that outlives the kill may hold it
                 kills.append({"study": len(studies), "finished": len(done(KILLED)), "kernels": left()})
                 print(f"kill {len(kills)}: {kills[-1]}", flush=True)
             else:
@@ -141,7 +148,7 @@ def measure(number: int, within: float, cores: int, seed: int = 0, minutes: floa
         (ROOT / "runs" / f"{study}.yaml").unlink(missing_ok=True)
     stayed = [kill for kill in kills if kill["kernels"]]
     held = not stayed and all(s["code"] == 0 and not s["repeated"] and not s["different"] for s in studies)
-    return {"held": held, "number": len(kills), "cores": cores,
+    return {"held": held, "number": len(kills), "cores": cores, "runs": runs,
             "kills": kills, "studies": studies}  # fmt: skip
 
 
@@ -149,7 +156,7 @@ def main() -> int:
     """Measure and write; 1 where a promise did not hold."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("kills", type=int)
-    parser.add_argument("--within", type=float, default=40, help="processor seconds of a call in which it is killed")
+    parser.add_argument("--within", type=float, default=30, help="processor seconds in which a kill comes")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--minutes", type=float, default=60, help="begin no further kill after so long")

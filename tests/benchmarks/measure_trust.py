@@ -90,7 +90,7 @@ def scale() -> list[dict]:
 
 def kills() -> list[dict]:
     """The smoke study killed outright, again and again."""
-    return kill_rows(measure_kills.measure(20, within=40, cores=1))
+    return kill_rows(measure_kills.measure(20, within=30, cores=1))
 
 
 def kill_rows(found: dict) -> list[dict]:
@@ -101,7 +101,7 @@ def kill_rows(found: dict) -> list[dict]:
     equal = sum(study["code"] == 0 and not study["different"] for study in studies)
     kernels = sum(kill["kernels"] > 0 for kill in found["kills"])
     name = f"smoke study killed outright {number} times"
-    said = f"{again} (killed with {min(moments)} to {max(moments)} runs finished)"
+    said = f"{again} (killed with {min(moments)} to {max(moments)} of {found['runs']} runs finished)"
     return [
         row(f"{name}, resumed each time: finished runs made again", "0", said, not again),
         row("its results beside those of an undisturbed study", "equal", f"{equal} of {len(studies)} studies equal",

@@ -8,14 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from tcm.files import read_json
+from tcm_rlaif.study.damage import named
 from tcm_rlaif.study.params import ROOT
 
 PATH = ROOT / "reports" / "rounding.json"
 
 
 def measured(path: Path = PATH) -> dict[str, Any] | None:
-    """What the benchmark wrote; None where it was not run."""
-    return read_json(path) if path.exists() else None
+    """What the benchmark wrote; None where it was not run.
+
+    Raises:
+        StageError: if the file is damaged.
+    """
+    if not path.exists():
+        return None
+    with named(path, "python tests/benchmarks/measure_rounding.py"):
+        found = read_json(path)
+        sentence(found["runs"] and found)
+    return found
 
 
 def sentence(found: dict[str, Any] | None) -> str:

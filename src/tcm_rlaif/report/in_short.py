@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tcm_rlaif.report.index import sound
+
 FIRST = "herb_f1"  # README tells the findings on this metric; all others stand in docs/results.md
 ORDER = ("default", "replication", "mtcmb", "mtcmb_qwen", "best4sdt", "best4sdt_qwen")
 FEEDBACK = ("sft_best_of_n", "retrieved_best_of_n", "sft_dpo")  # the first of these that a study has
@@ -32,21 +34,24 @@ def table(studies: dict[str, dict[str, Any]], language: str) -> str:
     """
     lines = [SAID[language], "", "| " + " | ".join(HEAD[language]) + " |", "|---" * len(HEAD[language]) + "|"]
     for name in (name for name in ORDER if name in studies):
-        results = studies[name]
-        arms, floors = results["arms"], results["floors"]
-        split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
-        best = next((arm for arm in FEEDBACK if "herb_f1" in arms.get(arm, {})), "")
-        model = f"{results['base']['parameters'] / 1e6:.0f} M"
-        cells = [name, model, SOURCES[language][results["data"]["source"]], split["test"], len(results["seeds"])]
-        cells += [_mean(arms[arm]["herb_f1"]) if arm in arms else "–" for arm in ("base", "sft")]
-        cells += [f"{_mean(arms[best]['herb_f1'])} ({best})" if best in arms else "–"]
-        cells += [f"{floors[floor]['herb_f1']['mean']:.2f}" for floor in FLOORS]
-        cells += [f"{results['side_by_side']['wall_seconds'] / 60:.0f}"]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
+        with sound(name):
+            lines.append(f"| {' | '.join(map(str, _row(name, studies[name], language)))} |")
     if language == "en" and "default" in studies:
-        said = studies["default"]["findings"]
-        lines += ["", *(f"- {line}" for line in said if FIRST in line)]
+        with sound("default"):
+            lines += ["", *(f"- {line}" for line in studies["default"]["findings"] if FIRST in line)]
     return "\n".join(lines)
+
+
+def _row(name: str, results: dict[str, Any], language: str) -> list[Any]:
+    arms, floors = results["arms"], results["floors"]
+    split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
+    best = next((arm for arm in FEEDBACK if "herb_f1" in arms.get(arm, {})), "")
+    model = f"{results['base']['parameters'] / 1e6:.0f} M"
+    cells = [name, model, SOURCES[language][results["data"]["source"]], split["test"], len(results["seeds"])]
+    cells += [_mean(arms[arm]["herb_f1"]) if arm in arms else "–" for arm in ("base", "sft")]
+    cells += [f"{_mean(arms[best]['herb_f1'])} ({best})" if best in arms else "–"]
+    cells += [f"{floors[floor]['herb_f1']['mean']:.2f}" for floor in FLOORS]
+    return [*cells, f"{results['side_by_side']['wall_seconds'] / 60:.0f}"]
 
 
 def _mean(cell: dict[str, Any]) -> str:

@@ -1,31 +1,38 @@
 """`reports/index.html`: every study that is published there, with its question, its answer and where to read on."""
 
-import json
 import subprocess
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from tcm.files import write_text
+from tcm.files import read_json, write_text
 from tcm_rlaif.report import headline
 from tcm_rlaif.report.page import BESIDE, CASES, EXPLORED, PROBED, REPORT, ReportError, page_of
+from tcm_rlaif.study.damage import named
 from tcm_rlaif.study.params import ROOT
 
 INDEX = "index.html"
+
+
+def sound(study: str, folder: Path = ROOT / "reports") -> AbstractContextManager[None]:
+    """Within it, a fault of what the results of a study hold is a StageError that names their file."""
+    return named(folder / study / "results.json", f"./study report {study}")
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
     """Name of each study in a folder of reports -> its `results.json`.
 
     Raises:
-        ReportError: if one is damaged.
+        StageError: if one is damaged, or no results of a study.
     """
     found = {}
     for path in sorted(folder.glob("*/results.json")):
-        try:
-            found[path.parent.name] = json.loads(path.read_text("utf-8"))
-        except ValueError:
-            raise ReportError(f"{path}: is damaged; ./study report {path.parent.name} writes it again") from None
+        study = path.parent.name
+        with sound(study, folder):
+            found[study] = read_json(path)
+            if not {"study", "arms"} <= found[study].keys():
+                raise ValueError("no results of a study")
     return found
 
 
@@ -55,7 +62,8 @@ def publish(folder: Path, studies: Collection[str]) -> Path:
                                "stand in the reports.")]  # fmt: skip
     for name, results in read(folder).items():
         if name in studies:
-            cells.append(new_markdown_cell(_entry(name, results, folder)))
+            with sound(name, folder):
+                cells.append(new_markdown_cell(_entry(name, results, folder)))
     path = folder / INDEX
     write_text(path, page_of(new_notebook(cells=cells), str(path), "All studies"))
     return path

@@ -1,8 +1,11 @@
 """What was measured once, apart from any study, as text for the docs: one function for each `reports/NAME.json`."""
 
+from pathlib import Path
 from typing import Any
 
+from tcm.files import read_json
 from tcm_rlaif.report import pharmacist, trust
+from tcm_rlaif.study.damage import named
 
 
 def jury(found: dict[str, Any]) -> str:
@@ -97,7 +100,7 @@ def followups(found: dict[str, Any]) -> str:
             cell = row[kind]
             verdict = "above" if cell["low"] > 0 else "below" if cell["high"] < 0 else "not clearly beside"
             passed.setdefault(f"{verdict} copying: {kind}", []).append(str(row["answers"]))
-    said = "; ".join(f"{what} with {', '.join(numbers)} answers" for what, numbers in passed.items())
+    verdicts = "; ".join(f"{what} with {', '.join(numbers)} answers" for what, numbers in passed.items())
     wanted = found["rows"][0]["wanted"]
     return "\n".join(
         [
@@ -108,17 +111,32 @@ def followups(found: dict[str, Any]) -> str:
             "",
             *lines,
             "",
-            f"{said[0].upper()}{said[1:]}.",
+            f"{verdicts[0].upper()}{verdicts[1:]}.",
         ]
     )
 
 
 BLOCKS = {
-    "followups": followups,
-    "jury": jury,
-    "proxies": proxies,
-    "review": pharmacist.rates,
-    "trl": speed,
-    "trust": trust.table,
+    "followups": (followups, "measure_followups.py"),
+    "jury": (jury, "measure_jury.py"),
+    "proxies": (proxies, "measure_proxies.py"),
+    "review": (pharmacist.rates, "measure_review.py"),
+    "trl": (speed, "bench_trl.py"),
+    "trust": (trust.table, "measure_trust.py"),
 }
-"""Name of the file under `reports/` -> what is said of it."""
+"""Name of the file under `reports/` -> what is said of it, and what of `tests/benchmarks/` measures it."""
+
+
+def said(path: Path) -> str:
+    """What is said of a file of `BLOCKS`.
+
+    Raises:
+        StageError: if the file is damaged, or a part of it is empty.
+    """
+    say, script = BLOCKS[path.stem]
+    with named(path, f"python tests/benchmarks/{script}"):
+        found = read_json(path)
+        text = all(found.values()) and say(found)
+        if not found or not text:
+            raise ValueError("a part is empty")
+        return text

@@ -1,11 +1,11 @@
 """The results in README and docs, filled in from published `results.json`: no number there is typed by hand."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from tcm.files import write_text
 from tcm_rlaif.report import in_short, index, measured, pharmacist, tripod
+from tcm_rlaif.report.index import sound
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.study.params import ROOT
 
@@ -77,20 +77,21 @@ def _floor(cell: dict[str, Any]) -> str:
 
 
 def filled(text: str) -> str:
-    """A text with every block filled in: of studies, of all in short, of what was measured once, of the tables."""
-    for name, block in measured.BLOCKS.items():
+    """A text with every block filled in: of studies, of all in short, of what was measured once, of the tables.
+
+    Raises:
+        StageError: if a file that a block is filled from is damaged.
+        ReportError: if a block of the text has no end.
+    """
+    for name in measured.BLOCKS:
         path = ROOT / "reports" / f"{name}.json"
         if path.exists():
-            found = json.loads(path.read_text("utf-8"))
-            text = _with(text, MEASURED.format(name=name), lambda block=block, found=found: block(found))
+            text = _with(text, MEASURED.format(name=name), lambda path=path: measured.said(path))
     text = _with(text, MARKS_BEGIN, pharmacist.marks)
     studies = index.read(ROOT / "reports")
     for name, found in studies.items():
-        try:
+        with sound(name, ROOT / "reports"):
             text = _with(text, BEGIN.format(study=name), lambda found=found: render(found))
-        except (KeyError, TypeError):
-            path = ROOT / "reports" / name / "results.json"
-            raise ReportError(f"{path}: is damaged; ./study report {name} writes it again") from None
     for begin, language in SHORT.items():
         text = _with(text, begin, lambda language=language: in_short.table(studies, language))
     return text
@@ -101,12 +102,19 @@ def _with(text: str, begin: str, body: Callable[[], str]) -> str:
     if begin not in text:
         return text
     head, rest = text.split(begin, 1)
+    if END not in rest:
+        raise ReportError(f"{begin} begins a block that has no end; write a line {END} after it")
     return f"{head}{begin}\n{body()}\n{END}{rest.split(END, 1)[1]}"
 
 
 def update() -> None:
-    """Fill in every file of `FILES`, and write what is made of published results alone: the index, the TRIPOD table."""
-    for path in FILES:
-        write_text(path, filled(path.read_text("utf-8")))
+    """Fill in every file of `FILES`, and write what is made of published results alone: the index, the TRIPOD table.
+
+    Nothing is written before all can be.
+    """
+    texts = {path: filled(path.read_text("utf-8")) for path in FILES}
+    with sound(tripod.STUDY, ROOT / "reports"):
+        texts[TRIPOD] = tripod.document(index.read(ROOT / "reports")[tripod.STUDY])
     index.publish(ROOT / "reports", index.published())
-    write_text(TRIPOD, tripod.document(index.read(ROOT / "reports")[tripod.STUDY]))
+    for path, text in texts.items():
+        write_text(path, text)

@@ -67,7 +67,7 @@ def start(place: Path) -> subprocess.Popen:
 @pytest.mark.slow
 def test_a_sweep_by_a_scheduler_is_killed_resumes_and_completes(place) -> None:
     first = start(place)
-    end = time.time() + 400
+    end = time.time() + 600
     while not list(FOLDER.glob("02_sft/*/*/log.txt")):  # so base and data are known to be done
         assert first.poll() is None and time.time() < end, first.stdout.read()[-3000:] if first.poll() else "too slow"
         time.sleep(0.2)

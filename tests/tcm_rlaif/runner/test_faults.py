@@ -52,7 +52,7 @@ def at_02(project: StubProject, study: str) -> subprocess.Popen:
         waits = log.exists() and log.stat().st_mtime >= begun and "Executing Cell 4" in log.read_text()
         return ended and waits and not beside
 
-    assert wait_until(there, 180), project.call("status", study)
+    assert wait_until(there, 300), project.call("status", study)
     return process
 
 
@@ -82,7 +82,7 @@ def test_however_a_study_is_stopped_no_process_is_left_and_its_lock_is_free(proj
     said = process.communicate(timeout=120)[0]
     assert process.returncode == CODES[way], said
     assert wait_until(lambda: not project.processes(), 60), [p.cmdline() for p in project.processes()]
-    assert wait_until(lambda: holder(project.folder / "runs" / "stopped") is None, 10)
+    assert wait_until(lambda: holder(project.folder / "runs" / "stopped") is None, 60)
     assert HELD not in project.done("stopped") and project.done("stopped").items() >= before.items()
     if CODES[way] > 128:
         last = said.strip().splitlines()[-1]
@@ -161,7 +161,7 @@ def test_a_study_waits_for_no_notebook_but_says_that_one_runs_in_it(project, hel
     code, said = project.call("run", project.params("busy"))
     assert code == 2 and "is in use by process" in said
     held.unlink()
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=120) == 0
     assert project.call("run", project.params("busy"))[0] == 0
 
 
@@ -253,7 +253,7 @@ def test_on_a_terminal_one_view_is_kept_up_to_date_and_errors_cannot_move_its_cu
     os.close(terminal)
     text = read_all(shown)
     (project.folder / "do-02_sft").unlink()
-    assert process.wait(timeout=60) == 1
+    assert process.wait(timeout=120) == 1
     assert "seen: 0 of 6 runs done · 0:0" in text and "seen: 3 of 6 runs done · 0:" in text
     assert re.search(r"02_sft +█* *░+ +0 of 1", text) and "log: runs/seen/snakemake.log" in text
     assert re.search(r"running +0[0-9]_\w+ .*runs/seen/0\w+/.*log.txt", text)

@@ -156,7 +156,7 @@ def start_hanging_notebook(tmp_path: Path) -> tuple[subprocess.Popen, list[int]]
     source, out = write_notebook(tmp_path / "a.ipynb", HANG, MARK), tmp_path / "out"
     command = [sys.executable, "-m", "tcm_rlaif.runner.notebook", source, out, "-y", json.dumps({"out_dir": str(out)})]
     runner = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert wait_until((out / "pids").exists, 60), runner.poll()
+    assert wait_until((out / "pids").exists, 120), runner.poll()
     return runner, [int(pid) for pid in (out / "pids").read_text().split()]
 
 
@@ -167,7 +167,7 @@ def test_a_stopped_run_takes_kernel_and_children_with_it_and_says_so_in_its_copy
     runner.send_signal(number)
     time.sleep(0.2)
     runner.send_signal(number)  # an impatient second Ctrl-C
-    _, errors = runner.communicate(timeout=30)
+    _, errors = runner.communicate(timeout=120)
     assert runner.returncode == 128 + number, errors
     assert [pid for pid in pids if alive(pid)] == []
     out, name = tmp_path / "out", signal.Signals(number).name
@@ -181,7 +181,7 @@ def test_the_kernel_of_a_runner_that_was_killed_outright_ends_by_itself(tmp_path
     runner.kill()
     runner.wait()
     try:
-        assert wait_until(lambda: not alive(kernel), 10)
+        assert wait_until(lambda: not alive(kernel), 60)
     finally:
         os.kill(child, signal.SIGKILL)  # no process can see to its grandchildren once it was killed
 
@@ -196,7 +196,7 @@ def test_two_processes_never_run_one_notebook_into_one_folder(tmp_path: Path, mo
         assert (tmp_path / "out" / "notebook.ipynb").read_bytes() == kept
     finally:
         runner.terminate()
-        runner.wait(timeout=30)
+        runner.wait(timeout=120)
 
 
 def test_a_notebook_whose_input_is_stale_is_refused_before_anything_of_its_last_run_is_touched(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_a_lock_is_waited_for(tmp_path: Path) -> None:
 STUDY = """
 import os, sys, time
 from tcm_rlaif.runner.supervisor import supervised
-child = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+child = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(300)"]
 with open(sys.argv[1], "w") as lock:
     sys.exit(supervised(child, lock.fileno()))
 """
@@ -158,7 +158,7 @@ def test_a_signal_to_the_first_process_alone_ends_all_of_them(tmp_path: Path, nu
     process = subprocess.Popen([sys.executable, "-c", STUDY, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "up\n"
     process.send_signal(number)
-    assert process.wait(timeout=20) == 128 + number
+    assert process.wait(timeout=120) == 128 + number
     assert process.stdout.read() == ""  # the pipe is closed: no child holds it any more
 
 
@@ -166,7 +166,7 @@ HANGS = """
 import os, sys, time
 from tcm_rlaif.runner import supervisor
 supervisor.ENDS_WITHIN = 1.0
-deaf = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(60)"
+deaf = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(300)"
 with open(sys.argv[1], "w") as lock, open(sys.argv[2], "w") as log:
     sys.exit(supervisor.supervised([sys.executable, "-u", "-c", deaf], lock.fileno(), log))
 """
@@ -179,7 +179,7 @@ def test_a_snakemake_that_hangs_when_told_to_stop_is_killed(tmp_path: Path) -> N
         assert process.poll() is None
         time.sleep(0.05)
     process.terminate()
-    assert process.wait(timeout=20) == 128 + signal.SIGTERM
+    assert process.wait(timeout=120) == 128 + signal.SIGTERM
 
 
 # threads
