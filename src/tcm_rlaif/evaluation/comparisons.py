@@ -75,7 +75,7 @@ def comparisons(evidence: Evidence, study: Params) -> pd.DataFrame:
                 }
                 | {"seeds": [round(v, 4) for v in found.by_seed.values()], "n": found.n, "p": found.p}
                 | {"mdd": found.detectable(confidence), "declared": key in evidence.primary and (a, b) in tested}
-                | {"exploratory": exploratory(found, study)}
+                | {"exploratory": exploratory(evidence, study, a, b)}
             )
     adjusted = stats.holm({i: row["p"] for i, row in enumerate(rows) if row["declared"]})
     for i, row in enumerate(rows):
@@ -84,10 +84,15 @@ def comparisons(evidence: Evidence, study: Params) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def exploratory(found: stats.Estimate, study: Params) -> bool:
-    """Whether too few seeds stand behind a difference; two arms that no seed can change need none."""
-    unchanging = len(study.seeds) > 1 and len(found.by_seed) == 1
-    return len(found.by_seed) < stats.MIN_SEEDS and not unchanging
+def exploratory(evidence: Evidence, study: Params, a: str, b: str) -> bool:
+    """Whether too few seeds stand behind a difference.
+
+    An arm that no seed can change needs none: it has one where the study gives it several. One that `sizes` gives a
+    single seed is trained, and another seed would change it.
+    """
+    seeds = {arm: evidence.tables[arm]["seed"].nunique() for arm in (a, b)}
+    changing = [n for arm, n in seeds.items() if not (n == 1 < len(params.seeds_of(study, arm)))]
+    return any(n < stats.MIN_SEEDS for n in changing)
 
 
 def verdict(row: dict[str, Any], level: float) -> str:
@@ -132,8 +137,13 @@ def _detectable(mdd: float) -> str:
     return "" if pd.isna(mdd) else f", detectable from {mdd:.3f}"
 
 
-CONTROLS = {"preference_choice": "random", "pair_labels": None, "judge": "format", "preference_training": "sft_"}
-"""Key -> the value, or how it begins, that makes an arm a control: compute or data without what the judge says."""
+CONTROLS = {
+    "preference_choice": ("random",),
+    "pair_labels": ("shuffled", "flipped"),
+    "judge": (("format",),),
+    "preference_training": ("sft_chosen", "sft_more"),
+}
+"""Key -> the values that make an arm a control: compute or data without what the judge says."""
 
 
 def controls(table: pd.DataFrame, study: Params) -> pd.DataFrame:
@@ -141,8 +151,8 @@ def controls(table: pd.DataFrame, study: Params) -> pd.DataFrame:
     arms = {
         arm
         for arm, difference in study.arms.items()
-        for key, value in CONTROLS.items()
-        if key in difference and str(difference[key]).startswith(value or "")
+        for key, values in CONTROLS.items()
+        if key in difference and getattr(params.for_arm(study, arm), key) in values
     }
     if table.empty:
         return table

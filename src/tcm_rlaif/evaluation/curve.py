@@ -22,7 +22,7 @@ from tcm_rlaif.study.notebooks import TRAININGS
 from tcm_rlaif.study.schema import Params
 
 SIZES = (10, 20, 40, 80, 150)
-"""Numbers of training answers, as far as they go; all of them come last."""
+"""Numbers of training answers, as far as they go, beside those that an arm's SFT saw; all of them come last."""
 SUBSETS = 3
 """Random subsets of each size; our choice: seconds rather than minutes, on two hundred cases."""
 LEVELS: dict[str, Level] = {"herb_f1": "canonical", "herb_base_f1": "base"}
@@ -76,12 +76,13 @@ def measure(train: Sequence[Case], test: Sequence[Case], study: Params) -> pd.Da
         the subsets first), its bootstrap interval ``low`` and ``high`` over cases, the mean of each of the ``subsets``,
         ``n`` cases. No rows where there is nothing to learn from or to ask.
     """
+    sizes = {*SIZES, *_seen(train, study).values()}
     train, test = ([case for case in part if case.answer and case.answer.prescription] for part in (train, test))
     columns = ("metric", "answers by", "answers", "mean", "low", "high", "subsets", "n")
     if not train or not test:
         return pd.DataFrame(columns=columns)
     rows = []
-    for size in [*(size for size in SIZES if size < len(train)), len(train)]:
+    for size in [*sorted(size for size in sizes if 0 < size < len(train)), len(train)]:
         seeds = range(SUBSETS if size < len(train) else 1)
         draws = [subset(train, size, study.data_near_duplicate, seed) for seed in seeds]
         found = [answered(draw, test, study.data_near_duplicate) for draw in draws if draw]
@@ -100,6 +101,16 @@ def _over_cases(subsets: Sequence[Sequence[float]], study: Params) -> tuple[floa
     return fmean(cases), *ends, [round(fmean(values), 4) for values in subsets], len(cases)
 
 
+def _seen(train: Sequence[Case], study: Params) -> dict[str, int]:
+    """Arms that SFT trained -> number of answers that it saw; those on a data-size axis left out."""
+    seen = {}
+    for arm in study.arms.keys() - axis.places(study).keys():
+        P = params.for_arm(study, arm)
+        if "02_sft" in TRAININGS[P.training]:
+            seen[arm] = sum(bool(case.answer) for case in train[: P.sft_cases or None])
+    return seen
+
+
 def points(means: pd.DataFrame, train: Sequence[Case], study: Params) -> pd.DataFrame:
     """The arms that SFT trained, each with the number of ``answers`` that it saw; those on a data-size axis have lines
     of their own (`data_size`).
@@ -107,11 +118,7 @@ def points(means: pd.DataFrame, train: Sequence[Case], study: Params) -> pd.Data
     Args:
         means: rows ``arm``, ``mean``, ``low``, ``high`` of a metric, as `ablation.arm_means`.
     """
-    seen = {}
-    for arm in study.arms.keys() - axis.places(study).keys():
-        P = params.for_arm(study, arm)
-        if "02_sft" in TRAININGS[P.training]:
-            seen[arm] = sum(bool(case.answer) for case in train[: P.sft_cases or None])
+    seen = _seen(train, study)
     trained = means[means["arm"].isin(list(seen))]
     return trained.assign(answers=trained["arm"].map(seen))
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from tcm_rlaif.evaluation import stats
 from tcm_rlaif.evaluation.ablation import Evidence
+from tcm_rlaif.evaluation.comparisons import compared
 from tcm_rlaif.study import axis, params
 from tcm_rlaif.study.plan import find_run, study_folder
 from tcm_rlaif.study.schema import Params
@@ -49,8 +50,7 @@ def rows(evidence: Evidence, means: pd.DataFrame, key: str, study: Params) -> pd
 
 
 def _against(evidence: Evidence, arm: str, plain: str, key: str, study: Params) -> dict[str, Any]:
-    values = stats.difference(*(stats.matrix(evidence.tables[name], key) for name in (arm, plain)))
-    found = stats.estimate(values, evidence.patient_of)
+    found = compared(evidence, arm, plain, key)
     low, high = found.interval(study.ablation_confidence)
     stands = HELPS if low > 0 else HURTS if high < 0 else UNCLEAR
     return {"difference": found.mean, "from": low, "to": high, "stands": stands}
@@ -69,7 +69,10 @@ def minutes(study: Params) -> Mapping[str, float]:
 
 
 def findings(table: pd.DataFrame, key: str, few: int = stats.MIN_SEEDS) -> Iterator[str]:
-    """For each number of answers a sentence: which ideas help, which hurt, which do neither; and one on the whole."""
+    """For each number of answers a sentence: which ideas help, which hurt, which do neither; and one on the whole.
+
+    Each goes by its own interval: they are not adjusted together, and the sentences say so.
+    """
     ideas = table.dropna(subset=["difference"])
     for size, part in ideas.groupby("answers"):
         told = [
@@ -77,8 +80,8 @@ def findings(table: pd.DataFrame, key: str, few: int = stats.MIN_SEEDS) -> Itera
             for stands in (HELPS, UNCLEAR, HURTS)
             if len(of := part[part["stands"] == stands].sort_values("difference", ascending=False))
         ]
-        note = " (too few seeds: exploratory)" if part["seeds"].min() < few else ""
-        yield f"At {size} answers, {key}: {'; '.join(told)}{note}."
+        note = "; too few seeds: exploratory" if part["seeds"].min() < few else ""
+        yield f"At {size} answers, {key}: {'; '.join(told)} (each by its own interval, not adjusted together{note})."
     for idea, part in ideas.groupby("idea", sort=False):
         helps = [str(size) for size in part.loc[part["stands"] == HELPS, "answers"]]
         where = f"helps at {', '.join(helps)} answers" if helps else "helps at no number of answers"

@@ -4,8 +4,9 @@ from statistics import fmean
 
 import pandas as pd
 
-from tcm_rlaif.evaluation import known, stats
+from tcm_rlaif.evaluation import known
 from tcm_rlaif.evaluation.ablation import Evidence
+from tcm_rlaif.evaluation.comparisons import compared
 from tcm_rlaif.study import params
 from tcm_rlaif.study.plan import find_run
 from tcm_rlaif.study.schema import Params
@@ -31,8 +32,7 @@ def rows(evidence: Evidence, study: Params) -> pd.DataFrame:
             continue
         folders = {find_run(study, "03_rlaif_labels", arm, seed).folder.split("/", 1)[1] for seed in study.seeds}
         audits = [evidence.labels[folder] for folder in sorted(folders)]
-        values = stats.difference(*(stats.matrix(evidence.tables[name], KEY) for name in (arm, start)))
-        gain = stats.estimate(values, evidence.patient_of)
+        gain = compared(evidence, arm, start, KEY)
         low, high = gain.interval(study.ablation_confidence)
         row = {"arm": arm, "gain": gain.mean, "low": low, "high": high, "seeds": len(gain.by_seed)}
         row |= {column: _figure(audits, figure) for figure, column in FIGURES.items()}

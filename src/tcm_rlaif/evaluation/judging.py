@@ -2,7 +2,8 @@
 
 The judge is the study's, not the arm's: an arm that learned from another judge is compared by the same yardstick. It is
 made from the training answers that SFT may see, as for labelling. Floors that go by the judge's own knowledge
-(`expert_rule`, `expert`) score high by construction.
+(`expert_rule`, `expert`) score high by construction. `evidence` holds the rubric, so where one of them labelled the
+other has seen much of the same: it tells what pleases the one alone, and is no independent witness.
 """
 
 from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ from tcm import metrics
 from tcm.cases import splits
 from tcm_rlaif.evaluation import ablation, stats
 from tcm_rlaif.evaluation.ablation import Evidence
-from tcm_rlaif.study import axis
+from tcm_rlaif.study import axis, params
 from tcm_rlaif.study.schema import Params
 
 KNOWING = ("expert_rule", "expert")
@@ -82,7 +82,8 @@ def rows(evidence: Evidence, study: Params) -> list[dict[str, Any]]:
 
 def sentences(evidence: Evidence, study: Params) -> list[str]:
     """For each task, how every arm stands to the best plain and the best knowing floor on the first primary metric."""
-    few = f" ({len(study.seeds)} seed(s): exploratory)" if len(study.seeds) < stats.MIN_SEEDS else ""
+    seeds = min(len(params.seeds_of(study, arm)) for arm in axis.told(study))
+    few = f" ({seeds} seed(s): exploratory)" if seeds < stats.MIN_SEEDS else ""
     groups: dict[tuple[str, bool], list[dict[str, Any]]] = {}
     for row in rows(evidence, study):
         groups.setdefault((row["task"], row["knows"]), []).append(row)

@@ -51,9 +51,14 @@ def of_prompts(
     Returns:
         Each of `STATES` -> float32, shape (layers + 1, prompts, hidden): first the embeddings (layer 0), then the
         output of each layer; the last one as the language-model head gets it, normalised.
+
+    Raises:
+        ValueError: for a learned prompt or prefix, which is no part of the layers: the states would be the base's.
     """
     import torch
 
+    if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
+        raise ValueError("adapter: states are read of lora alone; leave arms with a prompt or prefix out of probe_arms")
     backbone = getattr(model, "get_base_model", lambda: model)().base_model  # an adapter's layers stay in it
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
     found: dict[str, list] = {name: [None] * len(prompts) for name in STATES}

@@ -63,8 +63,13 @@ class FeedbackParams(SftParams):
     judge_concurrency: Int = key(8, "openai: requests in flight", "requests", ge=1)
     judge_timeout_s: Float = key(60, "openai: longest wait for one reply", "seconds", gt=0)
     judge_max_retries: Int = key(4, "openai: retries of one request", "retries", ge=0)
-    judge_max_requests: Int = key(5000, "budget: requests", "requests", ge=1)
-    judge_max_tokens: Int = key(5_000_000, "budget: tokens, prompt and reply", "tokens", ge=1)
+    judge_max_requests: Int = key(
+        5000,
+        "budget of each run that asks (one arm, seed and round), however often it is started: requests",
+        "requests",
+        ge=1,
+    )
+    judge_max_tokens: Int = key(5_000_000, "likewise: tokens, prompt and reply", "tokens", ge=1)
     judge_repeats: Int = key(1, "times each judgement is asked, for self-consistency", "times", ge=1)
     judge_sees_gold: bool = key(False, "whether the judge may read the gold answers, also those that SFT does not see")
     judge_replay_only: bool = key(False, "openai: answer from the cache alone; a miss is a counted category")

@@ -13,6 +13,7 @@ import ast
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -168,11 +169,15 @@ class Stage:
     def close(self, cached: Collection[str] = (), **facts: Any) -> None:
         """Write `stage.json`, last of all: what the stage found and wrote, and the recipe that it was made by.
 
+        Checkpoints go before it: a finished stage that is run again has to train again, not to end where it ended.
+
         Args:
             cached: folders under `runs/cache` that later stages read, relative to the project folder.
         """
         made = {"stage": self.run.stage, "arm": self.run.arm, "seed": self.run.seed, "src": source_hash()}
         made |= recipes(self.study)[self.run.folder] | facts
+        for checkpoint in [*self.folder.glob("**/checkpoints-*/checkpoint-*")]:
+            shutil.rmtree(checkpoint)
         write_json(self.folder / DONE, made | {"cached": list(cached), "files": outputs.files_of(self.folder)})
         users = [r.stage for r in plan(self.study) if self.run.folder in dict(r.inputs).values()]
         following = f"notebooks/{min(users)}.ipynb" if users else f"./study report {self.study.study}"

@@ -1,15 +1,22 @@
 """Checkpoints of a training: which of them is whole, so that a killed run goes on from it and never from half a one.
 
 A kill or a full disk leaves a checkpoint cut off, and the trainer takes the newest for whole: it fails on it at every
-later start, or goes on with its optimiser forgotten.
+later start, or goes on with its optimiser forgotten. It also takes whatever lies there for its own: where a killed
+study goes on with other cases or another base, the checkpoints are those of another training.
 """
 
+import hashlib
+import json
 import re
 import shutil
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tcm.files import read_json
+from tcm.files import read_json, write_text
+
+if TYPE_CHECKING:
+    from transformers import Trainer
 
 # What going on needs, each under the names that plain and sharded trainings give it.
 SHARDED = ("global_step*", "pytorch_model_fsdp*")
@@ -20,6 +27,29 @@ NEEDED = {
     "scheduler.pt": ("scheduler.pt", *SHARDED),
     "weights": ("*model*.safetensors", "*model*.bin", *SHARDED),
 }
+MADE_OF = "made_of.txt"  # beside the checkpoints: hash of what their training was made of
+
+
+def only_own(trainer: "Trainer") -> None:
+    """Remove checkpoints that another training left in a trainer's folder, and say so.
+
+    The folder is named after the parameters. What they do not say is the base as it was built and the rows as they were
+    written: of these a hash lies beside the checkpoints.
+
+    Args:
+        trainer: before it trains; one that saves no checkpoints is left alone.
+    """
+    if trainer.args.save_strategy == "no":
+        return
+    folder, base = Path(trainer.args.output_dir), trainer.model.config._name_or_path
+    training = hashlib.sha256(json.dumps([base, trainer.train_dataset[:]], sort_keys=True).encode()).hexdigest()
+    left, note = [path for path in folder.glob("checkpoint-*") if _named(path)], folder / MADE_OF
+    if left and not (note.is_file() and note.read_text("utf-8") == training):
+        print(f"{folder}: checkpoints of another training (other rows, another base); removed, it begins afresh")
+        for path in left:
+            shutil.rmtree(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(note, training)
 
 
 def newest(folder: Path) -> Path | None:

@@ -63,7 +63,7 @@ def taught(pairs: Sequence[Mapping[str, Any]], items: Sequence[Any]) -> list[str
         items: prompts of the feedback, with the cases of the pairs.
     """
     asked = len({row["case_id"] for row in pairs})
-    said = [f"{len(pairs)} pairs from {asked} of {len(items)} prompts: the judge had no more to tell apart."]
+    said = [f"{len(pairs)} pairs from {asked} of {len(items)} prompts; the funnel says why no more."]
     if not pairs:
         return said
     cases = {item.case.id: item.case for item in items}

@@ -7,6 +7,7 @@ before, during and after training, stops when answers fall ill, and goes back to
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +57,6 @@ class HealthPanel:
         self.pairs = [(r["prompt"], r["chosen"]) for r in pairs] + [(r["prompt"], r["rejected"]) for r in pairs]
         self.rows: list[dict[str, Any]] = []
         self.scores: dict[int, list[dict[str, float | None]]] = {}  # step -> what each case's answer scored
-        with self.as_reference("ref"):
-            self.reference = answer_logps(model, tokenizer, self.pairs)[0]
         self.healthy_weights: dict = {}
         self.kept_step = 0
 
@@ -74,6 +73,15 @@ class HealthPanel:
             yield
         finally:
             self.model.set_adapter("default")
+
+    @cached_property
+    def _reference_logps(self) -> list[float]:
+        """Of the pairs; read at the first check, since a trainer computes in bfloat16 only once it trains.
+
+        Read before, they would differ from the policy's by rounding, and its first margin would not be 0.
+        """
+        with self.as_reference("ref"):
+            return answer_logps(self.model, self.tokenizer, self.pairs)[0]
 
     def check(self, step: int) -> bool:
         """Take one reading; remembers the weights when they are healthy.
@@ -98,8 +106,9 @@ class HealthPanel:
         if not self.pairs:
             return dict.fromkeys(("chosen_logp_per_token", "rejected_logp_per_token", "margin", "accuracy"))
         logps, counts = answer_logps(self.model, self.tokenizer, self.pairs)
+        reference = self._reference_logps
         half = len(self.pairs) // 2
-        reward = [self.P.dpo_beta * (a - b) for a, b in zip(logps, self.reference, strict=True)]
+        reward = [self.P.dpo_beta * (a - b) for a, b in zip(logps, reference, strict=True)]
         margins = [c - r for c, r in zip(reward[:half], reward[half:], strict=True)]
         return {
             "chosen_logp_per_token": sum(logps[:half]) / sum(counts[:half]),

@@ -29,7 +29,7 @@ import yaml
 from tcm.files import read_json, write_json
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.stage import Stage
-from tcm_rlaif.training import arguments
+from tcm_rlaif.training import arguments, checkpoints
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -40,7 +40,7 @@ PATIENCE = 10  # seconds that processes told to end may take
 
 
 def run(trainer: "Trainer", stage: Stage) -> list[dict[str, float]]:
-    """Train: in this process, or in those that `accelerate` configures; goes on from a checkpoint either way.
+    """Train: in this process, or in those that `accelerate` configures; goes on from a checkpoint of it either way.
 
     Returns:
         The log as rows, as of `arguments.run`.
@@ -49,6 +49,7 @@ def run(trainer: "Trainer", stage: Stage) -> list[dict[str, float]]:
         ValueError: for a configuration that cannot be used.
         RuntimeError: if the processes failed; the message says why and where all of their output lies.
     """
+    checkpoints.only_own(trainer)
     if not stage.P.accelerate:
         return arguments.run(trainer)
     from transformers import TrainerState

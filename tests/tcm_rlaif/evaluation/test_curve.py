@@ -77,3 +77,11 @@ def test_the_arms_that_sft_trained_stand_at_the_answers_they_saw_and_below_or_ab
     below, above = curve.findings(line, found, "herb_f1")
     assert "below the line at 20 answers: 0.700" in below and below.endswith("expert reaches as much with 20 answers.")
     assert "above the line at 20 answers" in above and above.endswith("expert reaches as much with none of these.")
+
+
+def test_an_arm_is_set_beside_as_many_answers_as_it_saw() -> None:
+    line = curve.measure(TRAIN, TEST, STUDY.model_copy(update={"sft_cases": 15}))
+    assert sorted(set(line["answers"])) == [10, 15, 20, 24]
+    arm = pd.DataFrame([{"arm": "sft", "mean": 0.5, "low": 0.4, "high": 0.6, "answers": 15}])
+    (said,) = curve.findings(line, arm, "herb_f1")
+    assert "the line at 15 answers" in said

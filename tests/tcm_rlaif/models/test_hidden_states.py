@@ -41,3 +41,16 @@ def test_an_adapter_is_read_with_the_model() -> None:
     plain, adapted = (hidden_states.of_cases(*made(), cases) for made in (tiny_model.base, tiny_model.with_adapter))
     np.testing.assert_array_equal(plain["last"][0], adapted["last"][0])
     assert np.abs(plain["last"][-1] - adapted["last"][-1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("adapter", ["prompt", "prefix"])
+def test_what_was_learned_before_the_layers_is_refused(adapter: str) -> None:
+    from peft import get_peft_model
+
+    from tcm_rlaif.training import adapters
+
+    model, tokenizer = tiny_model.base()
+    P = tiny_model.params(training="sft", adapter=adapter, adapter_tokens=3)
+    learned = get_peft_model(model, adapters.fresh(P))
+    with pytest.raises(ValueError, match="leave arms with a prompt or prefix out of probe_arms"):
+        hidden_states.of_cases(learned, tokenizer, tiny_model.cases()[:2])

@@ -16,7 +16,7 @@ import tiny_model
 import yaml
 
 from tcm_rlaif.study.params import ROOT
-from tcm_rlaif.training import arguments, dpo, launch
+from tcm_rlaif.training import dpo, launch
 from tcm_rlaif.training.sft import sft_rows, sft_trainer
 
 CPU = "profiles/accelerate/cpu.yaml"
@@ -124,7 +124,7 @@ def test_training_goes_on_from_a_checkpoint_in_other_processes(tmp_path) -> None
     cut = trainer("sft", tmp_path / "cut", stage().P)
     cut.add_callback(Kill())
     with pytest.raises(KeyboardInterrupt):
-        arguments.run(cut)
+        launch.run(cut, stage())
     again = trainer("sft", tmp_path / "cut", stage().P)
     again.args.output_dir = cut.args.output_dir
     rows = [row for row in launch.run(again, place) if "loss" in row]

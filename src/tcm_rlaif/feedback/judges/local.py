@@ -57,7 +57,9 @@ class LocalJudge:
 
     def identity(self, mode: Mode) -> dict[str, str]:
         """What could change a reply, apart from rounding that differs with batch and device."""
-        return {"model": self.model_name, "prompt": prompt_text.VERSION, "sees_gold": "yes" if self.sees_gold else "no"}
+        weights = "packed" if getattr(self.model, "is_quantized", False) else str(self.model.dtype)
+        seen = {"prompt": prompt_text.VERSION, "sees_gold": "yes" if self.sees_gold else "no"}
+        return {"model": self.model_name, "weights": weights, **seen}
 
     def ask(self, questions: Sequence[Question], record: Record) -> None:
         """Answer in batches of similar length; a prompt that does not fit the model is ``rejected``.
