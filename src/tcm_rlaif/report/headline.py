@@ -221,5 +221,5 @@ def markdown(results: dict[str, Any]) -> str:
         lines.append(f"- **Not shown:** {'; '.join(missing)}.")
     over = results.get("intervals", "intervals over cases")  # results of older studies have none
     if others := _metrics(results)[1:]:
-        over += f"; {' and '.join(others)} are told where they clearly differ"
+        over += f"; of {' and '.join(others)} only clear differences are told"
     return "\n".join([*lines, f"\nIn square brackets: {over}."])

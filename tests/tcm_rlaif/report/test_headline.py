@@ -103,9 +103,7 @@ def test_an_arm_that_is_never_trained_is_no_best_trained_arm(values) -> None:
 
 def test_how_sure_it_is_is_told_beside_the_answer(values) -> None:
     said = headline.markdown(values).splitlines()[-1]
-    assert said.startswith(
-        "In square brackets: 95% intervals over seeds and cases; judge_score and usable are told where"
-    )
+    assert said.startswith("In square brackets: 95% intervals over seeds and cases; of judge_score and usable only")
 
 
 def test_what_the_study_cannot_show_is_said(values) -> None:
