@@ -4,18 +4,21 @@ Every word on an effect is made from the numbers: difference with interval and v
 safety of the physicians' own prescriptions, and what the study could not show.
 """
 
+import re
 from typing import Any
 
 from tcm_rlaif.evaluation import standing
 from tcm_rlaif.report import audit_table
+from tcm_rlaif.report.safety import KINDS
 
 SOURCES = {
     "invented": "invented cases", "mtcmb": "textbook cases (MTCMB)", "best4sdt": "case records (TCM-BEST4SDT)",
     "tcmeval_sdt": "clinical records (TCMEval-SDT)", "own": "own case records",
 }  # fmt: skip
 IMITATION = "sft - base"
+UNCLEAR = "no clear difference"  # in a verdict
 WITHIN = "\n    - "  # an entry of a list within a list
-MOST = 4  # declared differences that the first screen tells; the others stand in the figure below it
+MOST = 6  # declared differences that the first screen tells; the others stand in the figure below it
 
 
 def question(results: dict[str, Any]) -> str:
@@ -37,17 +40,19 @@ def source(results: dict[str, Any]) -> str:
 
 def answer(results: dict[str, Any]) -> list[str]:
     """The answer in a few sentences: what imitation adds, what feedback adds, against which floor, and how safe."""
-    metric = primary(results)
-    found = {row["arms"]: row for row in results["comparisons"] if row["metric"] == metric}
-    tested = {name: row for name, row in found.items() if row.get("declared")}
-    said = [_imitation(found[IMITATION], results)] if IMITATION in found else []
-    others = [row for name, row in (tested or found).items() if name != IMITATION]
-    fed = [row for row in others if _fed_back(row["arms"].split(" - ")[0], results)]
-    for head, rows in (("AI feedback", fed), ("Beside it" if fed else "Asked", [r for r in others if r not in fed])):
-        told = [f"{row['shows']} ({row['arms']}): {_effect(row)}" for row in rows[:MOST]]
-        told += [f"and {len(rows) - MOST} more"] if len(rows) > MOST else []
-        said += [_listed(f"**{head}**, on {metric}", told)] if told else []
-    return [*said, *_floors(results), *_safety(results)]
+    rows = [row for metric in _metrics(results) for row in results["comparisons"] if row["metric"] == metric]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in [row for row in rows if row["declared"]] or rows:
+        found.setdefault(row["arms"], []).append(row)
+    said = _imitation([row for row in rows if row["arms"] == IMITATION], results)
+    others = [pair for pair in found if pair != IMITATION]
+    fed = [pair for pair in others if _fed_back(pair.split(" - ")[0], results)]
+    for head, pairs in (("AI feedback", fed), ("Beside it" if fed else "Asked", [p for p in others if p not in fed])):
+        told = [f"{found[pair][0]['shows']} ({pair}): {_effects(found[pair])}" for pair in pairs[:MOST]]
+        told += [f"and {len(pairs) - MOST} more"] if len(pairs) > MOST else []
+        said += [_listed(f"**{head}**", told)] if told else []
+    asked = {arm for pair in (IMITATION, *found) for arm in pair.split(" - ")}
+    return [*said, *_floors(results), *_safety(results, asked)]
 
 
 def _keys(arm: str, results: dict[str, Any]) -> dict[str, Any]:
@@ -77,59 +82,96 @@ def plain(line: str) -> str:
 
 def primary(results: dict[str, Any]) -> str:
     """The first declared metric."""
-    return results.get("declared", {}).get("primary", ["herb_f1"])[0]
+    return _metrics(results)[0]
 
 
-def _imitation(row: dict[str, Any], results: dict[str, Any]) -> str:
-    means = [results["arms"].get(arm, {}).get(row["metric"], {}).get("mean") for arm in ("base", "sft")]
-    of = f" (from {means[0]:.2f} to {means[1]:.2f})" if None not in means else ""
-    return f"**Imitation (SFT)** changes {row['metric']} by {_effect(row)}{of}."
+def _metrics(results: dict[str, Any]) -> list[str]:
+    """The declared metrics."""
+    return results.get("declared", {}).get("primary", ["herb_f1"])
 
 
-def _effect(row: dict[str, Any]) -> str:
-    verdict = f", **{row['verdict']}**" if "verdict" in row else ""  # results of older studies have none
-    apart = row["low"] > 0 or row["high"] < 0
-    if apart and "no clear difference" in verdict:  # else the interval seems to contradict the verdict
-        verdict += f" after adjustment for all declared tests (p = {row['p_holm']:.3f})"
-    return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]{verdict}"
+def _imitation(rows: list[dict[str, Any]], results: dict[str, Any]) -> list[str]:
+    """What SFT adds; where no untrained model is compared with it, how far it comes."""
+    metric = primary(results)
+    base, sft = (results["arms"].get(arm, {}).get(metric) for arm in ("base", "sft"))
+    if rows:
+        ends = f" from {base['mean']:.2f} to {sft['mean']:.2f}," if base and sft else ""
+        return [f"**Imitation (SFT)** changes {_effects(rows, ends)}."]
+    if not sft:
+        return []
+    ends = f"{sft['mean']:.3f} [{sft['low']:.3f}, {sft['high']:.3f}]"
+    return [f"**Imitation (SFT)** reaches {metric} {ends}; what it adds to the untrained model is not asked here."]
+
+
+def _effects(rows: list[dict[str, Any]], ends: str = "") -> str:
+    """What two arms differ by on the first declared metric, with its interval, and on others where it is clear.
+
+    Args:
+        rows: one a metric, the first declared one first.
+        ends: both means of the first, in words.
+    """
+    first, *others = rows
+    told = f"{first['metric']}{ends} by {first['difference']:+.3f} [{first['low']:+.3f}, {first['high']:+.3f}], "
+    told += f"**{_verdict(first)}**"
+    if (first["low"] > 0 or first["high"] < 0) and UNCLEAR in first["verdict"]:  # else it seems to contradict itself
+        told += f" after adjustment for all declared tests (p = {first['p_holm']:.3f})"
+    clear: dict[str, list[str]] = {}
+    for row in others:
+        if row["declared"] and UNCLEAR not in row["verdict"]:
+            clear.setdefault(_verdict(row), []).append(f"{row['metric']} by {row['difference']:+.3f}")
+    return "; ".join([told, *(f"{' and '.join(metrics)}, **{verdict}**" for verdict, metrics in clear.items())])
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    """The verdict, without the number of seeds where it is exploratory: the question tells it."""
+    return re.sub(r".*: exploratory \((.+) there\)", r"\1, exploratory", row["verdict"])
 
 
 def _floors(results: dict[str, Any]) -> list[str]:
-    """For each task the best floor that needs no model, and the best trained arm beside it."""
+    """For each task the best floor that needs no model, the best trained arm beside it, and the floor that knows."""
     said = []
-    rows = [row for row in results.get("standing", []) if not row["knows"]]
     for task, words in standing.TASKS.items():
-        found = [row for row in rows if row["task"] == task and _trained(row["arm"], results)]
-        if found:
+        rows = [row for row in results.get("standing", []) if row["task"] == task and _trained(row["arm"], results)]
+        if found := [row for row in rows if not row["knows"]]:
             best, floor = max(found, key=lambda row: row["mean"]), found[0]
-            ends = f"{best['difference']:+.3f} [{best['low']:+.3f}, {best['high']:+.3f}]"
+            knowing = {row["floor"]: row["value"] for row in rows if row["knows"]}
+            more = [f"; {name}, which knows what the judge knows, has {value:.3f}" for name, value in knowing.items()]
             said.append(
-                f"on {words} (n = {floor['n']}) {floor['floor']} has {floor['value']:.3f}, the best trained arm, "
-                f"{best['arm']}, {best['mean']:.3f}: {ends}, **{best['stands']}**"
+                f"on {words} (n = {floor['n']}) {floor['floor']} has {floor['metric']} {floor['value']:.3f}, the best "
+                f"trained arm, {best['arm']}, {best['mean']:.3f}: {best['difference']:+.3f} [{best['low']:+.3f}, "
+                f"{best['high']:+.3f}], **{best['stands']}**{''.join(more)}"
             )
     if said:
         return [_listed("**Without any model**", said)]
     return [line for line in results.get("findings", []) if line.startswith("On ") and "knows what" not in line]
 
 
-def _safety(results: dict[str, Any]) -> list[str]:
-    """How many prescriptions of each trained arm have a safety finding, beside the physicians' own."""
-    rows = {row["answers by"]: row for row in results.get("safety", [])}
-    arms = [name for name in results["arms"] if name in rows and _trained(name, results)]
-    arms = [name for name in arms if rows[name]["any"] is not None]
+def _safety(results: dict[str, Any], asked: set[str]) -> list[str]:
+    """How many prescriptions of each trained arm that is asked about have a safety finding, beside the physicians'."""
+    rows = {row["answers by"]: row for row in results.get("safety", []) if row["any"] is not None}
+    arms = [name for name in results["arms"] if name in rows and name in asked and _trained(name, results)]
     if "gold" not in rows or not arms:
         return []
-    told = ", ".join(f"{name} {_rates(rows[name])}" for name in arms[:MOST])
-    more = f", and {len(arms) - MOST} more" if len(arms) > MOST else ""
-    return [
-        f"**Safety**, share of prescriptions with any finding (of high severity): {told}{more}; the physicians' own "
-        f"{_rates(rows['gold'])}."
-    ]
+    cases = rows["gold"]["n"]
+    told = ", ".join(f"{name} {_rates(rows[name], cases)}" for name in arms)
+    said = f"the physicians' own {_rates(rows['gold'], cases)}; {told}."
+    if "safety_excess" in results:  # results of older studies have none
+        more = [f"{KINDS[kind]} in {_above(KINDS[kind], arms, results)}" for kind in ("any", "high")]
+        said += f" Clearly more often than theirs: {', '.join(more)}."
+    return [f"**Safety**, prescriptions with any finding (of high severity): {said}"]
 
 
-def _rates(row: dict[str, Any]) -> str:
-    high = f" ({row['high']:.0%})" if row.get("high") is not None else ""
-    return f"{row['any']:.0%}{high}"
+def _rates(row: dict[str, Any], cases: int) -> str:
+    """Share of prescriptions with any finding, and with one of high severity; of how many, where they are few."""
+    few = f" of {row['n']}" if row["n"] < cases else ""
+    return f"{row['any']:.0%}{few} ({row['high']:.1%})"
+
+
+def _above(finding: str, arms: list[str], results: dict[str, Any]) -> str:
+    """In which arms a finding is more frequent than in the physicians' prescriptions by its interval."""
+    clear = {row["arm"] for row in results["safety_excess"] if row["finding"] == finding and row["low"] > 0}
+    above = [arm for arm in arms if arm in clear]
+    return "all of them" if above == arms else ", ".join(above) or "none"
 
 
 def lines(results: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -148,14 +190,13 @@ def not_shown(results: dict[str, Any]) -> list[str]:
     """What this study does not show, and why: differences too small for it, few seeds, the judge, the cases."""
     metric, said = primary(results), []
     open_ = [
-        row
+        row["arms"] + (f" (detectable from {row['mdd']:.3f})" if (row["mdd"] or 0) > 0 else "")  # may be NaN
         for row in results["comparisons"]
-        if row.get("declared") and row["metric"] == metric and "no clear difference" in row["verdict"]
+        if row["declared"] and row["metric"] == metric and UNCLEAR in row["verdict"]
     ]
-    for row in open_:
-        least = f", which below {row['mdd']:.3f} could not have been seen" if row.get("mdd") else ""
-        said.append(f"{row['shows']} ({row['arms']}){least}")
-    if any(row.get("exploratory") for row in results["comparisons"] if row.get("declared")):
+    if open_:
+        said.append(f"a difference in {metric} of {', '.join(open_)}")
+    if any(row.get("exploratory") for row in results["comparisons"] if row["declared"]):
         said.append(f"anything beyond this training: {len(results['seeds'])} seed(s), so every verdict is exploratory")
     rows = audit_table.rows(results)
     if rows:
@@ -179,4 +220,6 @@ def markdown(results: dict[str, Any]) -> str:
     if missing := not_shown(results):
         lines.append(f"- **Not shown:** {'; '.join(missing)}.")
     over = results.get("intervals", "intervals over cases")  # results of older studies have none
+    if others := _metrics(results)[1:]:
+        over += f"; of {' and '.join(others)} only clear differences are told"
     return "\n".join([*lines, f"\nIn square brackets: {over}."])

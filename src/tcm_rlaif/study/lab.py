@@ -34,6 +34,8 @@ def watched() -> bool:
 def bar(items: Iterable[Any] | None = None, **options: Any):
     """tqdm's progress bar: a widget where somebody watches, lines of text elsewhere.
 
+    In a notebook these lines are output like any other: what a cell writes to stderr stands in a red box for ever.
+
     Args:
         items: as `tqdm.tqdm` takes them, with all its options.
     """
@@ -41,7 +43,13 @@ def bar(items: Iterable[Any] | None = None, **options: Any):
         from tqdm.auto import tqdm
     else:
         from tqdm import tqdm
-    return tqdm(items, **options)
+    return tqdm(items, file=sys.stdout if _shell() else sys.stderr, **options)
+
+
+def _shell() -> Any:
+    """The IPython that this runs in; None outside of a notebook."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
 
 
 def errors_in_short(*told: type[Exception]) -> None:
@@ -51,9 +59,7 @@ def errors_in_short(*told: type[Exception]) -> None:
         told: errors whose message says all (a wrong key, a missing input): they are shown as that one line. All others
             keep the lines of the notebook and of this project, and lose those of installed packages.
     """
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if shell is None:
+    if (shell := _shell()) is None:
         return
 
     def show(shell, kind, error, trace, tb_offset=None):

@@ -179,9 +179,18 @@ class Stage:
         for checkpoint in [*self.folder.glob("**/checkpoints-*/checkpoint-*")]:
             shutil.rmtree(checkpoint)
         write_json(self.folder / DONE, made | {"cached": list(cached), "files": outputs.files_of(self.folder)})
-        users = [r.stage for r in plan(self.study) if self.run.folder in dict(r.inputs).values()]
-        following = f"notebooks/{min(users)}.ipynb" if users else f"./study report {self.study.study}"
-        print(f"{self.run.folder}/{DONE} written; next: {following}")
+        print(f"{self.run.folder}/{DONE} written; next: {self._following()}")
+
+    def _following(self) -> str:
+        """What to run next: the first stage that reads this one, or what that one still waits for."""
+        runs, place = plan(self.study), study_folder(self.study)
+        users = [run for run in runs if self.run.folder in dict(run.inputs).values()]
+        if not users:
+            return f"./study report {self.study.study}"
+        user = min(users, key=lambda run: run.stage)
+        inputs = [run for run in runs if run.folder in dict(user.inputs).values()]
+        waits = [run.stage for run in inputs if not (place / run.folder / DONE).exists()]
+        return f"notebooks/{min(waits, default=user.stage)}.ipynb"
 
 
 def open_stage(stage: str, notebook_globals: Mapping[str, Any]) -> Stage:

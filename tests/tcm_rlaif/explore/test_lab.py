@@ -44,6 +44,18 @@ def test_nobody_watches_a_notebook_that_papermill_runs(monkeypatch) -> None:
     assert type(lab.bar([1])).__module__ == "tqdm.std"
 
 
+def test_a_bar_is_output_in_a_notebook_and_keeps_off_the_output_of_a_command(monkeypatch, shell, capsys) -> None:
+    for name in lab.SESSIONS:
+        monkeypatch.delenv(name, raising=False)
+    list(lab.bar([1], desc="sampling"))
+    in_notebook = capsys.readouterr()
+    InteractiveShell.clear_instance()
+    list(lab.bar([1], desc="sampling"))
+    in_command = capsys.readouterr()
+    assert "sampling: 100%" in in_notebook.out and not in_notebook.err
+    assert "sampling: 100%" in in_command.err and not in_command.out
+
+
 @pytest.fixture
 def shell():
     """IPython as a kernel has it, with its errors shown in short."""

@@ -20,12 +20,60 @@ def values(evidence, stage) -> dict:
 
 def test_the_answer_tells_both_effects_the_floor_of_each_task_and_the_physicians_safety(values) -> None:
     imitation, feedback, floors, safety = headline.answer(values)
-    assert "herb_f1 by +0.667" in imitation and "(sft_dpo - sft): +0.333" in feedback
-    assert "on first visits (n = 1) popularity has 0.500" in floors and "copy_previous has 0.667" in floors
-    assert "sft_dpo, 1.000: +0.500 [" in floors and "**beats it**" in floors
+    assert "herb_f1 from 0.00 to 0.67, by +0.667" in imitation and "(sft_dpo - sft): herb_f1 by +0.333" in feedback
+    assert (
+        "on first visits (n = 1) popularity has herb_f1 0.500" in floors and "copy_previous has herb_f1 0.667" in floors
+    )
+    assert "sft_dpo, 1.000: +0.500 [" in floors and "**beats it**; expert, which knows what the judge knows" in floors
     assert floors.count("\n    - ") == 2, "each task stands on a line of its own"
     assert "**" not in headline.plain(floors) and "\n" not in headline.plain(floors)
-    assert "sft_dpo 0% (0%)" in safety and "the physicians' own 0% (0%)" in safety
+    assert "the physicians' own 0% (0.0%); sft 0% (0.0%), sft_dpo 0% (0.0%)" in safety and "base" not in safety
+    assert safety.endswith("Clearly more often than theirs: any finding in none, of high severity in none.")
+
+
+def test_other_declared_metrics_are_told_where_they_clearly_differ(values) -> None:
+    shared = {"arms": "sft_dpo - sft", "shows": "what feedback adds", "declared": True, "low": 0.1, "high": 0.3}
+    rows = [
+        {**shared, "metric": metric, "difference": difference, "verdict": verdict}
+        for metric, difference, verdict in (
+            ("usable", 0.2, "higher"),
+            ("judge_score", -0.125, "lower"),
+            ("herb_f1", 0.2, "higher"),
+            ("dose_overlap", 0.3, "higher"),  # not declared as primary
+        )
+    ]
+    told = headline.answer({**values, "comparisons": rows})[1]
+    assert told == (
+        "**AI feedback**: what feedback adds (sft_dpo - sft): herb_f1 by +0.200 [+0.100, +0.300], **higher**; "
+        "judge_score by -0.125, **lower**; usable by +0.200, **higher**."
+    )
+    rows[0] |= {"verdict": "no clear difference"}
+    rows[1] |= {"verdict": "2 seeds: exploratory (lower there)"}
+    told = headline.answer({**values, "comparisons": rows})[1]
+    assert told.endswith("**higher**; judge_score by -0.125, **lower, exploratory**.")
+
+
+def test_safety_tells_which_arms_are_clearly_less_safe_and_who_wrote_few_prescriptions(values) -> None:
+    safety = [
+        {"answers by": name, "n": n, "any": rate, "high": 0.004}
+        for name, n, rate in (("sft", 2, 0.5), ("sft_dpo", 1, 0.25), ("gold", 2, 0.1))
+    ]
+    excess = [
+        {"arm": "sft", "finding": "any finding", "low": 0.2},
+        {"arm": "sft_dpo", "finding": "any finding", "low": 0},
+    ]
+    told = headline.answer({**values, "safety": safety, "safety_excess": excess})[-1]
+    assert "the physicians' own 10% (0.4%); sft 50% (0.4%), sft_dpo 25% of 1 (0.4%). Clearly" in told
+    assert told.endswith("any finding in sft, of high severity in none.")
+    excess[1] |= {"low": 0.1}
+    told = headline.answer({**values, "safety": safety, "safety_excess": excess})[-1]
+    assert "any finding in all of them" in told
+
+
+def test_without_an_untrained_model_to_compare_it_is_told_how_far_imitation_comes(values) -> None:
+    rows = [row for row in values["comparisons"] if not row["arms"].endswith(" - base")]
+    told = headline.answer({**values, "comparisons": rows})[0]
+    assert told.startswith("**Imitation (SFT)** reaches herb_f1 0.667 [") and "not asked here" in told
 
 
 def test_only_what_learned_from_feedback_or_lets_the_judge_choose_is_called_feedback(values) -> None:
@@ -39,10 +87,10 @@ def test_only_what_learned_from_feedback_or_lets_the_judge_choose_is_called_feed
 def test_an_interval_beside_0_and_a_verdict_that_seems_to_deny_it_are_reconciled(values) -> None:
     row = next(row for row in values["comparisons"] if row["arms"] == "sft_dpo - sft" and row["metric"] == "herb_f1")
     apart = {**row, "low": 0.01, "high": 0.6, "p_holm": 0.106, "verdict": "no clear difference"}
-    told = headline.answer({**values, "comparisons": [apart]})[0]
+    told = headline.answer({**values, "comparisons": [apart]})[1]
     assert told.endswith("**no clear difference** after adjustment for all declared tests (p = 0.106).")
     for other in ({"verdict": "higher"}, {"low": -0.01}):
-        assert "adjustment" not in headline.answer({**values, "comparisons": [{**apart, **other}]})[0]
+        assert "adjustment" not in headline.answer({**values, "comparisons": [{**apart, **other}]})[1]
 
 
 def test_an_arm_that_is_never_trained_is_no_best_trained_arm(values) -> None:
@@ -54,13 +102,16 @@ def test_an_arm_that_is_never_trained_is_no_best_trained_arm(values) -> None:
 
 
 def test_how_sure_it_is_is_told_beside_the_answer(values) -> None:
-    assert headline.markdown(values).endswith("\n\nIn square brackets: 95% intervals over seeds and cases.")
+    said = headline.markdown(values).splitlines()[-1]
+    assert said.startswith("In square brackets: 95% intervals over seeds and cases; of judge_score and usable only")
 
 
 def test_what_the_study_cannot_show_is_said(values) -> None:
     said = "; ".join(headline.not_shown(values))
     assert "2 seed(s), so every verdict is exploratory" in said and "the cases are invented" in said
-    assert "what imitation of cases adds (sft - base)" in said
+    assert "a difference in herb_f1 of sft - base, " in said and "nan" not in said
+    rows = [{**row, "mdd": 0.0335} for row in values["comparisons"]]
+    assert "sft - base (detectable from 0.034)" in headline.not_shown({**values, "comparisons": rows})[0]
     assert "invented" not in "; ".join(headline.not_shown({**values, "data": {**values["data"], "source": "mtcmb"}}))
 
 

@@ -116,6 +116,8 @@ def test_closing_writes_what_the_stage_was_made_of_and_says_what_comes_next(caps
     assert (written["parameters"], written["word"]) == (7, "失眠")
     assert written["params"] == json.loads(json.dumps(plan.read_by(stage.P, "00_base_model")))
     assert written["code"] == stages.code_hash("00_base_model") and written["src"] == stages.source_hash()
+    assert "next: notebooks/01_data_prep.ipynb" in capsys.readouterr().out, "02_sft waits for it"
+    finish(params.load(SMOKE), "01_data_prep")
     assert "next: notebooks/02_sft.ipynb" in capsys.readouterr().out
 
 
