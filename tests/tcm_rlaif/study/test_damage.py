@@ -155,7 +155,7 @@ def test_cut_published_results_are_named_when_the_readme_is_filled(tmp_path, mon
     path.parent.mkdir(parents=True)
     path.write_text('{"stu', "utf-8")
     text = f"{readme.BEGIN.format(study='mini')}\n{readme.END}"
-    with pytest.raises(ReportError, match="results.json: is damaged; ./study report mini writes it again"):
+    with pytest.raises(StageError, match="results.json: is damaged .*; ./study report mini writes it again"):
         readme.filled(text)
 
 
