@@ -6,7 +6,11 @@ from tcm_rlaif.report.index import sound
 
 FIRST = "herb_f1"  # README tells the findings on this metric; all others stand in docs/results.md
 ORDER = ("default", "replication", "mtcmb", "mtcmb_qwen", "best4sdt", "best4sdt_qwen")
-FEEDBACK = ("sft_best_of_n", "retrieved_best_of_n", "sft_dpo")  # the first of these that a study has
+FEEDBACK = {  # the first of these that a study has -> where its training started, untrained and after SFT
+    "sft_best_of_n": ("base", "sft"),
+    "retrieved_best_of_n": ("base_retrieved", "retrieved"),
+    "sft_dpo": ("base", "sft"),
+}
 FLOORS = ("nearest_case", "expert_rule", "expert")
 SOURCES = {
     "en": {"invented": "invented cases", "mtcmb": "textbook cases (MTCMB)", "best4sdt": "case records (BEST4SDT)"},
@@ -17,10 +21,12 @@ HEAD = {
     "zh": ("研究", "模型", "病例", "测试", "种子", "未训练", "SFT", "SFT＋AI反馈", *FLOORS, "分钟"),
 }
 SAID = {
-    "en": "Herb F1 (0 to 1) on test cases: the model's answers beside answers that need no model. AI feedback: the arm "
-    "named. Model: millions of parameters; the tiny one is built here. Seeds: with fewer than three everything is "
-    "exploratory. Minutes: on 2 cores; the tiny base model, built once, comes on top.",
-    "zh": "测试病例上的药物F1（0到1）：模型的回答与不需模型的回答并列。AI反馈一列注明所用的臂。"
+    "en": "Herb F1 (0 to 1) on test cases: the model's answers beside answers that need no model. The arms of a row "
+    "are asked alike; named where they are not `base` and `sft`. Model: millions of parameters; the tiny one is built "
+    "here. Seeds: with fewer than three everything is exploratory. Minutes: on 2 cores; the tiny base model, built "
+    "once, comes on top.",
+    "zh": "测试病例上的药物F1（0到1）：模型的回答与不需模型的回答并列。同一行各臂的提问方式相同，"
+    "不是 `base`、`sft` 的注明臂名。"
     "模型一列为百万参数，小模型在此自建。种子少于三个时只作探索。分钟：双核，不含只需建立一次的小基础模型。",
 }
 
@@ -45,11 +51,12 @@ def table(studies: dict[str, dict[str, Any]], language: str) -> str:
 def _row(name: str, results: dict[str, Any], language: str) -> list[Any]:
     arms, floors = results["arms"], results["floors"]
     split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
-    best = next((arm for arm in FEEDBACK if "herb_f1" in arms.get(arm, {})), "")
+    best = next((arm for arm in FEEDBACK if "herb_f1" in arms.get(arm, {})), "sft_dpo")
     model = f"{results['base']['parameters'] / 1e6:.0f} M"
     cells = [name, model, SOURCES[language][results["data"]["source"]], split["test"], len(results["seeds"])]
-    cells += [_mean(arms[arm]["herb_f1"]) if arm in arms else "–" for arm in ("base", "sft")]
-    cells += [f"{_mean(arms[best]['herb_f1'])} ({best})" if best in arms else "–"]
+    for arm in (*FEEDBACK[best], best):
+        named = "" if arm in ("base", "sft") else f" ({arm})"
+        cells += [_mean(arms[arm]["herb_f1"]) + named if arm in arms else "–"]
     cells += [f"{floors[floor]['herb_f1']['mean']:.2f}" for floor in FLOORS]
     return [*cells, f"{results['side_by_side']['wall_seconds'] / 60:.0f}"]
 
