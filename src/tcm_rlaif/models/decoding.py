@@ -32,26 +32,33 @@ def draw(logits: "torch.Tensor", uniform: "torch.Tensor", temperature: float, to
     Source:
         Nucleus sampling: arXiv 1904.09751.
     """
-    import torch
+    probability = (logits.float() / temperature).softmax(-1)
+    if top_p == 1:
+        return _inverse(probability, uniform)
+    token, found = _from_nucleus(probability, uniform, top_p, min(NUCLEUS, probability.shape[-1]))
+    wider = (~found).nonzero()[:, 0]
+    if len(wider):
+        token[wider], _ = _from_nucleus(probability[wider], uniform[wider], top_p, probability.shape[-1])
+    return token
 
-    probability, tokens = (logits.float() / temperature).softmax(-1), None
-    if top_p < 1:
-        probability, tokens = _nucleus(probability, top_p)
-    cumulative = probability.cumsum(-1, dtype=torch.float64)  # in float32 the ends of a long vocabulary would shift
-    place = torch.searchsorted(cumulative, uniform[:, None].double() * cumulative[:, -1:], right=True)
-    return (place if tokens is None else tokens.gather(-1, place)).squeeze(-1)
 
-
-def _nucleus(probability: "torch.Tensor", top_p: float) -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Probabilities of likely tokens, 0 outside the nucleus, and the tokens, in the order of their ids."""
-    vocabulary = probability.shape[-1]
-    for size in (min(NUCLEUS, vocabulary), vocabulary):
-        best, tokens = probability.topk(size)
-        if (best.sum(-1) >= top_p).all():
-            break
+def _from_nucleus(
+    probability: "torch.Tensor", uniform: "torch.Tensor", top_p: float, size: int
+) -> tuple["torch.Tensor", "torch.Tensor"]:
+    """A token of each row's nucleus, and whether the nucleus lies among so many likeliest tokens."""
+    best, tokens = probability.topk(size)
     before = best.cumsum(-1) - best
     tokens, order = tokens.sort(-1)
-    return best.masked_fill(before >= top_p, 0).gather(-1, order), tokens
+    kept = best.masked_fill(before >= top_p, 0).gather(-1, order)
+    return tokens.gather(-1, _inverse(kept, uniform)[:, None]).squeeze(-1), best.sum(-1) >= top_p
+
+
+def _inverse(weights: "torch.Tensor", uniform: "torch.Tensor") -> "torch.Tensor":
+    """The first place of each row at which the cumulative weights exceed the number's share of their sum."""
+    import torch
+
+    cumulative = weights.cumsum(-1, dtype=torch.float64)  # in float32 the ends of a long vocabulary would shift
+    return torch.searchsorted(cumulative, uniform[:, None].double() * cumulative[:, -1:], right=True).squeeze(-1)
 
 
 def learned_tokens(model) -> tuple["DynamicCache | None", int]:
