@@ -1,7 +1,7 @@
 """Keys and values of what a model has read, in stores with room to spare.
 
-transformers' own layer copies all that was read to add one token: two thirds of the time that a small model takes to
-draw one (`tests/benchmarks/bench_generate.py`).
+transformers' own layer copies all that was read to add one token: a third of the time that a small model takes to draw
+one, and two thirds where freed memory goes back to the system (profiled on a processor).
 """
 
 import torch
@@ -45,7 +45,11 @@ class GrowingLayer(DynamicLayer):
 
 
 def growing_cache(config) -> DynamicCache:
-    """An empty cache for a model; layers of another kind (sliding windows, states of linear attention) stay theirs."""
+    """An empty cache for a model; layers of another kind (sliding windows, states of linear attention) stay theirs.
+
+    Args:
+        config: the model's configuration, which names the kind of each layer.
+    """
     cache = DynamicCache(config=config)
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
