@@ -128,10 +128,12 @@ def agreement(found: pd.DataFrame) -> str:
     if not len(promised):
         return "In no training did the judge's choice promise a gain that could be set beside one on the test cases."
     more, less = (promised["gain low"] > 0).sum(), (promised["gain high"] < 0).sum()
+    expected, possible, gain = (f"{promised[key].mean():+.3f}" for key in ("expected", "possible", "gain"))
     return (
         f"In {len(promised)} of {len(both)} trainings the judge's choice promised a gain (interval above 0), "
-        f"{promised['expected'].mean():+.3f} herb F1 on average; training brought {promised['gain'].mean():+.3f} on "
-        f"average, a gain in {more}, a loss in {less}, and nothing clear in {len(promised) - more - less}."
+        f"{expected} herb F1 on average of the {possible} that a choice by the physicians' own answers would bring; "
+        f"training brought {gain} on average, a gain in {more}, a loss in {less}, and nothing clear in "
+        f"{len(promised) - more - less}."
     )
 
 

@@ -7,6 +7,8 @@ from tcm.files import read_json
 from tcm_rlaif.report import pharmacist, trust
 from tcm_rlaif.study.damage import named
 
+SHOWN_FLOORS = ("popularity", "nearest_case", "expert_rule", "expert")
+
 
 def jury(found: dict[str, Any]) -> str:
     """Whether a small local model is worth asking as a judge, in a paragraph (`tests/benchmarks/measure_jury.py`)."""
@@ -116,7 +118,34 @@ def followups(found: dict[str, Any]) -> str:
     )
 
 
+def carry_over(found: dict[str, dict[str, Any]]) -> str:
+    """What arms are worth on the test cases of a source that they did not learn from, beside the same arms trained on
+    it and the floors (`tests/benchmarks/measure_carry_over.py`)."""
+    lines = ["| trained on | tested on | arm | herb F1 | beside trained there | feedback adds |", "|---" * 6 + "|"]
+    said = []
+    for part in found.values():
+        rows = [row for row in part["rows"] if row["metric"] == "herb_f1"]
+        for row in rows:
+            added = _gain(row["over the start"], 3, "mean") if row.get("over the start") else "–"
+            lines.append(
+                f"| {part['trained on']} | {part['tested on']} | {row['arm']} | {row['away']['mean']:.3f} "
+                f"[{row['away']['low']:.3f}, {row['away']['high']:.3f}] | {_gain(row['beside home'], 3, 'mean')} "
+                f"| {added} |"
+            )
+        clear = [row["arm"] for row in rows if (row.get("over the start") or {"low": 0})["low"] > 0]
+        worse = [row["arm"] for row in rows if row["beside home"]["high"] < 0]
+        floors = {name: values["herb_f1"] for name, values in part["floors"].items() if name in SHOWN_FLOORS}
+        said.append(
+            f"From {part['trained on']} to {part['tested on']} ({part['answers']} answers, {part['cases']} test cases, "
+            f"{part['left out']} left out as too like those learned from): floors made of the cases learned from have "
+            f"{', '.join(f'{name} {value:.3f}' for name, value in floors.items())}; clearly below the same arm "
+            f"trained there: {', '.join(worse) or 'none'}; feedback clearly adds: {', '.join(clear) or 'none'}."
+        )
+    return "\n".join([*lines, "", *said])
+
+
 BLOCKS = {
+    "carry_over": (carry_over, "measure_carry_over.py"),
     "followups": (followups, "measure_followups.py"),
     "jury": (jury, "measure_jury.py"),
     "proxies": (proxies, "measure_proxies.py"),

@@ -55,8 +55,16 @@ def test_what_was_promised_stands_beside_what_the_arm_gained_over_its_start(stag
      (-0.2, -0.01, "a gain in 0, a loss in 1")],
 )  # fmt: skip
 def test_a_promise_is_kept_only_where_the_interval_shows_it(low: float, high: float, said: str) -> None:
-    row = {"expected": 0.1, "expected low": 0.05, "gain": (low + high) / 2, "gain low": low, "gain high": high}
-    assert said in known.agreement(pd.DataFrame([row]))
+    row = {
+        "possible": 0.3,
+        "expected": 0.1,
+        "expected low": 0.05,
+        "gain": (low + high) / 2,
+        "gain low": low,
+        "gain high": high,
+    }
+    found = known.agreement(pd.DataFrame([row]))
+    assert said in found and "+0.100 herb F1 on average of the +0.300 that a choice by" in found
     assert known.agreement(pd.DataFrame([row | {"expected low": -0.1}])).startswith("In no training")
 
 

@@ -1,0 +1,124 @@
+"""What a study's arms are worth on another study's test cases: does what was learned from one source carry over?
+
+Both studies must have been run here; nothing is trained. Every arm that both have, with every seed, answers the other's
+test cases as it answers its own, with its own training cases in its prompt and for its judge. Test cases that nearly
+coincide with what the arm was trained or tuned on are left out. Beside each arm stand the same arm trained at home, the
+difference that feedback made at either place, and the floors, made of the cases that the visiting arm learned from.
+
+    python tests/benchmarks/measure_carry_over.py mtcmb best4sdt --json reports/carry_over.json
+"""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tcm.cases import Case, read_split, splits
+from tcm.files import write_json
+from tcm_rlaif.evaluation import choice, stats, tables
+from tcm_rlaif.models.prompter import Prompter
+from tcm_rlaif.runner.trained import Trained, find
+from tcm_rlaif.study.plan import plan
+
+METRICS = ("herb_f1", "disease_f1", "syndrome_f1", "usable")
+START = "sft"  # what feedback started from
+
+
+def new_to(trained: Trained, theirs: Sequence[Case]) -> list[Case]:
+    """Which cases share no patient and no findings with what an arm was trained or tuned on."""
+    seen = [case for name in ("train", "validation") for case in read_split(trained.folders["data"], name)]
+    group = splits.groups([*seen, *theirs], trained.P.data_near_duplicate)
+    known = set(group[: len(seen)])
+    return [case for case, number in zip(theirs, group[len(seen) :], strict=True) if number not in known]
+
+
+def away(trained: Trained, cases: Sequence[Case]) -> pd.DataFrame:
+    """Scores of an arm's answers to cases of another source."""
+    model, tokenizer = trained.load()
+    known = trained.training_cases
+    with tempfile.TemporaryDirectory() as folder:
+        how = (known, trained.P, trained.seed, Path(folder), Prompter(trained.P, known))
+        said, _ = choice.answers(model, tokenizer, cases, *how)
+    return tables.score_answers(cases, [s.text for s in said], [s.finished for s in said]).assign(seed=trained.seed)
+
+
+def home(trained: Trained) -> pd.DataFrame:
+    """Scores of an arm's answers to its own test cases, as its study left them."""
+    return tables.read_table(trained.folders["evaluation"] / "scores.jsonl").assign(seed=trained.seed)
+
+
+def cell(values: pd.DataFrame, patient_of: dict[str, str]) -> dict[str, Any] | None:
+    """A mean over seeds and cases, or a difference of two, with its 95 % interval; None where no case has it."""
+    if not values.size:
+        return None
+    found = stats.estimate(values, patient_of)
+    low, high = found.interval(0.95)
+    return {"mean": found.mean, "low": low, "high": high, "by_seed": list(found.by_seed.values()), "n": found.n}
+
+
+def evaluated(study: str) -> dict[str, list[int]]:
+    """The arms of a study that was run here, each with its seeds."""
+    arms: dict[str, list[int]] = {}
+    for run in plan(find(study, START).study):
+        if run.stage == "05_evaluate":
+            arms.setdefault(run.arm, []).append(run.seed)
+    return arms
+
+
+def carried(here: str, there: str) -> dict[str, Any]:
+    """Arms trained in one study, asked about the test cases of another."""
+    host, guest = find(there, START), find(here, START)
+    cases = new_to(guest, read_split(host.folders["data"], "test"))
+    patient_of = {case.id: case.patient_id for case in cases}
+    at_home, hosts, guests = evaluated(there), {}, {}
+    for arm, seeds in evaluated(here).items():
+        if arm not in at_home:
+            continue
+        guests[arm] = pd.concat([away(find(here, arm, seed), cases) for seed in seeds], ignore_index=True)
+        hosts[arm] = pd.concat([home(find(there, arm, seed)) for seed in at_home[arm]], ignore_index=True)
+        print(f"{here} -> {there}, {arm}: herb F1 {guests[arm]['herb_f1'].mean():.3f}", flush=True)
+    known = guest.training_cases[: guest.P.sft_cases or None]
+    floors = tables.floors(known, cases)
+    rows = []
+    for arm, table in guests.items():
+        for key in METRICS:
+            mine, theirs = stats.matrix(table, key), stats.matrix(hosts[arm], key)
+            row = {"arm": arm, "metric": key, "away": cell(mine, patient_of)}
+            row["beside home"] = cell(stats.difference(mine, theirs), patient_of)
+            if arm != START and START in guests and len(guests[arm]["seed"].unique()) > 1:
+                row["over the start"] = cell(stats.difference(mine, stats.matrix(guests[START], key)), patient_of)
+            rows.append(row)
+    means = floors.groupby("arm", sort=False)[list(METRICS)].mean().astype(object)
+    return {
+        "trained on": here,
+        "tested on": there,
+        "answers": len(known),
+        "cases": len(cases),
+        "left out": len(read_split(host.folders["data"], "test")) - len(cases),
+        "base": guest.P.base_model,
+        "rows": rows,
+        "floors": means.where(means.notna(), None).to_dict("index"),
+    }
+
+
+def main() -> None:
+    """Carry every pair of the studies over, both ways, print, and write where `--json` says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("studies", nargs="+", help="names of studies that were run here")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    found = {f"{here} to {there}": carried(here, there) for here, there in permutations(args.studies, 2)}
+    for part in found.values():
+        print(pd.DataFrame([{k: v["mean"] if isinstance(v, dict) else v for k, v in row.items()}
+                            for row in part["rows"]]).to_string(index=False))  # fmt: skip
+        print(pd.DataFrame(part["floors"]).T.to_string())
+    if args.json:
+        write_json(args.json, found)
+
+
+if __name__ == "__main__":
+    main()
