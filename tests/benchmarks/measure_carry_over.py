@@ -60,6 +60,11 @@ def cell(values: pd.DataFrame, patient_of: dict[str, str]) -> dict[str, Any] | N
     return {"mean": found.mean, "low": low, "high": high, "by_seed": list(found.by_seed.values()), "n": found.n}
 
 
+def within(share: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The interval of a share, cut at 0 and 1."""
+    return share and share | {"low": max(share["low"], 0.0), "high": min(share["high"], 1.0)}
+
+
 def evaluated(study: str) -> dict[str, list[int]]:
     """The arms of a study that was run here, each with its seeds."""
     arms: dict[str, list[int]] = {}
@@ -87,7 +92,7 @@ def carried(here: str, there: str) -> dict[str, Any]:
     for arm, table in guests.items():
         for key in METRICS:
             mine, theirs = stats.matrix(table, key), stats.matrix(hosts[arm], key)
-            row = {"arm": arm, "metric": key, "away": cell(mine, patient_of)}
+            row = {"arm": arm, "metric": key, "away": within(cell(mine, patient_of))}
             row["beside home"] = cell(stats.difference(mine, theirs), patient_of)
             if arm != START and START in guests and len(guests[arm]["seed"].unique()) > 1:
                 row["over the start"] = cell(stats.difference(mine, stats.matrix(guests[START], key)), patient_of)
