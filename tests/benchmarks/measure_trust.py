@@ -2,9 +2,9 @@
 
     python tests/benchmarks/measure_trust.py [PART ...]
 
-Without a part, those that take seconds (`CHEAP`) are measured anew; `scale` takes minutes, `study` and `kills` run
-whole small studies. Parts that are not named keep the figures that the file holds. `./study readme` shows the table in
-docs/results.md. Times are of one processor, since others may use the machine.
+Without a part, those that take seconds (`CHEAP`) are measured anew; `scale` takes minutes, `secrets`, `study` and
+`kills` run whole small studies. Parts that are not named keep the figures that the file holds. `./study readme` shows
+the table in docs/results.md. Times are of one processor, since others may use the machine.
 """
 
 import json
@@ -142,20 +142,20 @@ TABLES = {
         "tests/tcm_rlaif/feedback/test_judge_endpoint.py",
     ],
 }
-WHOLE = {
-    "no planted key in what a study writes; no other machine asked": ["tests/tcm_rlaif/runner/test_secrets.py"],
-    "a study killed, stopped and resumed": ["tests/tcm_rlaif/runner/test_smoke_study.py"],
-}
+SECRETS = {"no planted key in what a study writes; no other machine asked": ["tests/tcm_rlaif/runner/test_secrets.py"]}
+STUDY = {"a study killed, stopped and resumed": ["tests/tcm_rlaif/runner/test_smoke_study.py"]}
 
 
 def tests(tables: dict[str, list[str]]) -> list[dict]:
-    """How many tests of each table pass."""
+    """How many tests of each table pass; what pytest says of the others goes to the terminal."""
     rows = []
     for promise, files in tables.items():
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "junit.xml"
             call = [sys.executable, "-m", "pytest", "-q", *files, f"--junitxml={report}"]
-            subprocess.run(call, cwd=ROOT, capture_output=True)
+            said = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+            if said.returncode:
+                print(said.stdout[-6000:], said.stderr[-2000:], file=sys.stderr)
             suite = ET.parse(report).getroot().find("testsuite")
         number, bad = int(suite.get("tests")), int(suite.get("failures")) + int(suite.get("errors"))
         bad += int(suite.get("skipped"))
@@ -167,7 +167,8 @@ PARTS: dict[str, Callable[[], list[dict]]] = {
     "identifiers": identifiers,
     "inputs": lambda: tests(TABLES),
     "pleas": pleas,
-    "study": lambda: tests(WHOLE),
+    "secrets": lambda: tests(SECRETS),
+    "study": lambda: tests(STUDY),
     "kills": kills,
     "scale": scale,
     "speed": speed,

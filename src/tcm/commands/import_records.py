@@ -59,6 +59,10 @@ def main(args: argparse.Namespace) -> int:
     """
     if args.out and args.out.exists() and not args.force:
         raise CaseError(f"{args.out}: is there already; give --out another file, or --force to write over it")
+    if args.out and args.out.resolve() == args.file.resolve():
+        raise CaseError(f"{args.out}: is the file that is read; give --out another file")
+    if args.max_unread is not None and not 0 <= args.max_unread <= 1:
+        raise CaseError(f"--max-unread {args.max_unread:g}: is no share; give a number from 0 to 1")
     table = read_table(args.file)
     found = propose(table, _given(args.column))
     said = [f"{args.file}: {table.said}; {len(table.rows)} records", *_columns(found)]
@@ -98,6 +102,8 @@ def _given(pairs: list[str]) -> dict[str, str | tuple[str, ...]]:
         field, _, names = pair.partition("=")
         if field not in FIELDS or not names:
             raise CaseError(f"--column {pair}: write FIELD=COLUMN or FIELD=COLUMN+COLUMN; fields: {', '.join(FIELDS)}")
+        if field in given:
+            raise CaseError(f"--column {pair}: {field} is given twice; write {field}=COLUMN+COLUMN")
         columns = tuple(name.strip() for name in names.split("+"))
         given[field] = columns if len(columns) > 1 else columns[0]
     return given

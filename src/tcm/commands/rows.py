@@ -38,8 +38,18 @@ def _whole(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
+def _line(value: Any) -> Any:
+    """A name in one line: another line of it would be read as a result of its own."""
+    if not isinstance(value, str):
+        return value
+    if len((value := _whole(value).strip()).splitlines()) > 1:
+        raise ValueError("a name is one line of text")
+    return value
+
+
 Number = Annotated[float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)]
 Text = Annotated[StrictStr, BeforeValidator(_whole)]
+Name = Annotated[StrictStr, BeforeValidator(_line)]
 
 
 class HerbDose(BaseModel):
@@ -47,7 +57,7 @@ class HerbDose(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    herb: Text = Field(min_length=1)
+    herb: Name = Field(min_length=1)
     dose_g: Number | None = Field(default=None, gt=0)
 
     @model_validator(mode="before")
@@ -74,7 +84,7 @@ class Row(BaseModel):
     def _plain(cls, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
             raise ValueError("an id is a text or a whole number")
-        return _whole(value)
+        return _line(value)
 
     @model_validator(mode="after")
     def _possible(self):

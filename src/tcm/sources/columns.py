@@ -230,7 +230,10 @@ def _identities(columns: dict, given: Mapping, table: Table) -> tuple[dict, list
     said = []
     column = columns.get("id")
     if column and "id" not in given:
-        values = [id_of("id", row.cells.get(column)) for row in table.rows]
+        try:
+            values = [id_of("id", row.cells.get(column)) for row in table.rows]
+        except CellError:
+            return columns, said  # whoever reads the records says it, with its place
         if len(set(values)) < len(values) or not all(values):
             del columns["id"]
             if "patient_id" not in columns:

@@ -110,7 +110,7 @@ def _checked(table: Table, columns: Columns) -> dict[str, tuple[str, ...]]:
     unknown = set(columns) - set(FIELDS)
     if unknown:
         raise CaseError(f"data_columns: no field {sorted(unknown)[0]!r}; fields: {', '.join(FIELDS)}")
-    have = ", ".join(sorted(table.columns))
+    have = _listed(table.columns)
     named = {field: tuple(name.strip() for name in as_tuple(value)) for field, value in columns.items()}
     for field, names in named.items():
         for name in names:
@@ -125,6 +125,12 @@ def _checked(table: Table, columns: Columns) -> dict[str, tuple[str, ...]]:
             f"columns: {have}"
         )
     return named
+
+
+def _listed(columns: Iterable[str], most: int = 30, longest: int = 40) -> str:
+    """Names of columns in a line that can be read, however many and long they are."""
+    names = [name if len(name) <= longest else f"{name[:longest]}…" for name in sorted(columns)]
+    return ", ".join(names[:most]) + f" and {len(names) - most} more" * (len(names) > most)
 
 
 def _merged(table: Table, column: Mapping[str, tuple[str, ...]]) -> list[Problem]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from tcm.cases import CaseError
 from tcm.files import parse_json
+from tcm.sources.extent import refuse_what_fits_nowhere
 from tcm.sources.reading import decode, json_rows
 from tcm.unseen import without
 
@@ -129,6 +130,7 @@ def _table_of(path: Path, said: str, unit: str, rows: list[tuple[int, dict]]) ->
 
 def _separated(path: Path, text: str, encoding: str) -> Table:
     first = next((line for line in text.splitlines() if line.strip()), "")
+    first = first[: csv.field_size_limit()]
     mark = max(SEPARATORS, key=lambda s: len(next(csv.reader([first], delimiter=s), [])))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     header, rows, start = None, [], 1
@@ -178,6 +180,7 @@ def _spreadsheet(path: Path) -> Table:
     """The first sheet that holds a header and a record; its header is the first row with at least two filled cells."""
     from python_calamine import CalamineError, CalamineWorkbook
 
+    refuse_what_fits_nowhere(path)
     try:
         book = CalamineWorkbook.from_path(path)
         sheets = {name: book.get_sheet_by_name(name) for name in book.sheet_names}

@@ -112,8 +112,9 @@ def _checked(values: Mapping[str, Any], where: str) -> Params:
 
 def _check_arm(P: Params, arm: str, difference: Mapping[str, Any], where: str) -> None:
     taken = {"shared", "gold", *FLOORS, *ATTACKS}
-    if not arm.isidentifier() or keyword.iskeyword(arm) or arm in taken:
-        raise ParamsError(f"{where}: an arm's name is letters, digits and _, and none of {', '.join(sorted(taken))}")
+    if not arm.isidentifier() or keyword.iskeyword(arm) or arm in taken or len(arm) > 60:
+        known = ", ".join(sorted(taken))
+        raise ParamsError(f"{where}: an arm's name is letters, digits and _ (at most 60), and none of {known}")
     if (number := len(difference.keys() - {"training", *([axis.KEY] if P.sizes else ())})) > MAX_ARM_KEYS:
         raise ParamsError(
             f"{where}: {number} keys differ; an arm differs in at most {MAX_ARM_KEYS} beside which stages train"

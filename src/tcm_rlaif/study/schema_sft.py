@@ -38,6 +38,7 @@ class SftParams(BaseModel):
         DEFAULT_ARMS,
         f"arm name -> what differs from this study, at most {MAX_ARM_KEYS} keys beside `training`",
         min_length=1,
+        max_length=100,
     )
     sizes: dict[Positive, Positive] = key(
         {},

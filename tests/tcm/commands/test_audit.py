@@ -4,6 +4,8 @@ import argparse
 import json
 
 from tcm.commands import audit
+from tcm.knowledge import herbs
+from tcm.knowledge.checks import mark
 
 
 def run(*given) -> int:
@@ -36,3 +38,16 @@ def test_an_audit_lists_findings_per_row_for_text_and_for_lists(tmp_path, capsys
     assert kinds[1:] == [set(), {"duplicate_herb"}]
     assert {"kind", "severity", "herbs", "rule", "detail", "source", "checked"} == set(results[0]["findings"][0])
     assert "Research only" in capsys.readouterr().out
+
+
+def test_a_finding_by_a_row_that_nobody_looked_up_says_so_where_it_is_printed(tmp_path, capsys):
+    for seen, said in (
+        ("memory", "; from memory, not looked up"),
+        ("open", "; the texts leave this open"),
+        ("twice", ""),
+    ):
+        herb = next(h for h in herbs().values() if mark(h.checked) == seen and h.dose_max_g and not h.routes)
+        line = f"{herb.name}{10 * herb.dose_max_g:g}g"
+        assert run(write_rows(tmp_path / "rows.jsonl", [{"id": 1, "prescription": line}])) == 0
+        finding = next(text for text in capsys.readouterr().out.split("\n") if "overdose" in text)
+        assert f"{herb.dose_max_g:g} g{said}  [DOSE-HI" in finding

@@ -10,6 +10,7 @@ from tcm.commands import main
 LINE, ID = ":1:line: ", "; give a text or a whole number"
 HERBS, AGE = '; give a list of names or of {"herb", "dose_g"}', "; give years, 0 to 120"
 ITEMS = '; give a text or a list of {"herb", "dose_g"}'
+SEX = "write 男 or 女, or leave it out"
 OR_LEAVE = "write true or false, or leave it out"
 
 
@@ -21,7 +22,7 @@ def herbs(*given) -> str:
     return row(herbs=list(given))
 
 
-SCORED = {  # what is wrong: (the file, what the message says)
+SCORED: dict[str, tuple[str | bytes, str]] = {  # what is wrong: (the file, what the message says)
     "nothing": (" \n\n", ": no row in it; give one JSON object a line"),
     "a list": ("[]", LINE + "a JSON list; give an object"),
     "a number": ("1", LINE + "a JSON int; give an object"),
@@ -68,9 +69,31 @@ SCORED = {  # what is wrong: (the file, what the message says)
     "a sex that is none": (row(text="a", sex="x"), ":1:sex: Input should be '男', '女' or ''" + ', not "x"; write 男'),
     "maybe pregnant": (row(text="a", pregnant="maybe"), f'not "maybe"; {OR_LEAVE}'),
     "a pregnant man": (row(text="a", sex="男", pregnant=True), ":1:pregnant: a male patient cannot be pregnant"),
+    "UTF-16": (row(text="a").encode("utf-16"), ": not utf-8 (byte 0); save the file as utf-8"),
+    "GB18030": (row(text="柴胡10g").encode("gb18030"), ": not utf-8 (byte "),
+    "a packed file": (b"\x1f\x8b\x08\0" + bytes(range(128, 160)), ": not utf-8 (byte 1)"),
+    "a NUL behind a row": (row(text="a") + "\0", LINE + "no JSON (Extra data"),
+    "a comma behind a row": (row(text="a") + ",", LINE + "no JSON (Extra data"),
+    "an object over lines": (json.dumps({"id": 1, "text": "a"}, indent=1), LINE + "no JSON (Expecting property name"),
+    "a list over lines": (json.dumps([{"id": 1}], indent=1), LINE + "no JSON (Expecting value"),
+    "rows that a CR parts": (row(text="a") + "\r" + row(text="b"), ":2:id: 1 stands already on line 1"),
+    "an id of two lines": (row(id="a\n2: clean", text="a"), ":1:id: a name is one line of text"),
+    "an id of two lines, hidden": (row(id="a\u2028b", text="a"), ":1:id: a name is one line of text"),
+    "an id twice but for a blank": (
+        row(text="a") + "\n" + row(id=" 1", text="b"),
+        ":2:id: '1' stands already on line 1",
+    ),
+    "a herb of two lines": (herbs("甘草\n2: clean"), ":1:herbs.0.herb: a name is one line of text"),
+    "ID": ('{"ID": 1, "text": "a"}', ":1:ID: no such field; did you mean 'id'?"),
+    "a field with blanks": ('{"id": 1, " text ": "a"}', ":1: text : no such field; did you mean 'text'?"),
+    "ESC in a field": (row(**{"text\x1b": "a"}), ":1:text\\u001b: no such field; did you mean 'text'?"),
+    "no age, in quotes": (row(text="a", age=""), ":1:age: Input should be a valid number"),
+    "sex in English": (row(text="a", sex="female"), f', not "female"; {SEX}'),
+    "twice pregnant": (row(text="a", pregnant=2), f"not 2; {OR_LEAVE}"),
+    "pregnant in Chinese": (row(text="a", pregnant="是"), f'not "是"; {OR_LEAVE}'),
     "perhaps finished": (row(text="a", finished="perhaps"), f'not "perhaps"; {OR_LEAVE}'),
 }
-AUDITED = {
+AUDITED: dict[str, tuple[str | bytes, str]] = {
     "no prescription": (row(), ":1:prescription: Field required" + ITEMS),
     "an answer's field": (row(text="柴胡10g"), ":1:prescription: Field required" + ITEMS),
     "a number": (row(prescription=3), ":1:prescription: Input should be a list, not 3" + ITEMS),
@@ -83,6 +106,19 @@ AUDITED = {
     "a number as previous": (row(prescription="柴胡10g", previous=3), "give the text of the previous prescription"),
     "a field misspelt": (row(prescripton="柴胡10g"), ":1:prescripton: no such field; did you mean 'prescription'?"),
     "pregnancy misspelt": (row(prescription="柴胡10g", pregnent=True), ":1:pregnent: no such field; did you mean"),
+    "a dose with its unit": (row(prescription=[{"herb": "柴胡", "dose_g": "10g"}]), ":1:prescription.0.dose_g: Input"),
+    "a dose as a list": (row(prescription=[{"herb": "柴胡", "dose_g": [10]}]), ":1:prescription.0.dose_g: Input"),
+    "a herb of two lines": (row(prescription=["柴胡\r\n黄芩"]), ":1:prescription.0.herb: a name is one line of text"),
+    "half a character in a field": (
+        '{"id": 1, "\\ud800prescription": "a"}',
+        ":1:\\ud800prescription: no such field; did",
+    ),
+    "a direction in a field": (row(**{"\u202eprescription": "a"}), ":1:\\u202eprescription: no such field; did you"),
+    "an age as an object": (
+        row(prescription="柴胡10g", age={"years": 4}),
+        ':1:age: Input should be a valid number, not {"',
+    ),
+    "a sex as a list": (row(prescription="柴胡10g", sex=["女"]), f', not ["女"]; {SEX}'),
     "an age as a list": (row(prescription="柴胡10g", age=[40]), ":1:age: Input should be a valid number, not [40]"),
 }
 
@@ -95,7 +131,7 @@ def test_a_row_that_cannot_be_used_is_refused_in_one_line_and_nothing_is_written
 ) -> None:
     text, said = (SCORED if command == "score" else AUDITED)[what]
     path, gold, out = tmp_path / "rows.jsonl", tmp_path / "gold.jsonl", tmp_path / "out.json"
-    path.write_text(text, "utf-8")
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
     gold.write_text(row(text="处方：柴胡10g。"), "utf-8")
     files = [str(path)] if command == "audit" else ["--gold", str(gold), "--pred", str(path)]
     assert main([command, *files, "--json", str(out)]) == 2
@@ -132,3 +168,12 @@ def test_half_a_character_in_an_id_is_written_as_a_mark(tmp_path: Path) -> None:
     rows.write_text('{"id": "a\\ud800", "prescription": "柴胡10g"}\n', "utf-8")
     assert main(["audit", str(rows), "--json", str(out)]) == 0
     assert json.loads(out.read_text("utf-8"))[0]["id"] == "a?"
+
+
+def test_a_row_with_blanks_around_its_id_is_the_row_of_that_id(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    gold, pred, out = tmp_path / "gold.jsonl", tmp_path / "pred.jsonl", tmp_path / "out.json"
+    gold.write_text(row(id="7", text="处方：柴胡10g。"), "utf-8")
+    pred.write_text(row(id=" 7 ", text="处方：柴胡10g。"), "utf-8")
+    assert main(["score", "--gold", str(gold), "--pred", str(pred), "--json", str(out)]) == 0
+    ids = json.loads(out.read_text("utf-8"))["ids"]
+    assert (ids["n"], ids["missing_in_pred"], ids["missing_in_gold"]) == (1, 0, 0)

@@ -155,3 +155,30 @@ def test_the_split_that_is_foretold_is_the_one_of_the_default_study() -> None:
     assert defaults["near_duplicate"] == P.data_near_duplicate
     assert (defaults["validation"], defaults["test"]) == (P.data_validation_share, P.data_test_share)
     assert defaults["seed"] == P.data_seed
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            ["--column", "history=现病史", "--column", "history=既往史"],
+            "history is given twice; write history=COLUMN+COLUMN",
+        ),
+        (["--max-unread", "-1"], "--max-unread -1: is no share; give a number from 0 to 1"),
+        (["--max-unread", "nan"], "--max-unread nan: is no share"),
+        (["--max-unread", "5"], "--max-unread 5: is no share"),
+    ],
+)
+def test_what_no_study_could_do_is_refused_in_one_line(tmp_path, export, capsys, given: list[str], said: str) -> None:
+    out = tmp_path / "mine.yaml"
+    assert main(["import", str(export), "--out", str(out), *given]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1 and not out.exists()
+
+
+def test_records_are_never_written_over_by_the_params_file(tmp_path, export, capsys) -> None:
+    before = export.read_bytes()
+    (tmp_path / "link").symlink_to(export)
+    assert main(["import", str(export), "--force", "--allow-few", "--out", str(tmp_path / "link")]) == 2
+    assert "is the file that is read; give --out another file" in capsys.readouterr().err
+    assert export.read_bytes() == before

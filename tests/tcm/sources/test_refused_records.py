@@ -11,6 +11,7 @@ from tcm.cases import CaseError
 from tcm.sources import read_own
 
 HEAD = "id,history,prescription\n"
+SHEET = "xl/worksheets/sheet1.xml"
 VISITS = "patient_id,visit,sex,age,history,prescription\n"
 NO_COLUMN, NO_TEXT = ": no column for chief_complaint (主诉) or history (现病史); name yours", ": is no text in UTF-8"
 YEARS, TRUTH = "write years such as 45 or 45岁", "is no value of this field"
@@ -20,10 +21,10 @@ def record(**fields) -> str:
     return json.dumps({"id": 1, "history": "失眠", "prescription": "柴胡10g"} | fields, ensure_ascii=False)
 
 
-def zipped(name: str) -> bytes:
+def zipped(name: str, holds: str = "<x/>") -> bytes:
     content = BytesIO()
     with zipfile.ZipFile(content, "w") as file:
-        file.writestr(name, "<x/>")
+        file.writestr(name, holds)
     return content.getvalue()
 
 
@@ -90,6 +91,26 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {  # name: (what the file holds, w
     "age in powers.jsonl": (record(age="1e400"), f":1: age: '1e400'; {YEARS}"),
     "null as id.jsonl": (record(id=None), ":1: id: missing; give each record an id"),
     "open quote.csv": (HEAD + '1,"失眠,柴胡10g\n2,头痛,黄芩10g\n', ":2: a stray quote"),
+    "a far cell.xlsx": (zipped(SHEET, '<c s="1" r="XFD1048576"/>'), ": a sheet reaches to cell XFD1048576; delete the"),
+    "far columns.xlsx": (zipped(SHEET, "<c r='A99999'/><c r='AAA2'/>"), ": a sheet reaches to cell AAA99999; delete"),
+    "letter.docx": (zipped("word/document.xml"), ": is no spreadsheet that can be read"),
+    "table.ods": (zipped("content.xml"), ": is no spreadsheet that can be read"),
+    "table.parquet": (b"PAR1" + bytes(20) + b"\xff", NO_TEXT),
+    "base.sqlite": (b"SQLite format 3\0" + bytes(84), NO_TEXT),
+    "utf32.csv": ((HEAD + "1,失眠,柴胡10g\n").encode("utf-32"), NO_TEXT),
+    "columns without end.csv": (",".join(f"c{n}" for n in range(90_000)) + "\n", ": empty; give a header"),
+    "columns without end, filled.csv": (
+        ",".join(f"c{n}" for n in range(90_000)) + "\n" + "x," * 89_999 + "x\n",
+        " and 89970 more",
+    ),
+    "a name without end.csv": ("id," + "史" * 100_000 + "\n1,x\n", f"; columns: id, {'史' * 40}…"),
+    "lines of another system.csv": (HEAD.strip() + "\x85" + "1,失眠,柴胡10g\x85", ": empty; give a header"),
+    "object as id.jsonl": (record(id={"a": 1}), ":1: id: an object with 'a' is no text"),
+    "list of lists as id.jsonl": (record(id=[[1]]), ":1: id: '[[1]]' is no text"),
+    "no number as id.jsonl": (record() + '\n{"id": true, "history": "失眠"}', ":2: id: 'true' is no value"),
+    "ages.jsonl": (record(age="40岁 50岁"), f":1: age: '40岁50岁'; {YEARS}"),
+    "age from to.jsonl": (record(age="40-50"), f":1: age: '40-50'; {YEARS}"),
+    "age of a machine.jsonl": (record(age="0x28"), f":1: age: '0x28'; {YEARS}"),
     "no patient.csv": (VISITS + ",1,女,30,失眠,柴胡10g\n", ":2: patient_id: missing"),
 }
 
