@@ -5,6 +5,7 @@ safety of the physicians' own prescriptions, and what the study could not show.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from tcm_rlaif.evaluation import standing
@@ -18,6 +19,7 @@ SOURCES = {
 IMITATION = "sft - base"
 UNCLEAR = "no clear difference"  # in a verdict
 WITHIN = "\n    - "  # an entry of a list within a list
+FEW = 3  # arms with feedback that the first line tells
 MOST = 6  # declared differences that the first screen tells; the others stand in the figure below it
 
 
@@ -25,9 +27,9 @@ def question(results: dict[str, Any]) -> str:
     """What was asked, of which cases and which model, in one sentence."""
     split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
     answers = results.get("all_params", {}).get("sft_cases") or split["train"]
-    seeds = len(results["seeds"])
+    seeds, whose = len(results["seeds"]), "invented " if results["data"]["source"] == "invented" else ""
     return (
-        f"How far do {min(answers, split['train'])} answers of physicians take a language model of "
+        f"How far do {min(answers, split['train'])} answers of {whose}physicians take a language model of "
         f"{results['base']['parameters'] / 1e6:.1f} million parameters, by imitation (SFT) and then by AI feedback? "
         f"Tested on {split['test']} {source(results)}, {seeds} seed{'s' if seeds > 1 else ''}."
     )
@@ -36,6 +38,56 @@ def question(results: dict[str, Any]) -> str:
 def source(results: dict[str, Any]) -> str:
     """What the cases are, in words."""
     return SOURCES[results["data"]["source"]]
+
+
+def lead(results: dict[str, Any]) -> str:
+    """The answer in a line: how far imitation comes, what the judge's choice adds to it, which arms pass the floors.
+
+    Effects are declared tests of the first declared metric. One that is clear, but not clearly above that of a control,
+    is told with this control.
+    """
+    metric, said = primary(results), []
+    rows = {row["arms"]: row for row in results["comparisons"] if row["metric"] == metric and row["declared"]}
+    starts = {row["arm"]: row.get("start") for row in results.get("promises", {}).get("rows", [])}
+    starts = {arm: start for arm, start in starts.items() if start in results["arms"] and _trained(start, results)}
+    for sft in dict.fromkeys(starts.values()) or ["sft"] * ("sft" in results["arms"]):
+        said.append(_reached(sft, metric, rows, results))
+    fed = [_added(arm, start, rows, starts) for arm, start in starts.items() if f"{arm} - {start}" in rows]
+    fed[FEW:] = [f"and {len(fed) - FEW} more"] if len(fed) > FEW else []
+    said += [f"AI feedback changes that by {', '.join(fed)}"] if fed else []
+    for task, words in standing.TASKS.items():
+        passed: dict[str, list[str]] = {}
+        for row in results.get("standing", []):
+            if row["task"] == task and _trained(row["arm"], results):
+                arms = passed.setdefault(f"{row['floor']} ({row['value']:.2f})", [])
+                arms += [row["arm"]] if row["stands"] == standing.BEATS else []
+        if passed:
+            told = "; above ".join(f"{floor}: {', '.join(arms) or 'none'}" for floor, arms in passed.items())
+            said.append(f"On {words}, arms clearly above {told}")
+    return "".join(f"{sentence}. " for sentence in said).rstrip()
+
+
+def _reached(sft: str, metric: str, rows: dict[str, dict[str, Any]], results: dict[str, Any]) -> str:
+    """How far imitation comes, and from where if an untrained model is declared to be compared with it."""
+    mean = results["arms"][sft][metric]["mean"]
+    for pair, row in rows.items():
+        first, second = pair.split(" - ")
+        if first == sft and not _trained(second, results):
+            before = results["arms"][second][metric]["mean"]
+            return f"SFT takes {metric} from {before:.2f} to {mean:.2f} ({_verdict(row)})"
+    return f"SFT reaches {metric} {mean:.2f}"
+
+
+def _added(arm: str, start: str, rows: dict[str, dict[str, Any]], starts: dict[str, str]) -> str:
+    """What an arm that learned the judge's choice gained over its start, and which controls it is not clearly above."""
+    row = rows[f"{arm} - {start}"]
+    told = f"{row['difference']:+.3f} in {arm} ({_verdict(row)}"
+    pairs = {pair.split(" - ")[1]: other for pair, other in rows.items() if pair.startswith(f"{arm} - ")}
+    controls = [name for name in pairs if name != start and starts.get(name, start) == start]
+    open_ = [name for name in controls if not _verdict(pairs[name]).startswith("higher")]
+    if open_ and _verdict(row).startswith("higher"):
+        told += f", but not clearly above {' or '.join(open_)}"
+    return f"{told})"
 
 
 def answer(results: dict[str, Any]) -> list[str]:
@@ -142,7 +194,7 @@ def _floors(results: dict[str, Any]) -> list[str]:
                 f"{best['high']:+.3f}], **{best['stands']}**{''.join(more)}"
             )
     if said:
-        return [_listed("**Without any model**", said)]
+        return [_listed("**Without any model** (shown, not among the declared tests)", said)]
     return [line for line in results.get("findings", []) if line.startswith("On ") and "knows what" not in line]
 
 
@@ -207,16 +259,30 @@ def not_shown(results: dict[str, Any]) -> list[str]:
 
 
 def said(results: dict[str, Any]) -> str:
-    """Question and answer of a study; of results that an older version wrote, that they tell none."""
+    """Question and answer of a study."""
+    return _or_old(lambda: f"{question(results)}\n\n{markdown(results)}", results)
+
+
+def in_a_line(results: dict[str, Any]) -> str:
+    """What a study is about and its `lead`."""
+    return _or_old(
+        lambda: f"{source(results)}, {results['base']['parameters'] / 1e6:.0f} million parameters. {lead(results)}",
+        results,
+    )
+
+
+def _or_old(tell: Callable[[], str], results: dict[str, Any]) -> str:
+    """What is told; of results that an older version wrote, that they tell none."""
     try:
-        return f"{question(results)}\n\n{markdown(results)}"
+        return tell()
     except KeyError as error:
         return f"Its results hold no {error}: ./study report {results['study']} writes them again."
 
 
 def markdown(results: dict[str, Any]) -> str:
     """The first screen's text, as a list."""
-    lines = [f"- {line}" for line in answer(results)]
+    lines = [f"**{first}**\n"] if (first := lead(results)) else []
+    lines += [f"- {line}" for line in answer(results)]
     if missing := not_shown(results):
         lines.append(f"- **Not shown:** {'; '.join(missing)}.")
     over = results.get("intervals", "intervals over cases")  # results of older studies have none

@@ -31,6 +31,27 @@ def test_the_answer_tells_both_effects_the_floor_of_each_task_and_the_physicians
     assert safety.endswith("Clearly more often than theirs: any finding in none, of high severity in none.")
 
 
+def test_the_lead_tells_imitation_feedback_and_which_arms_pass_the_floors(values) -> None:
+    found = values | {"promises": {"rows": [{"arm": "sft_dpo", "seed": 0, "start": "sft"}]}}
+    assert headline.markdown(found).startswith(f"**{headline.lead(found)}**\n")
+    assert "declared tests" in headline.answer(found)[2], "floors are shown, not tested"
+    imitation, feedback, first, later = headline.lead(found).split(". ")
+    assert imitation.startswith("SFT takes herb_f1 from 0.00 to 0.67 (") and "exploratory" in imitation
+    assert feedback.startswith("AI feedback changes that by +0.333 in sft_dpo (")
+    assert first == "On first visits, arms clearly above popularity (0.50): sft_dpo; above expert (0.50): none"
+    assert later.startswith("On follow-up visits, arms clearly above copy_previous (0.67): ")
+
+
+@pytest.mark.parametrize("verdict, told", [("higher", ""), ("no clear difference", ", but not clearly above shuffled")])
+def test_a_gain_that_a_control_has_too_is_told_with_the_control(values, verdict, told) -> None:
+    shared = {"metric": "herb_f1", "declared": True, "difference": 0.0312}
+    rows = [{**shared, "arms": "sft_dpo - sft", "verdict": "higher"}]
+    rows += [{**shared, "arms": "sft_dpo - shuffled", "verdict": verdict}]
+    promises = {"rows": [{"arm": "sft_dpo", "start": "sft"}]}
+    said = headline.lead({**values, "comparisons": rows, "promises": promises, "standing": []})
+    assert said == f"SFT reaches herb_f1 0.67. AI feedback changes that by +0.031 in sft_dpo (higher{told})."
+
+
 def test_other_declared_metrics_are_told_where_they_clearly_differ(values) -> None:
     shared = {"arms": "sft_dpo - sft", "shows": "what feedback adds", "declared": True, "low": 0.1, "high": 0.3}
     rows = [
@@ -117,7 +138,7 @@ def test_what_the_study_cannot_show_is_said(values) -> None:
 
 def test_the_question_names_answers_model_cases_and_seeds(values) -> None:
     said = headline.question(values)
-    assert "2 answers of physicians" in said and "2.0 million" in said and "2 invented cases, 2 seeds" in said
+    assert "2 answers of invented physicians" in said and "2.0 million" in said and "2 invented cases, 2 seeds" in said
 
 
 def test_every_source_of_cases_is_called_by_words(values) -> None:
@@ -195,4 +216,5 @@ def test_the_index_lists_what_is_published_and_links_what_is_there(tmp_path, val
     assert audit_html(tmp_path / "index.html") == []
     assert '<a href="mini/report.html">report</a>' in page and "cases.html" not in page and "private" not in page
     assert 'href="mini/probes.html"' in page and 'href="mini/explore.html"' in page and "old/" not in page
+    assert page.index('<a href="mini/report.html">mini</a>') < page.index("<h2>"), "each in a line comes first"
     assert "+0.667" in page and "./study report old writes them again" in page
