@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tcm.files import read_json, write_text
-from tcm_rlaif.report import headline
+from tcm_rlaif.report import first_screen
 from tcm_rlaif.report.page import BESIDE, CASES, EXPLORED, PROBED, REPORT, ReportError, page_of
 from tcm_rlaif.study.damage import named
 from tcm_rlaif.study.params import ROOT
@@ -74,10 +74,10 @@ def publish(folder: Path, studies: Collection[str]) -> Path:
 
 def _line(name: str, results: dict[str, Any], folder: Path) -> str:
     linked = f"[{name}]({name}/{REPORT})" if (folder / name / REPORT).exists() else name
-    return f"- **{linked}**: {headline.in_a_line(results)}"
+    return f"- **{linked}**: {first_screen.in_a_line(results)}"
 
 
 def _entry(name: str, results: dict[str, Any], folder: Path) -> str:
     pages = [page for page in (REPORT, CASES, PROBED, EXPLORED) if (folder / name / page).exists()]
     links = [f"[{BESIDE[page]}]({name}/{page})" for page in pages]
-    return f"## {name}\n\n{' · '.join(links)}\n\n{headline.said(results)}"
+    return f"## {name}\n\n{' · '.join(links)}\n\n{first_screen.said(results)}"
