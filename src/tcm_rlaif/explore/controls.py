@@ -109,6 +109,7 @@ class Picker:
         Args:
             view: called with the choice, and with the value of each control under its name.
             button: where it is given, only a press of a button of this name shows it again: for what takes seconds.
+                What was shown of another choice goes, so that it is not read as one of this.
             controls: ipywidgets with a value.
         """
 
@@ -133,11 +134,17 @@ class Picker:
                 except (ValueError, StageError) as error:  # e.g. a case that is longer than the model's context
                     print(f"{type(error).__name__}: {error}")
 
+        def outdated() -> None:
+            with output:
+                output.clear_output(wait=True)
+                print(f"Another choice: press “{button}”.")
+
         shown = list(controls.values())
         if button:
             press = ipywidgets.Button(description=button)
             press.on_click(again)
             shown.append(press)
+            self._then.append(outdated)
         else:
             self._then.append(again)
             for control in shown:

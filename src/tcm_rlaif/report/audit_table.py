@@ -1,12 +1,14 @@
 """The judge's audit as one table: every threshold, its value with interval, and whether it is met, failed or open."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from tcm_rlaif.feedback import gate
 from tcm_rlaif.study.schema import Params
 
 PASS, OPEN, FAIL, UNKNOWN = "pass", "not shown", "fail", "not measured"
+FEW, LONG = 6, 15  # names that a sentence holds, rows that a table may have before a part of it is folded
 WORDS = {"": PASS, gate.NOT_SHOWN: OPEN, gate.FAILS: FAIL}
 
 
@@ -64,26 +66,54 @@ def counts(found: list[dict[str, Any]]) -> list[str]:
 
 
 def sentence(found: list[dict[str, Any]]) -> str:
-    """Which thresholds failed and which are open, by name."""
+    """Which thresholds failed and which are open: by name, or where they are many, how many of each judge."""
     if not found:
         return "No judge was audited in this study, or before audits had intervals."
     said = []
     for line, verdict in zip(
         counts(found), [v for v in (FAIL, OPEN) if any(r["verdict"] == v for r in found)], strict=True
     ):
-        names = ", ".join(f"{row['about']} ({row['judge of']})" for row in found if row["verdict"] == verdict)
-        said.append(f"{line}: {names}.")
+        rows = [row for row in found if row["verdict"] == verdict]
+        names = [f"{row['about']} ({row['judge of']})" for row in rows]
+        if len(names) > FEW:
+            names = [f"{judge} {n}" for judge, n in Counter(row["judge of"] for row in rows).most_common()]
+        said.append(f"{line}: {', '.join(names)}.")
     return " ".join(said) or "Every threshold of the judge's audit that could be measured is met."
 
 
 def shown(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows as a reader's table, failures first."""
+    """The rows as a reader's table, failures first; the judge is named where there are several."""
     order = (FAIL, OPEN, PASS, UNKNOWN)
+    several = len({row["judge of"] for row in found}) > 1
     return [
-        {"judge of": row["judge of"], "threshold": row["about"], "limit": _limit(row), "value": _value(row)}
-        | {"verdict": row["verdict"], "seeds": row["seeds"]}
+        {"threshold": row["about"]} | ({"judge of": row["judge of"]} if several else {})
+        | {"verdict": row["verdict"], "value": _value(row), "limit": _limit(row), "seeds": row["seeds"]}
         for row in sorted(found, key=lambda row: order.index(row["verdict"]))
-    ]
+    ]  # fmt: skip
+
+
+def parts(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The table by caption; of a long one what is met or could not be measured stands apart, to be folded."""
+    rows = shown(found)
+    if len(rows) <= LONG:
+        return {"The judge's audit against its thresholds": rows}
+    open_ = [row for row in rows if row["verdict"] in (FAIL, OPEN)]
+    return {
+        "Thresholds of the judge's audit that failed or are not shown to be met": open_,
+        "Thresholds that are met, or could not be measured": [row for row in rows if row not in open_],
+    }
+
+
+def warned(labels: Mapping[str, dict[str, Any]], run: str) -> str:
+    """What warned before a training, and of how many seeds of the arm: a run is one of them.
+
+    Args:
+        labels: run folder of `03_rlaif_labels` -> what it found.
+        run: one of them, "ARM/seedN".
+    """
+    seeds = [found for name, found in labels.items() if name.split("/")[0] == run.split("/")[0]]
+    warnings = [found["preflight"]["warning"] for found in seeds if found["preflight"]["warning"]]
+    return f"In {len(warnings)} of {len(seeds)} seeds: {warnings[0]}" if warnings else ""
 
 
 def _limit(row: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from scipy import stats
 
 from tcm.cases import CaseError
 from tcm.files import write_text
-from tcm_rlaif.report import comparison_plots, headline, plots
+from tcm_rlaif.report import comparison_plots, first_screen, plots
 from tcm_rlaif.report.page import page_of
 from tcm_rlaif.report.show import figure_png, table_html
 from tcm_rlaif.study.params import ROOT
@@ -168,7 +168,7 @@ def page(a: dict[str, Any], b: dict[str, Any], path: Path) -> Path:
     names = _titles(a, b)
     cells = [new_markdown_cell(f"# {escape(' and '.join(names))}")]
     for name, results in zip(names, (a, b), strict=True):
-        cells.append(new_markdown_cell(f"## What {escape(name)} found\n\n{headline.said(results)}"))
+        cells.append(new_markdown_cell(f"## What {escape(name)} found\n\n{first_screen.said(results)}"))
     if shared := _shared(a, b):
         plots.style()
         png, width = figure_png(comparison_plots.two_studies(shared, names))

@@ -95,6 +95,7 @@ def forest(table: "pd.DataFrame") -> "Figure":
                 arm, declared = row["arms"].split(" - ")[0], bool(row["declared"])
                 _estimate(axes, y, row["difference"], row, arm, filled=declared)
         axes.axvline(0, color=GREY, lw=1.3, ls="--")
+        axes.locator_params(axis="x", nbins=4)  # labels of three decimals that do not touch
         axes.set_title(metric)
     for axes in grid.flat[len(metrics) :]:
         axes.set_axis_off()

@@ -18,6 +18,7 @@ SOURCES = {
 IMITATION = "sft - base"
 UNCLEAR = "no clear difference"  # in a verdict
 WITHIN = "\n    - "  # an entry of a list within a list
+FEW_CASES = 30  # test cases below which the weight of each is told; our choice: a rule of thumb for means
 MOST = 6  # declared differences that the first screen tells; the others stand in the figure below it
 
 
@@ -25,12 +26,18 @@ def question(results: dict[str, Any]) -> str:
     """What was asked, of which cases and which model, in one sentence."""
     split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
     answers = results.get("all_params", {}).get("sft_cases") or split["train"]
-    seeds = len(results["seeds"])
+    seeds, whose = len(results["seeds"]), "invented " if results["data"]["source"] == "invented" else ""
     return (
-        f"How far do {min(answers, split['train'])} answers of physicians take a language model of "
+        f"How far do {min(answers, split['train'])} answers of {whose}physicians take a language model of "
         f"{results['base']['parameters'] / 1e6:.1f} million parameters, by imitation (SFT) and then by AI feedback? "
-        f"Tested on {split['test']} {source(results)}, {seeds} seed{'s' if seeds > 1 else ''}."
+        f"Tested on {_tested(results)} {source(results)}, {seeds} seed{'s' if seeds > 1 else ''}."
     )
+
+
+def _tested(results: dict[str, Any]) -> int:
+    """How many test cases were answered."""
+    cases = next(row["cases"] for row in results["data"]["splits"] if row["split"] == "test")
+    return min(cases, results.get("all_params", {}).get("eval_cases") or cases)
 
 
 def source(results: dict[str, Any]) -> str:
@@ -40,7 +47,7 @@ def source(results: dict[str, Any]) -> str:
 
 def answer(results: dict[str, Any]) -> list[str]:
     """The answer in a few sentences: what imitation adds, what feedback adds, against which floor, and how safe."""
-    rows = [row for metric in _metrics(results) for row in results["comparisons"] if row["metric"] == metric]
+    rows = [row for metric in metrics(results) for row in results["comparisons"] if row["metric"] == metric]
     found: dict[str, list[dict[str, Any]]] = {}
     for row in [row for row in rows if row["declared"]] or rows:
         found.setdefault(row["arms"], []).append(row)
@@ -60,7 +67,8 @@ def _keys(arm: str, results: dict[str, Any]) -> dict[str, Any]:
     return results["params"] | results["params"].get("arms", {}).get(arm, {})
 
 
-def _trained(arm: str, results: dict[str, Any]) -> bool:
+def trained(arm: str, results: dict[str, Any]) -> bool:
+    """Whether an arm was trained at all."""
     return arm != "base" and _keys(arm, results).get("training") != "none"
 
 
@@ -82,10 +90,10 @@ def plain(line: str) -> str:
 
 def primary(results: dict[str, Any]) -> str:
     """The first declared metric."""
-    return _metrics(results)[0]
+    return metrics(results)[0]
 
 
-def _metrics(results: dict[str, Any]) -> list[str]:
+def metrics(results: dict[str, Any]) -> list[str]:
     """The declared metrics."""
     return results.get("declared", {}).get("primary", ["herb_f1"])
 
@@ -112,17 +120,17 @@ def _effects(rows: list[dict[str, Any]], ends: str = "") -> str:
     """
     first, *others = rows
     told = f"{first['metric']}{ends} by {first['difference']:+.3f} [{first['low']:+.3f}, {first['high']:+.3f}], "
-    told += f"**{_verdict(first)}**"
+    told += f"**{verdict(first)}**"
     if (first["low"] > 0 or first["high"] < 0) and UNCLEAR in first["verdict"]:  # else it seems to contradict itself
         told += f" after adjustment for all declared tests (p = {first['p_holm']:.3f})"
     clear: dict[str, list[str]] = {}
     for row in others:
         if row["declared"] and UNCLEAR not in row["verdict"]:
-            clear.setdefault(_verdict(row), []).append(f"{row['metric']} by {row['difference']:+.3f}")
-    return "; ".join([told, *(f"{' and '.join(metrics)}, **{verdict}**" for verdict, metrics in clear.items())])
+            clear.setdefault(verdict(row), []).append(f"{row['metric']} by {row['difference']:+.3f}")
+    return "; ".join([told, *(f"{' and '.join(keys)}, **{shows}**" for shows, keys in clear.items())])
 
 
-def _verdict(row: dict[str, Any]) -> str:
+def verdict(row: dict[str, Any]) -> str:
     """The verdict, without the number of seeds where it is exploratory: the question tells it."""
     return re.sub(r".*: exploratory \((.+) there\)", r"\1, exploratory", row["verdict"])
 
@@ -131,7 +139,7 @@ def _floors(results: dict[str, Any]) -> list[str]:
     """For each task the best floor that needs no model, the best trained arm beside it, and the floor that knows."""
     said = []
     for task, words in standing.TASKS.items():
-        rows = [row for row in results.get("standing", []) if row["task"] == task and _trained(row["arm"], results)]
+        rows = [row for row in results.get("standing", []) if row["task"] == task and trained(row["arm"], results)]
         if found := [row for row in rows if not row["knows"]]:
             best, floor = max(found, key=lambda row: row["mean"]), found[0]
             knowing = {row["floor"]: row["value"] for row in rows if row["knows"]}
@@ -142,14 +150,14 @@ def _floors(results: dict[str, Any]) -> list[str]:
                 f"{best['high']:+.3f}], **{best['stands']}**{''.join(more)}"
             )
     if said:
-        return [_listed("**Without any model**", said)]
+        return [_listed("**Without any model** (shown, not among the declared tests)", said)]
     return [line for line in results.get("findings", []) if line.startswith("On ") and "knows what" not in line]
 
 
 def _safety(results: dict[str, Any], asked: set[str]) -> list[str]:
     """How many prescriptions of each trained arm that is asked about have a safety finding, beside the physicians'."""
     rows = {row["answers by"]: row for row in results.get("safety", []) if row["any"] is not None}
-    arms = [name for name in results["arms"] if name in rows and name in asked and _trained(name, results)]
+    arms = [name for name in results["arms"] if name in rows and name in asked and trained(name, results)]
     if "gold" not in rows or not arms:
         return []
     cases = rows["gold"]["n"]
@@ -174,18 +182,6 @@ def _above(finding: str, arms: list[str], results: dict[str, Any]) -> str:
     return "all of them" if above == arms else ", ".join(above) or "none"
 
 
-def lines(results: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """The floors that the first figure draws, by metric: the best plain one of each task, and the best knowing one."""
-    found = {}
-    for metric, floors in results["lines"].items():
-        knowing = {name: floors[name] for name in standing.KNOWING if name in floors}
-        plain = {name: value for name, value in floors.items() if name not in knowing}
-        best = [standing.COMBINED] if standing.COMBINED in plain else sorted(plain, key=plain.__getitem__)[-1:]
-        best += [max(knowing, key=knowing.__getitem__)] if knowing else []
-        found[metric] = {name: floors[name] for name in best}
-    return found
-
-
 def not_shown(results: dict[str, Any]) -> list[str]:
     """What this study does not show, and why: differences too small for it, few seeds, the judge, the cases."""
     metric, said = primary(results), []
@@ -198,28 +194,9 @@ def not_shown(results: dict[str, Any]) -> list[str]:
         said.append(f"a difference in {metric} of {', '.join(open_)}")
     if any(row.get("exploratory") for row in results["comparisons"] if row["declared"]):
         said.append(f"anything beyond this training: {len(results['seeds'])} seed(s), so every verdict is exploratory")
-    rows = audit_table.rows(results)
-    if rows:
-        said += audit_table.counts(rows)
+    if (tested := _tested(results)) < FEW_CASES:
+        said.append(f"anything beyond these {tested} test cases: each weighs {1 / tested:.0%} of a mean")
+    said += audit_table.counts(audit_table.rows(results))
     if results["data"]["source"] == "invented":
         said.append("anything about patients: the cases are invented")
     return said
-
-
-def said(results: dict[str, Any]) -> str:
-    """Question and answer of a study; of results that an older version wrote, that they tell none."""
-    try:
-        return f"{question(results)}\n\n{markdown(results)}"
-    except KeyError as error:
-        return f"Its results hold no {error}: ./study report {results['study']} writes them again."
-
-
-def markdown(results: dict[str, Any]) -> str:
-    """The first screen's text, as a list."""
-    lines = [f"- {line}" for line in answer(results)]
-    if missing := not_shown(results):
-        lines.append(f"- **Not shown:** {'; '.join(missing)}.")
-    over = results.get("intervals", "intervals over cases")  # results of older studies have none
-    if others := _metrics(results)[1:]:
-        over += f"; of {' and '.join(others)} only clear differences are told"
-    return "\n".join([*lines, f"\nIn square brackets: {over}."])

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from tcm_rlaif.report.index import sound
+from tcm_rlaif.report.index import ORDER, sound
 
 FIRST = "herb_f1"  # README tells the findings on this metric; all others stand in docs/results.md
-ORDER = ("default", "replication", "mtcmb", "mtcmb_qwen", "best4sdt", "best4sdt_qwen")
 FEEDBACK = {  # the first of these that a study has -> where its training started, untrained and after SFT
     "sft_best_of_n": ("base", "sft"),
     "retrieved_best_of_n": ("base_retrieved", "retrieved"),

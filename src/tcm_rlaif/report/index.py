@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from tcm.files import read_json, write_text
-from tcm_rlaif.report import headline
+from tcm_rlaif.report import first_screen
 from tcm_rlaif.report.page import BESIDE, CASES, EXPLORED, PROBED, REPORT, ReportError, page_of
 from tcm_rlaif.study.damage import named
 from tcm_rlaif.study.params import ROOT
 
 INDEX = "index.html"
+ORDER = ("default", "replication", "mtcmb", "mtcmb_qwen", "best4sdt", "best4sdt_qwen")  # others follow by name
 
 
 def sound(study: str, folder: Path = ROOT / "reports") -> AbstractContextManager[None]:
@@ -58,18 +59,25 @@ def publish(folder: Path, studies: Collection[str]) -> Path:
     """
     from nbformat.v4 import new_markdown_cell, new_notebook
 
-    cells = [new_markdown_cell("# All studies\n\nEach with what it found, from its `results.json`; figures and tables "
-                               "stand in the reports.")]  # fmt: skip
-    for name, results in read(folder).items():
-        if name in studies:
-            with sound(name, folder):
-                cells.append(new_markdown_cell(_entry(name, results, folder)))
+    found = {name: results for name, results in read(folder).items() if name in studies}
+    entries, short = [], []
+    for name in sorted(found, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):
+        with sound(name, folder):
+            short.append(_line(name, found[name], folder))
+            entries.append(new_markdown_cell(_entry(name, found[name], folder)))
+    head = "# All studies\n\nEach in a line, then with all that it found, from its `results.json`; figures and tables "
+    cells = [new_markdown_cell("\n".join([f"{head}stand in the reports.\n", *short])), *entries]
     path = folder / INDEX
     write_text(path, page_of(new_notebook(cells=cells), str(path), "All studies"))
     return path
 
 
+def _line(name: str, results: dict[str, Any], folder: Path) -> str:
+    linked = f"[{name}]({name}/{REPORT})" if (folder / name / REPORT).exists() else name
+    return f"- **{linked}**: {first_screen.in_a_line(results)}"
+
+
 def _entry(name: str, results: dict[str, Any], folder: Path) -> str:
     pages = [page for page in (REPORT, CASES, PROBED, EXPLORED) if (folder / name / page).exists()]
     links = [f"[{BESIDE[page]}]({name}/{page})" for page in pages]
-    return f"## {name}\n\n{' · '.join(links)}\n\n{headline.said(results)}"
+    return f"## {name}\n\n{' · '.join(links)}\n\n{first_screen.said(results)}"

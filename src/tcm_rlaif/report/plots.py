@@ -243,5 +243,6 @@ def lengths(samples: Mapping[str, Sequence[float]], title: str, xlabel: str) -> 
             values, bins=24, histtype="step", lw=1.8, ls=("-", "--", ":")[number % 3], label=f"{name} (n={len(values)})"
         )
     axes.set(title=title, xlabel=xlabel, ylabel="count")
-    axes.legend()
+    if len(samples) > 1:
+        axes.legend()
     return figure

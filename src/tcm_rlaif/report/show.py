@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NUMBERS, SHORT, WORDS, PROSE = ' class="num"', ' class="short"', "", ' class="prose"'  # how a column is set
 ROOM = 100  # letters side by side that fit a page; a Han character is two
 WIDE = 7  # columns that fit a printed page beside the names of the rows
+LONG = 40  # rows above which a table is folded
 COLOURS = 96  # of a picture's palette
 DOTS = 110  # to the inch, as a page shows a figure
 NUMBER = re.compile(r"–|[+-]?\d+(\.\d+)?( \(\d+\))?")  # a written number, with its n behind it or not
@@ -35,10 +36,11 @@ def show_table(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int =
         caption: what the reader sees in it.
         digits: decimals of floating-point numbers; a missing value shows as a dash.
         rows: how many to show at most; a note says how many there are.
-        folded: whether the reader opens it; for what a figure beside it shows already.
+        folded: whether the reader opens it; for what a figure beside it shows already. A table of more than `LONG`
+            rows is folded in any case: what stands below it would be out of sight.
     """
     html = table_html(table, caption, digits, rows)
-    if folded:
+    if folded or len(table) > LONG:
         html = f'<details class="folded"><summary>{escape(caption)}</summary>{html}</details>'
     _display({"text/html": html, "text/plain": f"{caption}\n{table}"})
 
@@ -145,6 +147,8 @@ def _counts(values: list) -> bool:
 def _text(value: object, digits: int) -> str:
     import pandas as pd
 
+    if isinstance(value, list):
+        return f"[{', '.join(_text(one, digits) for one in value)}]"
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return "–"
     if not isinstance(value, Real) or isinstance(value, Integral):

@@ -106,6 +106,19 @@ def test_where_somebody_watches_everything_follows_the_choice_once(project, monk
     ], "each choice is shown once, with the text that belongs to it"
 
 
+def test_what_a_button_showed_goes_with_the_next_choice_and_waits_for_a_press(project, monkeypatch, capsys) -> None:
+    shown = []
+    monkeypatch.setenv(lab.SESSIONS[0], "explore.ipynb")
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    pick, seen = Picker(arm="sft"), []
+    pick.live(lambda now: seen.append(now.case.id), button="Ask")
+    press, _ = shown[-1].children
+    pick._case.value = "b"
+    assert capsys.readouterr().out == "Another choice: press “Ask”.\n" and seen == ["a"]
+    press.click()
+    assert seen == ["a", "b"]
+
+
 def test_it_begins_with_the_case_that_was_answered_in_most_ways(study, monkeypatch) -> None:
     assert study.telling == "a"
     one = {"by": [["sft", 0]], "text": "x"}

@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
-from tcm_rlaif.evaluation import comparisons
-from tcm_rlaif.report import audit_table, headline, index, results
+from tcm_rlaif.evaluation import comparisons, standing
+from tcm_rlaif.report import audit_table, first_screen, headline, index, results
 from tcm_rlaif.report.safe_html import audit_html
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
@@ -29,6 +29,33 @@ def test_the_answer_tells_both_effects_the_floor_of_each_task_and_the_physicians
     assert "**" not in headline.plain(floors) and "\n" not in headline.plain(floors)
     assert "the physicians' own 0% (0.0%); sft 0% (0.0%), sft_dpo 0% (0.0%)" in safety and "base" not in safety
     assert safety.endswith("Clearly more often than theirs: any finding in none, of high severity in none.")
+
+
+def test_the_lead_tells_imitation_feedback_and_which_arms_pass_the_floors(values) -> None:
+    found = values | {"promises": {"rows": [{"arm": "sft_dpo", "seed": 0, "start": "sft"}]}}
+    asked, line, *_ = first_screen.markdown(found).split("\n\n")
+    assert asked == headline.question(found) and line == f"**{first_screen.lead(found)}**"
+    assert "declared tests" in headline.answer(found)[2], "floors are shown, not tested"
+    imitation, feedback, first, later = first_screen.lead(found).split(". ")
+    assert imitation.startswith("SFT takes herb_f1 from 0.00 to 0.67 (") and "exploratory" in imitation
+    assert feedback.startswith("AI feedback changes that by +0.333 in sft_dpo (")
+    assert (
+        first
+        == "On first visits, arms clearly above popularity (0.50): sft, sft_dpo; above expert_rule (0.00): sft, sft_dpo"
+    )
+    assert later.startswith("On follow-up visits, arms clearly above copy_previous (0.67): ")
+    rows = [{**row, "stands": standing.UNCLEAR} for row in values["standing"]]
+    assert "above popularity (0.50): none; above" in first_screen.lead({**found, "standing": rows})
+
+
+@pytest.mark.parametrize("verdict, told", [("higher", ""), ("no clear difference", ", but not clearly above shuffled")])
+def test_a_gain_that_a_control_has_too_is_told_with_the_control(values, verdict, told) -> None:
+    shared = {"metric": "herb_f1", "declared": True, "difference": 0.0312}
+    rows = [{**shared, "arms": "sft_dpo - sft", "verdict": "higher"}]
+    rows += [{**shared, "arms": "sft_dpo - shuffled", "verdict": verdict}]
+    promises = {"rows": [{"arm": "sft_dpo", "start": "sft"}]}
+    said = first_screen.lead({**values, "comparisons": rows, "promises": promises, "standing": []})
+    assert said == f"SFT reaches herb_f1 0.67. AI feedback changes that by +0.031 in sft_dpo (higher{told})."
 
 
 def test_other_declared_metrics_are_told_where_they_clearly_differ(values) -> None:
@@ -102,13 +129,16 @@ def test_an_arm_that_is_never_trained_is_no_best_trained_arm(values) -> None:
 
 
 def test_how_sure_it_is_is_told_beside_the_answer(values) -> None:
-    said = headline.markdown(values).splitlines()[-1]
+    said = first_screen.markdown(values).splitlines()[-1]
     assert said.startswith("In square brackets: 95% intervals over seeds and cases; of judge_score and usable only")
 
 
 def test_what_the_study_cannot_show_is_said(values) -> None:
     said = "; ".join(headline.not_shown(values))
     assert "2 seed(s), so every verdict is exploratory" in said and "the cases are invented" in said
+    assert "anything beyond these 2 test cases: each weighs 50% of a mean" in said
+    many = {"splits": [{"split": "test", "cases": 30}], "source": "invented"}
+    assert "weighs" not in "; ".join(headline.not_shown({**values, "data": many}))
     assert "a difference in herb_f1 of sft - base, " in said and "nan" not in said
     rows = [{**row, "mdd": 0.0335} for row in values["comparisons"]]
     assert "sft - base (detectable from 0.034)" in headline.not_shown({**values, "comparisons": rows})[0]
@@ -117,7 +147,9 @@ def test_what_the_study_cannot_show_is_said(values) -> None:
 
 def test_the_question_names_answers_model_cases_and_seeds(values) -> None:
     said = headline.question(values)
-    assert "2 answers of physicians" in said and "2.0 million" in said and "2 invented cases, 2 seeds" in said
+    assert "2 answers of invented physicians" in said and "2.0 million" in said and "2 invented cases, 2 seeds" in said
+    limited = {**values["all_params"], "eval_cases": 1}
+    assert "Tested on 1 invented cases" in headline.question({**values, "all_params": limited})
 
 
 def test_every_source_of_cases_is_called_by_words(values) -> None:
@@ -126,7 +158,7 @@ def test_every_source_of_cases_is_called_by_words(values) -> None:
 
 
 def test_the_figure_has_one_plain_and_one_knowing_floor(values) -> None:
-    assert {metric: list(floors) for metric, floors in headline.lines(values).items()} == {
+    assert {metric: list(floors) for metric, floors in first_screen.lines(values).items()} == {
         "herb_f1": ["best_per_task", "expert"],
         "judge_score": ["best_per_task", "expert_rule"],
         "usable": ["best_per_task", "expert_rule"],
@@ -195,4 +227,5 @@ def test_the_index_lists_what_is_published_and_links_what_is_there(tmp_path, val
     assert audit_html(tmp_path / "index.html") == []
     assert '<a href="mini/report.html">report</a>' in page and "cases.html" not in page and "private" not in page
     assert 'href="mini/probes.html"' in page and 'href="mini/explore.html"' in page and "old/" not in page
+    assert page.index('<a href="mini/report.html">mini</a>') < page.index("<h2>"), "each in a line comes first"
     assert "+0.667" in page and "./study report old writes them again" in page

@@ -36,6 +36,21 @@ def test_small_numbers_are_not_rounded_to_nothing() -> None:
     assert re.findall(r'<td class="num">(.*?)</td>', html) == ["5.0e-06", "0.000", "0.250"]
 
 
+@pytest.mark.parametrize("rows, folded", [(40, False), (41, True)])
+def test_a_table_longer_than_a_screen_is_folded(rows, folded, monkeypatch) -> None:
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data["text/html"]))
+    show_table(pd.DataFrame({"x": range(rows)}), "Layers & labels")
+    assert ("<summary>Layers &amp; labels</summary>" in shown[0]) == folded
+
+
+def test_numbers_in_a_list_are_rounded_like_others() -> None:
+    html = table_html(
+        pd.DataFrame({"seeds": [[0.97720977, 1 / 3], [1, None]], "what": [["sigmoid", "sft"], []]}), "By seed"
+    )
+    assert re.findall(r"<td.*?>(.*?)</td>", html) == ["[0.977, 0.333]", "[sigmoid, sft]", "[1, –]", "[]"]
+
+
 def test_a_column_of_written_numbers_stands_like_one_of_numbers() -> None:
     table = pd.DataFrame({"F1": ["0.912 (58)", "–", "-0.05"], "of": ["5 of 5", "1 of 5", "–"]})
     html = table_html(table, "Means")
