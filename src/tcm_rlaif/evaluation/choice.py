@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from math import log
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tcm.answers import read_for
 from tcm.cases import Case
@@ -24,9 +24,7 @@ from tcm_rlaif.feedback.preflight import of_best
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import Sample, sample
 from tcm_rlaif.study.schema import Params
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from tcm_rlaif.study.types import Model, Tokenizer
 
 NUMBERS = (1, 2, 4, 8, 16)
 """Points of the best-of-n curve."""
@@ -34,8 +32,8 @@ Scores = Sequence[float | None]
 
 
 def answers(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
+    model: Model,
+    tokenizer: Tokenizer,
     cases: Sequence[Case],
     training_cases: Sequence[Case],
     P: Params,

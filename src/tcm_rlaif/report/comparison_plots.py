@@ -2,15 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import median_low
-from typing import TYPE_CHECKING
 
 from tcm.metrics import human
 from tcm_rlaif.report.marks import COLOURS, mark_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from tcm_rlaif.study.types import Axes, DataFrame, Figure
 
 GREY = "#666666"
 COLUMNS = 3  # panels side by side
@@ -18,7 +13,7 @@ FAR = 5.0  # a difference that reaches so many times as far as the middle one is
 SAID = {"best_per_task": "best floor of each task"}
 
 
-def overview(means: Mapping[str, "pd.DataFrame"], floors: Mapping[str, Mapping[str, float]]) -> "Figure":
+def overview(means: Mapping[str, DataFrame], floors: Mapping[str, Mapping[str, float]]) -> Figure:
     """Arms on several metrics, all on one scale from 0 to 1: mean, interval, one small tick per seed, floors as lines.
 
     Args:
@@ -44,12 +39,12 @@ def overview(means: Mapping[str, "pd.DataFrame"], floors: Mapping[str, Mapping[s
     return figure
 
 
-def _rows(axes: "Axes", names: Sequence[str]) -> None:
+def _rows(axes: Axes, names: Sequence[str]) -> None:
     """Names of rows from top to bottom, with room for marks and ticks at both ends."""
     axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.45, -0.55))
 
 
-def _estimate(axes: "Axes", y: float, value: float, row: Mapping, arm: str, filled: bool = True) -> None:
+def _estimate(axes: Axes, y: float, value: float, row: Mapping, arm: str, filled: bool = True) -> None:
     """A value with its interval and one small tick below it for each seed, in the colour and mark of an arm."""
     colour, marker = mark_of(arm)
     error = [[max(0, value - row["low"])], [max(0, row["high"] - value)]]
@@ -58,7 +53,7 @@ def _estimate(axes: "Axes", y: float, value: float, row: Mapping, arm: str, fill
     axes.plot(row["seeds"], [y + 0.3] * len(row["seeds"]), "|", ms=6, color=colour)
 
 
-def _named_lines(axes: "Axes", lines: Mapping[str, float]) -> None:
+def _named_lines(axes: Axes, lines: Mapping[str, float]) -> None:
     """Vertical lines with their names above the axes, each on a line of its own so that no two overprint."""
     for number, (name, value) in enumerate(sorted(lines.items(), key=lambda line: line[1])):
         axes.axvline(value, ls=("--", ":", "-.")[number % 3], color=GREY, lw=1.4)
@@ -68,7 +63,7 @@ def _named_lines(axes: "Axes", lines: Mapping[str, float]) -> None:
         axes.annotate(f"{SAID.get(name, name)} {value:.2f}", place[0], xycoords=place[1], ha=side, **above)
 
 
-def forest(table: "pd.DataFrame") -> "Figure":
+def forest(table: DataFrame) -> Figure:
     """Paired differences, one panel a metric: interval, one tick per seed; filled marks are the declared tests.
 
     What imitation adds to an untrained model may be fifty times what feedback adds. A difference so far off is an
@@ -104,7 +99,7 @@ def forest(table: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def _arrow(axes: "Axes", y: float, row: Mapping) -> None:
+def _arrow(axes: Axes, y: float, row: Mapping) -> None:
     """A difference beyond its panel: an arrow towards it, with its numbers."""
     said, right = f"{row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]", row["difference"] > 0
     colour, _ = mark_of(row["arms"].split(" - ")[0])
@@ -115,14 +110,14 @@ def _arrow(axes: "Axes", y: float, row: Mapping) -> None:
     )  # fmt: skip
 
 
-def describe(table: "pd.DataFrame") -> str:
+def describe(table: DataFrame) -> str:
     """The alt text of `forest`: the declared tests in full, since the table below it holds the rest."""
     shown = table[table["declared"].astype(bool)] if table["declared"].any() else table
     rows = (f"{r.arms}, {r.metric}: {r.difference:+.3f} ({r.low:+.3f} to {r.high:+.3f})" for r in shown.itertuples())
     return "Paired differences between arms, one panel a metric: " + "; ".join(rows)
 
 
-def excess(table: "pd.DataFrame") -> "Figure":
+def excess(table: DataFrame) -> Figure:
     """Safety findings beyond the physicians' own rate, one panel a kind of finding.
 
     Args:
@@ -143,7 +138,7 @@ def excess(table: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def two_studies(shared: Sequence[tuple[str, str, Mapping, Mapping]], names: Sequence[str]) -> "Figure":
+def two_studies(shared: Sequence[tuple[str, str, Mapping, Mapping]], names: Sequence[str]) -> Figure:
     """Means with intervals of arms that two studies have, one panel a metric: the first filled, the second open.
 
     Args:

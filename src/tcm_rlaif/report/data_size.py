@@ -1,17 +1,12 @@
 """The figure of a study with a data-size axis: score against the number of training answers, and what it took."""
 
-from typing import TYPE_CHECKING
-
 from tcm_rlaif.report.plots import COLOURS, MARKERS
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+from tcm_rlaif.study.types import DataFrame, Figure
 
 STYLES = ("-", "--", "-.")
 
 
-def figure(table: "pd.DataFrame", floors: "pd.DataFrame", key: str) -> "Figure":
+def figure(table: DataFrame, floors: DataFrame, key: str) -> Figure:
     """One line an idea: its mean by number of answers on the left, its minutes of training on the right.
 
     Args:

@@ -4,14 +4,10 @@ Every function draws into axes of its own and returns the figure; `show.show_fig
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tcm_rlaif.report.marks import COLOURS, MARKERS, mark_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from tcm_rlaif.study.types import Axes, DataFrame, Figure
 
 GREY = "#666666"  # what is no arm
 
@@ -47,7 +43,7 @@ def _shipped_font() -> str | None:
     return fonts[0] if fonts else None
 
 
-def loss_curve(history: Sequence[Mapping[str, float]], title: str, series: Mapping[str, str]) -> "Figure":
+def loss_curve(history: Sequence[Mapping[str, float]], title: str, series: Mapping[str, str]) -> Figure:
     """Training curves from log rows.
 
     Args:
@@ -69,7 +65,7 @@ def loss_curve(history: Sequence[Mapping[str, float]], title: str, series: Mappi
     return figure
 
 
-def funnel(rows: Sequence[Mapping[str, Any]], label: str, count: str, title: str) -> "Figure":
+def funnel(rows: Sequence[Mapping[str, Any]], label: str, count: str, title: str) -> Figure:
     """Horizontal bars of a funnel, first row on top, each with its number."""
     from matplotlib import pyplot as plt
 
@@ -83,7 +79,7 @@ def funnel(rows: Sequence[Mapping[str, Any]], label: str, count: str, title: str
     return figure
 
 
-def bars(values: Mapping[str, float], title: str, limit: float | None = None, xlabel: str = "") -> "Figure":
+def bars(values: Mapping[str, float], title: str, limit: float | None = None, xlabel: str = "") -> Figure:
     """Horizontal bars of named values, with a line where a limit is."""
     from matplotlib import pyplot as plt
 
@@ -99,7 +95,7 @@ def bars(values: Mapping[str, float], title: str, limit: float | None = None, xl
     return figure
 
 
-def health(rows: Sequence[Mapping[str, Any]]) -> "Figure":
+def health(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """The health panel: six small figures over steps."""
     from matplotlib import pyplot as plt
 
@@ -122,13 +118,13 @@ def health(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     return figure
 
 
-def _readings(axes: "Axes", rows: Sequence[Mapping[str, Any]], series: Mapping[str, str]) -> None:
+def _readings(axes: Axes, rows: Sequence[Mapping[str, Any]], series: Mapping[str, str]) -> None:
     for number, (name, label) in enumerate(series.items()):
         axes.plot([r["step"] for r in rows], [r.get(name) for r in rows], marker=MARKERS[number], label=label,
                   ls=("-", "--", ":")[number % 3])  # fmt: skip
 
 
-def ill(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Figure":
+def ill(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Small multiples of the health panel: one row a run, four readings side by side.
 
     Args:
@@ -157,7 +153,7 @@ def ill(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Figure":
     return figure
 
 
-def curve(rows: "pd.DataFrame", points: "pd.DataFrame", metric: str) -> "Figure":
+def curve(rows: DataFrame, points: DataFrame, metric: str) -> Figure:
     """What needs no model by the number of answers that it knows, as lines with intervals; trained arms as points.
 
     Args:
@@ -184,7 +180,7 @@ def curve(rows: "pd.DataFrame", points: "pd.DataFrame", metric: str) -> "Figure"
     return figure
 
 
-def judge_quality(table: "pd.DataFrame", figures: Sequence[str]) -> "Figure":
+def judge_quality(table: DataFrame, figures: Sequence[str]) -> Figure:
     """Gain of learning from a judge against each of the audit's figures of that judge; one mark an arm.
 
     Args:
@@ -205,7 +201,7 @@ def judge_quality(table: "pd.DataFrame", figures: Sequence[str]) -> "Figure":
     return figure
 
 
-def frontier(table: "pd.DataFrame", dashed: str, floors: Mapping[str, Mapping[str, float]]) -> "Figure":
+def frontier(table: DataFrame, dashed: str, floors: Mapping[str, Mapping[str, float]]) -> Figure:
     """Judge's score and herb F1 against the distance from the model before feedback.
 
     Args:
@@ -233,7 +229,7 @@ def frontier(table: "pd.DataFrame", dashed: str, floors: Mapping[str, Mapping[st
     return figure
 
 
-def lengths(samples: Mapping[str, Sequence[float]], title: str, xlabel: str) -> "Figure":
+def lengths(samples: Mapping[str, Sequence[float]], title: str, xlabel: str) -> Figure:
     """Histograms of lengths, one outline per group."""
     from matplotlib import pyplot as plt
 

@@ -1,20 +1,16 @@
 """Figures of 07_probes: accuracy by layer, the Pareto front, and score against feature density."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from tcm_rlaif.evaluation.feature_density import FEATURES
 from tcm_rlaif.evaluation.pareto import front
 from tcm_rlaif.report.plots import COLOURS, MARKERS
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+from tcm_rlaif.study.types import DataFrame, Figure, Series
 
 STYLES = {"last": "-", "mean": "--"}
 
 
-def layers(table: "pd.DataFrame", majority: "pd.Series") -> "Figure":
+def layers(table: DataFrame, majority: Series) -> Figure:
     """Probe accuracy by layer, one panel a label; the controls in grey.
 
     Args:
@@ -40,7 +36,7 @@ def layers(table: "pd.DataFrame", majority: "pd.Series") -> "Figure":
     return figure
 
 
-def pareto(table: "pd.DataFrame", metric: str) -> "Figure":
+def pareto(table: DataFrame, metric: str) -> Figure:
     """What is encoded against what is answered, with intervals; one panel a label, a line along the Pareto front.
 
     Args:
@@ -67,7 +63,7 @@ def pareto(table: "pd.DataFrame", metric: str) -> "Figure":
     return figure
 
 
-def density(points: "pd.DataFrame", metric: str) -> "Figure":
+def density(points: DataFrame, metric: str) -> Figure:
     """Score against the feature density of the training answers, one panel a kind of feature, one line a curve."""
     figure, panels = _panels(list(FEATURES))
     for kind, axes in panels.items():
@@ -83,7 +79,7 @@ def density(points: "pd.DataFrame", metric: str) -> "Figure":
     return figure
 
 
-def _panels(names: Sequence[str]) -> tuple["Figure", dict]:
+def _panels(names: Sequence[str]) -> tuple[Figure, dict]:
     """A figure with one panel a name, three in a row."""
     from matplotlib import pyplot as plt
 
@@ -95,6 +91,6 @@ def _panels(names: Sequence[str]) -> tuple["Figure", dict]:
     return figure, dict(zip(names, axes.flat, strict=False))
 
 
-def _legend(figure: "Figure", panels: dict) -> None:
+def _legend(figure: Figure, panels: dict) -> None:
     handles, labels = next(iter(panels.values())).get_legend_handles_labels()
     figure.legend(handles, labels, fontsize="x-small", loc="outside right upper")
