@@ -32,19 +32,10 @@ def pattern_answers() -> tuple[tuple[Answer, ...], np.ndarray]:
         for formula in pattern.formulas:
             items = tuple(PrescriptionItem(herb=herb, dose=dose) for herb, dose in compose(formula).items())
             if items:
-                answers.append(_answer(pattern, formula, items))
+                words = {name: getattr(pattern, name) for name in ("disease", "syndrome", "treatment_principle")}
+                answers.append(Answer(**words, formula=formula, prescription=items))
                 numbers.append(number)
     return tuple(answers), np.array(numbers)
-
-
-def _answer(pattern, formula: str, items: tuple[PrescriptionItem, ...]) -> Answer:
-    return Answer(
-        disease=pattern.disease,
-        syndrome=pattern.syndrome,
-        treatment_principle=pattern.treatment_principle,
-        formula=formula,
-        prescription=items,
-    )
 
 
 @cache
