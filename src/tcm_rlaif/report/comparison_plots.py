@@ -5,10 +5,9 @@ from statistics import median_low
 
 from tcm.metrics import human
 from tcm_rlaif.report.marks import COLOURS, mark_of
+from tcm_rlaif.report.plots import GREY, panels, subplots
 from tcm_rlaif.study.types import Axes, DataFrame, Figure
 
-GREY = "#666666"
-COLUMNS = 3  # panels side by side
 FAR = 5.0  # a difference that reaches so many times as far as the middle one is told by an arrow; our choice
 SAID = {"best_per_task": "best floor of each task"}
 
@@ -20,12 +19,10 @@ def overview(means: Mapping[str, DataFrame], floors: Mapping[str, Mapping[str, f
         means: metric -> rows with `arm`, `mean`, `low`, `high` and `seeds` (list of means, one per seed).
         floors: metric -> name -> value of answers that need no model; each line bears its name.
     """
-    from matplotlib import pyplot as plt
-
     arms = list(next(iter(means.values()))["arm"])
     size = (1.6 + 2.9 * len(means), 1.25 + 0.36 * len(arms))
-    figure, panels = plt.subplots(1, len(means), figsize=size, sharey=True, squeeze=False)
-    for axes, (metric, table) in zip(panels[0], means.items(), strict=True):
+    figure, drawn = subplots(1, len(means), figsize=size, sharey=True, squeeze=False)
+    for axes, (metric, table) in zip(drawn[0], means.items(), strict=True):
         for y, row in enumerate(table.to_dict("records")):
             _estimate(axes, y, row["mean"], row, row["arm"])
         _named_lines(axes, floors.get(metric, {}))
@@ -35,7 +32,7 @@ def overview(means: Mapping[str, DataFrame], floors: Mapping[str, Mapping[str, f
             axes.legend(fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, -0.55))
         axes.set(xlim=(-0.02, 1.02), xlabel=metric)
         axes.set_xticks((0, 0.25, 0.5, 0.75, 1), ("0", "", "0.5", "", "1"))  # so that panels' ends do not run together
-    _rows(panels[0][0], arms)
+    _rows(drawn[0][0], arms)
     return figure
 
 
@@ -72,14 +69,9 @@ def forest(table: DataFrame) -> Figure:
     Args:
         table: rows with `metric`, `arms` ("a - b", in the mark of a), `difference`, `low`, `high`, `seeds`, `declared`.
     """
-    from matplotlib import pyplot as plt
-
     pairs, metrics = list(dict.fromkeys(table["arms"])), list(dict.fromkeys(table["metric"]))
-    columns = min(COLUMNS, len(metrics))
-    rows = -(-len(metrics) // columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(2.2 + 2.7 * columns, rows * (0.95 + 0.3 * len(pairs))),
-                                sharey=True, squeeze=False)  # fmt: skip
-    for axes, metric in zip(grid.flat, metrics, strict=False):
+    figure, drawn = panels(metrics, 2.7, 0.95 + 0.3 * len(pairs), margin=2.2, sharey=True)
+    for metric, axes in drawn.items():
         shown = table[table["metric"] == metric].to_dict("records")
         reach = [max(abs(row["low"]), abs(row["high"])) for row in shown]
         for row, far in zip(shown, reach, strict=True):
@@ -91,10 +83,8 @@ def forest(table: DataFrame) -> Figure:
                 _estimate(axes, y, row["difference"], row, arm, filled=declared)
         axes.axvline(0, color=GREY, lw=1.3, ls="--")
         axes.set_title(metric)
-    for axes in grid.flat[len(metrics) :]:
-        axes.set_axis_off()
-    _rows(grid[0][0], pairs)
-    beyond = "; arrows: beyond the panel" if any(axes.texts for axes in grid.flat) else ""
+    _rows(drawn[metrics[0]], pairs)
+    beyond = "; arrows: beyond the panel" if any(axes.texts for axes in drawn.values()) else ""
     figure.supxlabel(f"difference (right of 0: the first arm is higher){beyond}", fontsize="small")
     return figure
 
@@ -123,17 +113,15 @@ def excess(table: DataFrame) -> Figure:
     Args:
         table: rows with `arm`, `finding`, `excess`, `low`, `high` and `seeds`.
     """
-    from matplotlib import pyplot as plt
-
     arms, kinds = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(table["finding"]))
-    figure, panels = plt.subplots(1, len(kinds), figsize=(1.6 + 2.9 * len(kinds), 0.95 + 0.34 * len(arms)),
-                                  sharex=True, sharey=True, squeeze=False)  # fmt: skip
-    for axes, kind in zip(panels[0], kinds, strict=True):
+    size = (1.6 + 2.9 * len(kinds), 0.95 + 0.34 * len(arms))
+    figure, drawn = subplots(1, len(kinds), figsize=size, sharex=True, sharey=True, squeeze=False)
+    for axes, kind in zip(drawn[0], kinds, strict=True):
         for row in table[table["finding"] == kind].to_dict("records"):
             _estimate(axes, arms.index(row["arm"]), row["excess"], row, row["arm"])
         axes.axvline(0, color=GREY, lw=1.3, ls="--")
         axes.set_title(kind)
-    _rows(panels[0][0], arms)
+    _rows(drawn[0][0], arms)
     figure.supxlabel("share of prescriptions with a finding, beyond that of the physicians' own", fontsize="small")
     return figure
 
@@ -145,21 +133,13 @@ def two_studies(shared: Sequence[tuple[str, str, Mapping, Mapping]], names: Sequ
         shared: arm, metric, and the cell of each study with `mean`, `low` and `high`.
         names: of the studies.
     """
-    from matplotlib import pyplot as plt
-
     arms, metrics = (list(dict.fromkeys(row[i] for row in shared)) for i in (0, 1))
-    columns = min(COLUMNS, len(metrics))
-    rows = -(-len(metrics) // columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(1.6 + 2.9 * columns, rows * (0.95 + 0.45 * len(arms))),
-                                sharey=True, squeeze=False)  # fmt: skip
-    panels = dict(zip(metrics, grid.flat, strict=False))
+    figure, drawn = panels(metrics, 2.9, 0.95 + 0.45 * len(arms), margin=1.6, sharey=True)
     for arm, metric, *cells in shared:
         for y, cell, filled in zip((-0.15, 0.15), cells, (True, False), strict=True):
-            _estimate(panels[metric], arms.index(arm) + y, cell["mean"], {**cell, "seeds": []}, arm, filled)
-    for metric, axes in panels.items():
+            _estimate(drawn[metric], arms.index(arm) + y, cell["mean"], {**cell, "seeds": []}, arm, filled)
+    for metric, axes in drawn.items():
         axes.set_title(metric)
-    for axes in grid.flat[len(metrics) :]:
-        axes.set_axis_off()
-    _rows(grid[0][0], arms)
+    _rows(drawn[metrics[0]], arms)
     figure.supxlabel(f"filled: {names[0]}; open: {names[1]}", fontsize="small")
     return figure
