@@ -53,6 +53,11 @@ def overlap(gold: Set[str], pred: Set[str]) -> dict[str, float]:
     }
 
 
+def herb_f1(gold: Iterable[str], pred: Iterable[str], level: Level = "base") -> float:
+    """F1 of the herbs of two prescriptions, names as written; `gold` is not empty."""
+    return overlap(herb_set(gold, level), herb_set(pred, level))["f1"]
+
+
 def size_agreement(gold: Set[str], pred: Set[str]) -> float:
     """How near the two prescriptions are in length: 1 - ||gold|-|pred||/max(|gold|,|pred|), 0 to 1.
 

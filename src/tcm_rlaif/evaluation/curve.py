@@ -16,7 +16,7 @@ from tcm.cases.splits import groups
 from tcm.evidence import Evidence
 from tcm.metrics.floors import nearest_case, popularity
 from tcm.metrics.intervals import interval
-from tcm.metrics.sets import Level, herb_set, overlap
+from tcm.metrics.sets import Level, herb_f1
 from tcm_rlaif.study import axis, params
 from tcm_rlaif.study.notebooks import TRAININGS
 from tcm_rlaif.study.schema import Params
@@ -60,11 +60,6 @@ def answered(train: Sequence[Case], test: Sequence[Case], near_duplicate: float)
     }
 
 
-def herb_f1(case: Case, answer: Answer, level: Level = "base") -> float:
-    """Herb F1 of an answer with the case's own."""
-    return overlap(herb_set(case.answer.herbs, level), herb_set(answer.herbs, level))["f1"]
-
-
 def measure(train: Sequence[Case], test: Sequence[Case], study: Params) -> pd.DataFrame:
     """The curve on test cases.
 
@@ -87,7 +82,7 @@ def measure(train: Sequence[Case], test: Sequence[Case], study: Params) -> pd.Da
         draws = [subset(train, size, study.data_near_duplicate, seed) for seed in seeds]
         found = [answered(draw, test, study.data_near_duplicate) for draw in draws if draw]
         rows += [
-            (metric, floor, size, *_over_cases([[herb_f1(case, answer, level) for case, answer in
+            (metric, floor, size, *_over_cases([[herb_f1(case.answer.herbs, answer.herbs, level) for case, answer in
                                                  zip(test, answers[floor], strict=True)] for answers in found], study))
             for metric, level in LEVELS.items()
             for floor in (found[0] if found else ())

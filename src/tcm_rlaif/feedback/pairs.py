@@ -93,12 +93,6 @@ def overlap(text_a: str, text_b: str, previous: Previous = ()) -> float:
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
-def length_ratio(text_a: str, text_b: str) -> float:
-    """Longer over shorter, in characters; 1 = equal length."""
-    short, long = sorted((len(text_a), len(text_b)))
-    return long / max(short, 1)
-
-
 def distinct(item: Item, verdict: Verdict) -> tuple[list[Candidate], Counter]:
     """Merge near-duplicates and drop what has no score; best first, ties in the order sampled.
 
@@ -143,14 +137,10 @@ def propose(case: Case, ranked: list[Candidate], P: Params, seed: int) -> list[t
     if strategy == "best_random_lower":
         chosen = rng.sample(lower, min(n, len(lower)))
     else:
-        target = _mean_minus_2sigma(ranked)
+        scores = [c.score for c in ranked]
+        target = statistics.fmean(scores) - 2 * statistics.pstdev(scores) if scores else 0.0
         chosen = sorted(lower, key=lambda c: abs(c.score - target))[:n]
     return [(ranked[0], c) for c in chosen]
-
-
-def _mean_minus_2sigma(ranked: list[Candidate]) -> float:
-    scores = [c.score for c in ranked]
-    return statistics.fmean(scores) - 2 * statistics.pstdev(scores) if scores else 0.0
 
 
 def _why_dropped(chosen: Candidate, rejected: Candidate, previous: Previous, P: Params) -> str:
@@ -159,7 +149,8 @@ def _why_dropped(chosen: Candidate, rejected: Candidate, previous: Previous, P: 
         return "score difference below the margin"
     if overlap(chosen.text, rejected.text, previous) > P.pair_max_overlap:
         return "herbs overlap too much"
-    if length_ratio(chosen.text, rejected.text) > P.pair_max_length_ratio:
+    short, long = sorted((len(chosen.text), len(rejected.text)))
+    if long / max(short, 1) > P.pair_max_length_ratio:
         return "lengths differ too much"
     return "kept"
 

@@ -16,11 +16,11 @@ from tcm.answers import read_for, write
 from tcm.cases import Case
 from tcm.cases.splits import groups
 from tcm.evidence import CaseEvidence, Evidence, Weights
+from tcm.metrics import sets
 from tcm.metrics.floors import expert_rule
 from tcm.metrics.intervals import interval, of_shares
-from tcm.metrics.sets import herb_set, overlap
 from tcm_rlaif.feedback.cache import Cache
-from tcm_rlaif.feedback.judges.base import Item, Judge, Mode, Verdict
+from tcm_rlaif.feedback.judges.base import Item, Judge, Mode
 from tcm_rlaif.feedback.labelling import judge_items
 
 OTHERS = 4
@@ -108,7 +108,8 @@ def measure(
     for name, given in verdicts.items():
         by = {"score": [v.scores for v in given]}
         if name != "jury":
-            by |= {criterion: _criterion(given, criterion) for criterion in _criteria(given)}
+            criteria = dict.fromkeys(name for v in given for row in v.criteria for name in row)
+            by |= {name: [tuple(row.get(name) for row in v.criteria) for v in given] for name in criteria}
         for scored_by, scores in by.items():
             rows += _rows(name, scored_by, _gains(_by_case(material, scores), popularity))
     drift = {name: sentence for name in verdicts if (sentence := _drift(name, rows))}
@@ -148,20 +149,12 @@ def _material(cases: Sequence[Case], evidence: Evidence, number: int, seed: int)
 
 def herb_f1(case: Case, text: str) -> float:
     """Herb F1 at base level of an answer text with the case's own answer."""
-    return overlap(herb_set(case.answer.herbs, "base"), herb_set(read_for(case, text).answer.herbs, "base"))["f1"]
+    return sets.herb_f1(case.answer.herbs, read_for(case, text).answer.herbs)
 
 
 def _popular_scores(material: _Material, item: Item) -> tuple[float, ...]:
     about = material.popular[item.case.id]
     return tuple(round(about.expected_f1(read_for(item.case, text).answer.herbs), 6) for text in item.candidates)
-
-
-def _criteria(verdicts: Sequence[Verdict]) -> list[str]:
-    return list(dict.fromkeys(name for v in verdicts for row in v.criteria for name in row))
-
-
-def _criterion(verdicts: Sequence[Verdict], name: str) -> list[tuple[float | None, ...]]:
-    return [tuple(row.get(name) for row in v.criteria) for v in verdicts]
 
 
 Values = dict[str, dict[str, float | None]]

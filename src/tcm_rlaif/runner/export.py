@@ -80,6 +80,4 @@ def _name_base(path: Path, base: str) -> None:
 def preference_rows(trained: Trained) -> list[dict]:
     """The pairs that the arm's AI feedback made, as `04_dpo` wrote them; none for an arm without it."""
     path = trained.folders["dpo"] / "pairs.jsonl" if "dpo" in trained.folders else None
-    if path is None or not path.is_file():
-        return []
-    return read_rows(path)
+    return read_rows(path) if path and path.is_file() else []
