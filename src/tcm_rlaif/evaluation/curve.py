@@ -15,7 +15,7 @@ from tcm.cases import Answer, Case
 from tcm.cases.splits import groups
 from tcm.evidence import Evidence
 from tcm.metrics.floors import nearest_case, popularity
-from tcm.metrics.intervals import interval
+from tcm.metrics.intervals import interval, ranged
 from tcm.metrics.sets import Level, herb_f1
 from tcm_rlaif.study import axis, params
 from tcm_rlaif.study.notebooks import TRAININGS
@@ -127,7 +127,6 @@ def findings(rows: pd.DataFrame, arms: pd.DataFrame, metric: str) -> Iterator[st
         many = f"reaches as much with {reach.min()} answers" if len(reach) else "reaches as much with none of these"
         side = "above" if arm["mean"] > beside["mean"] else "below"
         yield (
-            f"{arm['arm']}, trained on {arm['answers']} answers, has {metric} {arm['mean']:.3f} "
-            f"[{arm['low']:.3f}, {arm['high']:.3f}], {side} the line at {beside['answers']} answers: "
-            f"{beside['mean']:.3f} [{beside['low']:.3f}, {beside['high']:.3f}]. {LINE} {many}."
+            f"{arm['arm']}, trained on {arm['answers']} answers, has {metric} {ranged(arm)}, {side} the line at "
+            f"{beside['answers']} answers: {ranged(beside)}. {LINE} {many}."
         )

@@ -8,6 +8,7 @@ popularity) it likes best, whether it likes that better than the physician's own
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from statistics import fmean
 from typing import Any
@@ -18,7 +19,7 @@ from tcm.cases.splits import groups
 from tcm.evidence import CaseEvidence, Evidence, Weights
 from tcm.metrics import sets
 from tcm.metrics.floors import expert_rule
-from tcm.metrics.intervals import interval, of_shares
+from tcm.metrics.intervals import interval, of_shares, ranged
 from tcm_rlaif.feedback.cache import Cache
 from tcm_rlaif.feedback.judges.base import Item, Judge, Mode
 from tcm_rlaif.feedback.labelling import judge_items
@@ -225,9 +226,8 @@ def table(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     return [{name: line.get(name, "") for name in ("judge", "scored by", *FIGURES)} for line in lines.values()]
 
 
-def said(row: dict[str, Any]) -> str:
-    """A value with its interval, in words of a table."""
-    return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+said = partial(ranged, of="value", form=".2f")
+"""A figure with its interval, in words."""
 
 
 def _drift(judge: str, rows: Sequence[dict[str, Any]]) -> str:
@@ -247,6 +247,6 @@ def _drift(judge: str, rows: Sequence[dict[str, Any]]) -> str:
     return (
         f"{judge} puts its own optimum above the physician's answer in {1 - above['value']:.0%} of cases "
         f"[{1 - above['high']:.0%}, {1 - above['low']:.0%}] (a tie is half). That has a herb F1 of {said(f1)} "
-        f"with the physician's answer, {gain['value']:+.2f} [{gain['low']:+.2f}, {gain['high']:+.2f}] against "
-        f"popularity: {end}. It orders other answers as herb F1 does in {said(order)}, popularity in {said(popular)}."
+        f"with the physician's answer, {said(gain, form='+.2f')} against popularity: {end}. It orders other "
+        f"answers as herb F1 does in {said(order)}, popularity in {said(popular)}."
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median_low
 
 from tcm.metrics import human
+from tcm.metrics.intervals import ranged
 from tcm_rlaif.report.marks import COLOURS, mark_of
 from tcm_rlaif.report.plots import GREY, panels, subplots
 from tcm_rlaif.study.types import Axes, DataFrame, Figure
@@ -91,10 +92,10 @@ def forest(table: DataFrame) -> Figure:
 
 def _arrow(axes: Axes, y: float, row: Mapping) -> None:
     """A difference beyond its panel: an arrow towards it, with its numbers."""
-    said, right = f"{row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]", row["difference"] > 0
+    told, right = ranged(row, "difference", "+.2f"), row["difference"] > 0
     colour, _ = mark_of(row["arms"].split(" - ")[0])
     axes.annotate(
-        f"{said} →" if right else f"← {said}", (0.98 if right else 0.02, y), xycoords=axes.get_yaxis_transform(),
+        f"{told} →" if right else f"← {told}", (0.98 if right else 0.02, y), xycoords=axes.get_yaxis_transform(),
         ha="right" if right else "left", va="center", fontsize="small", color=colour,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )  # fmt: skip

@@ -1,38 +1,33 @@
 """What was measured once, apart from any study, as text for the docs: one function for each `reports/NAME.json`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tcm.files import read_json
+from tcm.metrics.intervals import ranged
 from tcm_rlaif.report import pharmacist
 from tcm_rlaif.study.damage import named
 
 
 def jury(found: dict[str, Any]) -> str:
     """Whether a small local model is worth asking as a judge, in a paragraph (`tests/benchmarks/measure_jury.py`)."""
-    said = []
+    said, share = [], partial(ranged, of="value", form=".2f")
+    change = partial(share, form="+.2f")
     for mode in (mode for mode in ("pointwise", "pairwise") if mode in found):
         judges, gain = found[mode]["judges"], found[mode]["gain"]
         model, evidence = judges["transformers"], judges["evidence"]
         said.append(
             f"Asked {mode} about {found[mode]['cases']} short case records ({found['source']}, no test cases), "
-            f"`{found['model']}` alone puts this patient's answer above another's in {_share(model['patient'])} "
-            f"(chance 0.5; `evidence` {_share(evidence['patient'])}), orders two other answers as their herb F1 does "
-            f"in {_share(model['order'])} (`evidence` {_share(evidence['order'])}, popularity "
-            f"{_share(judges['popularity']['order'])}), and sees a planted defect in {_share(model['defects'])} "
-            f"(`evidence` {_share(evidence['defects'])}), for {model['cpu_seconds']:.1f} CPU seconds an answer "
+            f"`{found['model']}` alone puts this patient's answer above another's in {share(model['patient'])} "
+            f"(chance 0.5; `evidence` {share(evidence['patient'])}), orders two other answers as their herb F1 does "
+            f"in {share(model['order'])} (`evidence` {share(evidence['order'])}, popularity "
+            f"{share(judges['popularity']['order'])}), and sees a planted defect in {share(model['defects'])} "
+            f"(`evidence` {share(evidence['defects'])}), for {model['cpu_seconds']:.1f} CPU seconds an answer "
             f"(`evidence` {evidence['cpu_seconds']:.3f}). On a jury with rubric and evidence it changes these by "
-            f"{_gain(gain['patient'])}, {_gain(gain['order'])} and {_gain(gain['defects'])}: {_worth(gain)}."
+            f"{change(gain['patient'])}, {change(gain['order'])} and {change(gain['defects'])}: {_worth(gain)}."
         )
     return " ".join(said)
-
-
-def _share(cell: dict[str, Any]) -> str:
-    return f"{cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"
-
-
-def _gain(cell: dict[str, Any], places: int = 2, of: str = "value") -> str:
-    return f"{cell[of]:+.{places}f} [{cell['low']:+.{places}f}, {cell['high']:+.{places}f}]"
 
 
 def _worth(gain: dict[str, dict[str, Any]]) -> str:
@@ -65,7 +60,7 @@ def proxies(found: dict[str, Any]) -> str:
 def _alike(row: dict[str, Any]) -> str:
     if row["alike by"] == "trigrams":
         return f"{row['mean']:.3f}"
-    return f"{row['mean']:.3f} ({_gain(row, 3, 'gain over trigrams')})"
+    return f"{row['mean']:.3f} ({ranged(row, 'gain over trigrams', '+.3f')})"
 
 
 def speed(found: dict[str, Any]) -> str:
@@ -93,7 +88,7 @@ def followups(found: dict[str, Any]) -> str:
     ]
     passed: dict[str, list[str]] = {}
     for row in found["rows"]:
-        cells = [f"{row[k]['mean']:.3f} | {_gain(row[k], 3, 'beside copying')}" for k in ("greedy", "best")]
+        cells = [f"{row[k]['mean']:.3f} | {ranged(row[k], 'beside copying', '+.3f')}" for k in ("greedy", "best")]
         changed = f"{row['changed']:.1f} ({row['right']:.1f})"
         lines.append(f"| {row['answers']} | {' | '.join(cells)} | {changed} | {row['rules']:.0%} |")
         for kind in ("greedy", "best"):

@@ -14,6 +14,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from scipy.stats import rankdata
+
 from tcm.cases import Case
 from tcm_rlaif.models.logps import token_logps
 from tcm_rlaif.study.schema import Params
@@ -33,7 +35,7 @@ def competence(step: int, duration: float, start: float = START) -> float:
 
 def ranks(values: Sequence[float]) -> list[float]:
     """For each value the share of values that are not above it, in (0, 1]."""
-    return [sum(other <= value for other in values) / len(values) for value in values]
+    return (rankdata(values, "max") / len(values)).tolist()
 
 
 def difficulty(cases: Sequence[Case], losses: Sequence[float]) -> list[float]:

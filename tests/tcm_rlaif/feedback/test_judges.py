@@ -182,7 +182,7 @@ def test_judges_come_from_the_parameters_in_their_order_and_hold_no_key(monkeypa
     P = Params(judge=["openai", "rubric"], judge_model="m", judge_key_variable="MY_KEY", judge_concurrency=3)
     endpoint, rules = make_judges(P, [])
     assert (endpoint.name, rules.name) == ("openai", "rubric")
-    assert endpoint.concurrency == 3 and endpoint.key_variable == "MY_KEY" and not endpoint.sees_gold
+    assert endpoint.P is P
     assert "sk-secret" not in repr(vars(endpoint))
 
 
