@@ -5,6 +5,9 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tcm_rlaif.feedback.judges.openai_judge import OpenAIJudge
+from tcm_rlaif.study.schema import Params
+
 GOOD = json.dumps({"reason": "甲更稳妥", "better": "tie"}, ensure_ascii=False)
 
 
@@ -47,3 +50,10 @@ def stub(answer):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def openai_judge(model="m", **settings):
+    """A judge behind an endpoint: `settings` are its own, or parameters without `judge_` before them."""
+    own = {name: settings.pop(name) for name in ("max_reply_tokens", "first_backoff_s") if name in settings}
+    keys = {f"judge_{name}": value for name, value in settings.items()}
+    return OpenAIJudge(Params(judge="openai", judge_model=model, **keys), **own)

@@ -13,10 +13,10 @@ from tcm.evidence import Evidence
 from tcm.knowledge import compose, herbs, patterns
 from tcm_rlaif.feedback.judges.base import Item
 from tcm_rlaif.feedback.judges.evidence_judge import EvidenceJudge
-from tcm_rlaif.feedback.judges.rubric import RubricJudge, criteria
+from tcm_rlaif.feedback.judges.rubric import RubricJudge
 from tcm_rlaif.feedback.labelling import judge_items
 
-N = 1000
+N, RUBRIC = 1000, RubricJudge()
 
 
 def invented_cases(seed: int) -> list[Case]:
@@ -64,13 +64,13 @@ def main() -> None:
     scores = [f.expected_f1(c.answer.herbs) for f, c in zip(found, cases, strict=True)]
     scored = mark(f"expected F1 of {N} answers (mean {sum(scores) / N:.2f})")
     for case in cases:
-        criteria(case, write(case.answer))
+        RUBRIC.criteria(case, write(case.answer))
     rubric = mark(f"the rubric on the same {N} answers")
     answers = [case.answer for case in found]
     mark(f"{len(answers)} answers written")
     items = [Item(case, (write(case.answer),)) for case in cases]
     judged = []
-    for judge in (RubricJudge(), EvidenceJudge(evidence, 4.0)):
+    for judge in (RUBRIC, EvidenceJudge(evidence, 4.0)):
         judge_items([judge], items, mode="pointwise", progress=False)
         judged.append(mark(f"the judge {judge.name} on the same {N} answers"))
     print(f"the judge evidence takes {judged[1] / judged[0]:.2f} of the rubric's time, weighing included")

@@ -25,7 +25,7 @@ from tcm.metrics.case import label_scores
 from tcm.metrics.dose import dose_agreement, grams
 from tcm.metrics.floors import expert_rule, nearest_case, popularity
 from tcm.metrics.intervals import interval
-from tcm.metrics.sets import herb_set, overlap
+from tcm.metrics.sets import herb_f1, herb_set, overlap
 from tcm.sources import SOURCES
 from tcm_rlaif.evaluation import curve
 
@@ -101,7 +101,7 @@ def print_curve(name: str, cases: list[Case], seeds: int) -> None:
                 few = curve.subset(train, size, NEAR, seed)
                 for floor, answers in curve.answered(few, test, NEAR).items():
                     for case, answer in zip(test, answers, strict=True):
-                        found[floor][case.id].append(curve.herb_f1(case, answer))
+                        found[floor][case.id].append(herb_f1(case.answer.herbs, answer.herbs))
         means = {floor: [float(np.mean(v)) for v in by_case.values()] for floor, by_case in found.items()}
         low, high = interval(means["expert"], 0.95, 2000)
         expert, nearest, popular = (np.mean(means[floor]) for floor in ("expert", "nearest_case", "popularity"))

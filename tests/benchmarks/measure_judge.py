@@ -23,7 +23,7 @@ from tcm.metrics.floors import expert_rule
 from tcm.sources import SOURCES
 from tcm_rlaif.feedback.defects import plant
 from tcm_rlaif.feedback.judges.evidence_judge import combined
-from tcm_rlaif.feedback.judges.rubric import criteria, total
+from tcm_rlaif.feedback.judges.rubric import RubricJudge
 from tcm_rlaif.feedback.physicians import GAP
 from tcm_rlaif.study.schema import Params
 
@@ -31,13 +31,14 @@ GRID = (0.0, 0.5, 1.0, 2.0, 4.0, 10.0, 1e6)
 """Weights of `agreement` beside the rubric's 1; the last is agreement alone."""
 PLANTED = 40
 """Defects of each kind in each training part."""
+RUBRIC = RubricJudge()
 WEIGHT, MARGIN = Params().judge_agreement_weight, Params().pair_margin
 
 
 def rubric(case: Case, answer: Answer) -> tuple[float, float]:
     """The rubric's score of an answer, and its safety."""
-    row = criteria(case, write(answer))
-    return total(row), row["safety"]
+    row = RUBRIC.criteria(case, write(answer))
+    return RUBRIC.total(row), row["safety"]
 
 
 def expected(about, answers: Sequence[Answer]) -> np.ndarray:
@@ -84,9 +85,9 @@ def planted_costs(cases: Sequence[Case], evidence: Evidence) -> dict[str, list[t
     for one, about in zip(planted, evidence.about([one.case for one in planted]), strict=True):
         scores = []
         for text in (one.intact, one.defective):
-            row = criteria(one.case, text)
+            row = RUBRIC.criteria(one.case, text)
             hoped = about.expected_f1(parse(text).answer.herbs)
-            scores.append([combined(total(row), hoped, safety, WEIGHT) for safety in (1.0, row["safety"])])
+            scores.append([combined(RUBRIC.total(row), hoped, safety, WEIGHT) for safety in (1.0, row["safety"])])
         found[one.kind].append((scores[0][0] - scores[1][0], scores[0][1] - scores[1][1]))
     return found
 

@@ -48,7 +48,8 @@ def chains(texts: Sequence[str], threshold: float) -> np.ndarray:
     join = _Join(sets, threshold)
     join.by_smallest_hashes()
     join.by_beginnings()
-    return _renumbered(join.chain[place])
+    numbers: dict[int, int] = {}
+    return np.array([numbers.setdefault(chain, len(numbers)) for chain in join.chain[place].tolist()], dtype=np.int64)
 
 
 def _sets(texts: Sequence[str]) -> csr_matrix:
@@ -147,11 +148,3 @@ class _Join:
                 ends = self.chain[i[similar]], self.chain[j[similar]]
                 graph = csr_matrix((np.ones(similar.sum(), dtype=np.int8), ends), shape=(len(self.chain),) * 2)
                 self.chain = connected_components(graph, directed=False)[1][self.chain]
-
-
-def _renumbered(numbers: np.ndarray) -> np.ndarray:
-    """The same partition, numbered in the order of first appearance."""
-    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse]

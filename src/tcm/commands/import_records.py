@@ -80,11 +80,11 @@ def main(args: argparse.Namespace) -> int:
     if against:
         _print(["", *(f"not usable: {reason}" for reason in against)], sys.stderr)
         return 2
-    _print(["", *([f"few: {few}"] if few else [])])
+    facts += [f"few: {few}"] if few else []
+    _print(["", *facts[-1:]] if few else [""])
     if args.out:
-        _write(
-            args, found, kept, [said[0], *_notes(found), *_left_out(records), *facts, *([f"few: {few}"] if few else [])]
-        )
+        left_out = [f"left out: {number} records ({why})" for why, number in sorted(records.left_out.items())]
+        _write(args, found, kept, [said[0], *_notes(found), *left_out, *facts])
         print(f"{args.out} written; next: ./study run {args.out.resolve()}")
     else:
         print("usable; --out params/NAME.yaml writes the params file")
@@ -167,16 +167,9 @@ def _prescriptions(records: Records, kept: list[Case]) -> list[str]:
     mentions = Counter(herb for case in kept for herb in case.answer.herbs)
     unknown = Counter({herb: n for herb, n in mentions.items() if resolve_herb(herb) is None})
     known = 1 - unknown.total() / max(1, mentions.total())
-    names = f"; not known: {_counted(dict(unknown.most_common(8)))}" if unknown else ""
-    return [*lines, f"herb names: {known:.1%} of {mentions.total()} are in the tables{names}"]
-
-
-def _counted(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in counts.items())
-
-
-def _left_out(records: Records) -> list[str]:
-    return [f"left out: {number} records ({why})" for why, number in sorted(records.left_out.items())]
+    names = ", ".join(f"{name} {number}" for name, number in unknown.most_common(8))
+    more = f"; not known: {names}" if unknown else ""
+    return [*lines, f"herb names: {known:.1%} of {mentions.total()} are in the tables{more}"]
 
 
 def _against(records: Records, kept: list[Case], args: argparse.Namespace) -> tuple[list[str], str]:

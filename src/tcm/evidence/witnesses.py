@@ -1,23 +1,16 @@
 """Who testifies what should be prescribed: each pattern with its formulas, and each training case with its answer."""
 
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, partial
 
 import numpy as np
 
 from tcm.cases import Answer, PrescriptionItem
-from tcm.knowledge import compose, patterns, resolve_herb
+from tcm.knowledge import compose, patterns
+from tcm.knowledge.names import herb_at, herb_set
 
-
-def base_herb(name: str) -> str:
-    """The base herb of a name; one that the tables do not know stays as written."""
-    known = resolve_herb(name)
-    return known.base if known else "".join(name.split())
-
-
-def base_herbs(names: Iterable[str]) -> frozenset[str]:
-    """Base herbs of a prescription: evidence is counted at this level, the processed form is chosen afterwards."""
-    return frozenset(map(base_herb, names))
+base_herb, base_herbs = partial(herb_at, level="base"), partial(herb_set, level="base")
+"""Evidence is counted at this level, the processed form is chosen afterwards."""
 
 
 @cache
@@ -32,19 +25,10 @@ def pattern_answers() -> tuple[tuple[Answer, ...], np.ndarray]:
         for formula in pattern.formulas:
             items = tuple(PrescriptionItem(herb=herb, dose=dose) for herb, dose in compose(formula).items())
             if items:
-                answers.append(_answer(pattern, formula, items))
+                words = {name: getattr(pattern, name) for name in ("disease", "syndrome", "treatment_principle")}
+                answers.append(Answer(**words, formula=formula, prescription=items))
                 numbers.append(number)
     return tuple(answers), np.array(numbers)
-
-
-def _answer(pattern, formula: str, items: tuple[PrescriptionItem, ...]) -> Answer:
-    return Answer(
-        disease=pattern.disease,
-        syndrome=pattern.syndrome,
-        treatment_principle=pattern.treatment_principle,
-        formula=formula,
-        prescription=items,
-    )
 
 
 @cache

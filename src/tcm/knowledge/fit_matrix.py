@@ -51,14 +51,8 @@ def _wordings() -> tuple[dict[str, int], csr_matrix]:
     for p in patterns():
         signs = (*p.key_symptoms, *p.other_symptoms)
         pulse = (PULSE + sign.removeprefix(PULSE) for sign in p.pulse)
-        words = (
-            p.disease,
-            *p.disease_aliases,
-            *signs,
-            *p.tongue,
-            *pulse,
-            *(w for s in signs for w in other.get(s, ())),
-        )
+        others = (word for sign in signs for word in other.get(sign, ()))
+        words = (p.disease, *p.disease_aliases, *signs, *p.tongue, *pulse, *others)
         found.append({pair for word in words for pair in pairs(word)})
     counts = Counter(pair for row in found for pair in row)
     rows = {pair: row for row, pair in enumerate(sorted(counts))}

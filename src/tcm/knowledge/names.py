@@ -7,14 +7,17 @@ characters, or with a word for processing, place or quality before it.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 from tcm.cases import PrescriptionItem
 from tcm.knowledge.script import simplified
 from tcm.knowledge.tables import aliases, characters, forms, herbs, joint_names, prefixes
 from tcm.knowledge.types import Herb
+
+Level = Literal["canonical", "base"]
 
 MAX_NAME = 30
 """Longer strings are no herb name; the limit keeps the work per name bounded."""
@@ -125,6 +128,25 @@ def resolve_herb(name: str) -> HerbName | None:
     tries = (*(_known(part + outer) for part in inner), *map(_known, inner))
     found = next((known for known in tries if known), None) or _canonical(outer)
     return HerbName(name, found, herb_info(found).base) if found else None
+
+
+def herb_set(names: Iterable[str], level: Level) -> frozenset[str]:
+    """Herb names brought to one level, duplicates gone.
+
+    Args:
+        names: names as written, e.g. ``丹皮`` or ``麸炒枳壳``.
+        level: ``canonical`` or ``base``.
+
+    Returns:
+        The set; unknown names are kept as written without white space.
+    """
+    return frozenset(filter(None, [herb_at(name, level) for name in names]))
+
+
+def herb_at(name: str, level: Level) -> str:
+    """One herb name brought to one level; an unknown name without its white space."""
+    resolved = resolve_herb(name)
+    return getattr(resolved, level) if resolved else "".join(name.split())
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ A cell that cannot be right stops the loading with file, line, column and the fi
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib.resources.abc import Traversable
 
 from tcm.knowledge.checks import checked
@@ -27,52 +27,13 @@ from tcm.knowledge.types import (
 NONE_IN_FORM = "无"
 """In `herb_forms.tsv` an empty cell means "as the base herb"; this value says that the form has none of it."""
 
-HERB_COLUMNS = (
-    "herb",
-    "dose_min_g",
-    "dose_max_g",
-    "toxicity",
-    "pregnancy",
-    "route",
-    "handling",
-    "piece",
-    "piece_g",
-    "source",
-    "checked",
-    "note",
+HERB_COLUMNS = tuple(
+    "herb dose_min_g dose_max_g toxicity pregnancy route handling piece piece_g source checked note".split()
 )
-FORM_COLUMNS = (
-    "form",
-    "herb",
-    "process",
-    "dose_min_g",
-    "dose_max_g",
-    "toxicity",
-    "pregnancy",
-    "route",
-    "handling",
-    "source",
-    "checked",
-    "note",
+FORM_COLUMNS = tuple(
+    "form herb process dose_min_g dose_max_g toxicity pregnancy route handling source checked note".split()
 )
-PATTERN_COLUMNS = (
-    "disease",
-    "disease_aliases",
-    "department",
-    "syndrome",
-    "syndrome_aliases",
-    "key_symptoms",
-    "other_symptoms",
-    "tongue",
-    "pulse",
-    "pathogenesis",
-    "treatment_principle",
-    "formulas",
-    "modifications",
-    "sex",
-    "age_group",
-    "source",
-)
+PATTERN_COLUMNS = tuple(field.name for field in fields(Pattern))
 
 
 def _routes(row: Row, allowed: tuple[str, ...]) -> tuple[str, ...]:
@@ -84,7 +45,6 @@ def _routes(row: Row, allowed: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _herb(row: Row) -> Herb:
-    """A base herb from its row."""
     low, high = row.dose_range()
     routes = _routes(row, ROUTES)
     piece, piece_g = row.text("piece"), row.positive("piece_g")
@@ -179,7 +139,6 @@ def parse_modification(text: str, row: Row) -> Modification:
 
 
 def _formula(row: Row) -> Formula:
-    """A formula from its row."""
     composition = _herb_doses(row, "composition", row.items("composition"))
     if not composition:
         raise row.error("composition", "empty", "give at least one herb, as `麻黄 9`")
@@ -194,7 +153,6 @@ def _formula(row: Row) -> Formula:
 
 
 def _pattern(row: Row) -> Pattern:
-    """A pattern from its row."""
     return Pattern(
         row.text("disease", required=True),
         row.items("disease_aliases"),

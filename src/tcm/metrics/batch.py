@@ -163,14 +163,9 @@ def _strict(rows: Sequence[Pair]) -> Section:
         section[f"{prefix}f1_of_means"] = f1_of_means(scores) if scores else None
     for field in ("syndrome", "disease"):
         labelled = _scored(rows, lambda gold, field=field: getattr(gold.answer, field))
-        f1 = [_label_f1(getattr(gold.answer, field), getattr(pred.answer, field)) for gold, pred in labelled]
+        f1 = [label_f1(getattr(gold.answer, field), getattr(pred.answer, field)) or 0.0 for gold, pred in labelled]
         section |= {f"{field}_f1": fmean(f1) if f1 else None, f"{field}_f1_n": len(f1)}
     return section
-
-
-def _label_f1(gold: str, pred: str) -> float:
-    """F1 of labels; 0 where no gold row is there."""
-    return label_f1(gold, pred) or 0.0
 
 
 DOSE_SHARES = ("coverage", "overlap", "cosine", "in_range")

@@ -35,7 +35,9 @@ def score_case(case: Case, answer_text: str, finished: bool | None = None) -> Sc
     scores["usable"], _ = usable(case.answer, parsed, case.patient, finished)
     if case.answer is None:
         return scores
-    scores |= answer_scores(case.answer, answer) | similarity(write(case.answer), answer_text)
+    for score in (herb_scores, dose_scores, label_scores):
+        scores |= score(case.answer, answer)
+    scores |= similarity(write(case.answer), answer_text)
     if case.previous_answer:
         scores |= followup_scores(case.previous_answer, case.answer, answer)
     return scores
@@ -59,11 +61,6 @@ def text_scores(
 def similarity(gold_text: str, answer_text: str) -> Scores:
     """BLEU-4 and ROUGE-L of two texts."""
     return {"bleu4": text.bleu4(gold_text, answer_text), "rouge_l": text.rouge_l(gold_text, answer_text)}
-
-
-def answer_scores(gold: Answer, pred: Answer) -> Scores:
-    """Herb, dose and label metrics of an answer against the gold answer; keys of `METRICS` that apply."""
-    return herb_scores(gold, pred) | dose_scores(gold, pred) | label_scores(gold, pred)
 
 
 def herb_scores(gold: Answer, pred: Answer) -> Scores:

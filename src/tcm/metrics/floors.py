@@ -154,17 +154,13 @@ def nearest_case(train: Sequence[Case], cases: Sequence[Case]) -> list[str | Non
     texts = []
     for case in cases:
         own = _bigrams(case.visit.findings)
-        best = max(pool, key=lambda entry: _dice(own, entry[0]))
+        best = max(pool, key=lambda entry: 2 * len(own & entry[0]) / (len(own) + len(entry[0])))
         texts.append(_written(best[1]))
     return texts
 
 
 def _bigrams(text: str) -> frozenset[str]:
     return frozenset(text[i : i + 2] for i in range(len(text) - 1)) or frozenset([text])
-
-
-def _dice(a: frozenset[str], b: frozenset[str]) -> float:
-    return 2 * len(a & b) / (len(a) + len(b))
 
 
 def copy_previous(train: Sequence[Case], cases: Sequence[Case]) -> list[str | None]:

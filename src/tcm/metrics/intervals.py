@@ -1,7 +1,8 @@
 """How far a number may be off: intervals over the units that were sampled, cases above all."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -31,6 +32,16 @@ def interval(
     if not np.isfinite([found.confidence_interval.low, found.confidence_interval.high]).all():
         found = stats.bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(seed), **kwargs)
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def ranged(row: Mapping[str, Any], of: str = "mean", form: str = ".3f") -> str:
+    """A number with its interval in words, as ``0.312 [0.301, 0.330]``.
+
+    Args:
+        row: the number stands under `of`, the ends under ``low`` and ``high``.
+        form: of each, as `format` takes it.
+    """
+    return f"{row[of]:{form}} [{row['low']:{form}}, {row['high']:{form}}]"
 
 
 def wilson(hits: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

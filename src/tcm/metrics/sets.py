@@ -6,30 +6,9 @@ tables do not know stays as written, so an invented herb still costs precision.
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from statistics import fmean
-from typing import Literal
 
-from tcm.knowledge import resolve_herb
-
-Level = Literal["canonical", "base"]
-
-
-def herb_set(names: Iterable[str], level: Level) -> frozenset[str]:
-    """Herb names brought to one level, duplicates gone.
-
-    Args:
-        names: names as written, e.g. ``丹皮`` or ``麸炒枳壳``.
-        level: ``canonical`` or ``base``.
-
-    Returns:
-        The set; unknown names are kept as written without white space.
-    """
-    return frozenset(filter(None, [herb_at(name, level) for name in names]))
-
-
-def herb_at(name: str, level: Level) -> str:
-    """One herb name brought to one level; an unknown name without its white space."""
-    resolved = resolve_herb(name)
-    return getattr(resolved, level) if resolved else "".join(name.split())
+from tcm.knowledge.names import Level, herb_set
+from tcm.knowledge.names import herb_at as herb_at  # beside `herb_set` for those who count one by one
 
 
 def overlap(gold: Set[str], pred: Set[str]) -> dict[str, float]:
@@ -51,6 +30,11 @@ def overlap(gold: Set[str], pred: Set[str]) -> dict[str, float]:
         "f1": 2 * common / (len(gold) + len(pred)),
         "jaccard": common / len(gold | pred),
     }
+
+
+def herb_f1(gold: Iterable[str], pred: Iterable[str], level: Level = "base") -> float:
+    """F1 of the herbs of two prescriptions, names as written; `gold` is not empty."""
+    return overlap(herb_set(gold, level), herb_set(pred, level))["f1"]
 
 
 def size_agreement(gold: Set[str], pred: Set[str]) -> float:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from tcm.answers import parse
 from tcm.cases import Case, CaseError
+from tcm.prescriptions.doses import count
 from tcm.sources.reading import json_list, public_case
 
 SCHOOL = re.compile("箭芪|杭芍|萸肉|台参|潞参|野党参|生怀山药|怀地黄|鲜茅根|广三七|旱三七|离中丹|[捣轧]|细末|钱半|头末")
 """What shows the hand of that school in a prescription."""
 _DATED = re.compile(r"(?:19|20)\d{2}年\d{1,2}月")
 _FIELDS = ("证型", "治则治法", "药物组成及用量", "随症加减", "煎服方法")
-_DIGITS = {c: i for i, c in enumerate("一二三四五六七八九", 1)}
 _HAN_NUMBER = "[一二三四五六七八九十]{1,4}"
 _AGE = re.compile(rf"(?:(\d{{1,3}})|(?:年|近|约)?({_HAN_NUMBER}))(?:余|多)?(?:周?岁|旬)(半)?(?:(\d{{1,2}})个?月)?")
 _SAID_AGE = re.compile(rf"我(?:今|现)?(?:年近|年过|年方|年)({_HAN_NUMBER})(?:余|有余)?(?=[，,。])")
@@ -108,22 +108,16 @@ def _usage(text: str) -> str:
     return "，".join(kept)
 
 
-def _number(text: str) -> float:
-    """A Han numeral below 100."""
-    tens, ten, ones = text.rpartition("十")
-    return (10 * _DIGITS.get(tens, 1) if ten else 0) + _DIGITS.get(ones, 0)
-
-
 def _patient(text: str) -> dict:
     """Sex, age and pregnancy where the text says them; 近五十 counts as 50, 五旬 as 50."""
     sex = _SEX.search(text[:60])
     patient = {"sex": "" if sex is None else "男" if sex[0] == "男" else "女", "pregnant": bool(_PREGNANT.search(text))}
     if age := _AGE.search(text[:60]):
-        years = float(age[1]) if age[1] else _number(age[2])
+        years = float(age[1]) if age[1] else count(age[2])
         years = years * 10 if "旬" in age[0] else years
         patient["age"] = years + (0.5 if age[3] else 0) + (int(age[4]) / 12 if age[4] else 0)
     elif age := _SAID_AGE.search(text[:60]):
-        patient["age"] = _number(age[1])
+        patient["age"] = count(age[1])
     if patient["pregnant"]:
         patient["sex"] = "女"
     return patient

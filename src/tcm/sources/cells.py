@@ -12,6 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
+from tcm.prescriptions.doses import count
 from tcm.unseen import without
 
 MISSING = frozenset(
@@ -180,17 +181,9 @@ def _mark(value: Any) -> VisitMark | None:
     if re.fullmatch(r"[3-7]\d{4}(\.\d+)?", text):  # a day as spreadsheets count them, from 1900 on
         return VisitMark(date=dt.date(1899, 12, 30) + dt.timedelta(int(float(text))))
     found = _ORDINAL.fullmatch(text)
-    number = _number(found[1]) if found and (text.isascii() or found[1] != text) else 0
+    said = found[1] if found and (text.isascii() or found[1] != text) else "0"
+    number = int(said) if said.isascii() else count(said)
     if number < 1:
         fix = "write 1 for the first visit, 2 for the second, …, 初诊, 复诊, 二诊, or the date"
         raise CellError("visit", "no visit", f"{text[:60]!r}; {fix}")
     return VisitMark(number=number)
-
-
-def _number(text: str) -> int:
-    """Digits or a Han numeral below 100."""
-    if text.isascii():
-        return int(text)
-    tens, ten, ones = text.replace("两", "二").rpartition("十")
-    digits = {c: i for i, c in enumerate("一二三四五六七八九", 1)}
-    return (10 * digits.get(tens, 1) if ten else 0) + digits.get(ones, 0)

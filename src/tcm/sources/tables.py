@@ -77,9 +77,9 @@ def read_table(path: Path) -> Table:
         raise CaseError(f"{path}: is a web page, whatever its name says; open it in a spreadsheet and save it as .xlsx")
     begins = text.lstrip()[:1]
     if path.suffix.lower() in JSON_NAMES or begins == "{":
-        return (
-            _json_list(path, text, encoding) if begins == "[" and _is_list(path, text) else _lines(path, text, encoding)
-        )
+        if begins == "[" and _is_list(path, text):
+            return _json_list(path, text, encoding)
+        return _table_of(path, f"JSON lines in {encoding}", "line", list(json_rows(path, text)))
     return _separated(path, text, encoding)
 
 
@@ -108,10 +108,6 @@ def _json_list(path: Path, text: str, encoding: str) -> Table:
     if not records:
         raise CaseError(f"{path}: empty; give at least one record")
     return _table_of(path, f"a JSON list in {encoding}", "record", list(enumerate(records, 1)))
-
-
-def _lines(path: Path, text: str, encoding: str) -> Table:
-    return _table_of(path, f"JSON lines in {encoding}", "line", list(json_rows(path, text)))
 
 
 def _table_of(path: Path, said: str, unit: str, rows: list[tuple[int, dict]]) -> Table:

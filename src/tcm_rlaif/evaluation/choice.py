@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from math import log
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tcm.answers import read_for
 from tcm.cases import Case
-from tcm.files import read_rows, write_rows
+from tcm.files import write_rows
 from tcm.metrics import score_case
 from tcm.metrics.sets import herb_set, overlap
 from tcm_rlaif.feedback import labels
@@ -24,9 +24,7 @@ from tcm_rlaif.feedback.preflight import of_best
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import Sample, sample
 from tcm_rlaif.study.schema import Params
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from tcm_rlaif.study.types import Model, Tokenizer
 
 NUMBERS = (1, 2, 4, 8, 16)
 """Points of the best-of-n curve."""
@@ -34,8 +32,8 @@ Scores = Sequence[float | None]
 
 
 def answers(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
+    model: Model,
+    tokenizer: Tokenizer,
     cases: Sequence[Case],
     training_cases: Sequence[Case],
     P: Params,
@@ -48,8 +46,8 @@ def answers(
     Args:
         cases: test cases.
         training_cases: all of them; what a judge may learn from, as for `make_judges`.
-        folder: of the stage; where several are drawn, `draws.jsonl` keeps them all with their scores, and
-            `judgements.jsonl` what a judge was asked.
+        folder: of the stage; where several are drawn, `draws.jsonl` keeps them all (the fields of a `Sample`, ``score``
+            and ``chosen``), and `judgements.jsonl` what a judge was asked.
 
     Returns:
         One sample a case, in order, and facts for JSON: ``draws`` a case, ``choice``, ``temperature``; ``tokens`` and
@@ -125,11 +123,6 @@ def consensus(case: Case, texts: Sequence[str]) -> list[float]:
     return [fmean(row[:n] + row[n + 1 :]) for n, row in enumerate(agreement)]
 
 
-def read_draws(folder: Path) -> list[dict[str, Any]]:
-    """All draws of an evaluation as `answers` wrote them: the fields of a `Sample`, ``score`` and ``chosen``."""
-    return read_rows(folder / "draws.jsonl")
-
-
 def curve(cases: Sequence[Case], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What the best of k by score is worth, for each k of `NUMBERS` up to the draws of a case.
 
@@ -137,7 +130,7 @@ def curve(cases: Sequence[Case], rows: Sequence[Mapping[str, Any]]) -> list[dict
     dice. Every point is of the same cases: those with a known prescription and a score of every draw.
 
     Args:
-        rows: as `read_draws`.
+        rows: of `draws.jsonl`, see `answers`.
 
     Returns:
         Rows for JSON: ``k``, ``cases``, ``kl`` (upper bound of the KL divergence from the model that drew, in nats an

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from tcm.metrics.intervals import ranged
 from tcm_rlaif.evaluation import stats
 from tcm_rlaif.evaluation.ablation import Evidence
 from tcm_rlaif.study import params
@@ -63,16 +64,9 @@ def comparisons(evidence: Evidence, study: Params) -> pd.DataFrame:
         for (a, b), shows in params.questions(study).items():
             if not (found := compared(evidence, a, b, key)):
                 continue
-            low, high = found.interval(confidence)
             rows.append(
-                {
-                    "metric": key,
-                    "arms": f"{a} - {b}",
-                    "shows": shows,
-                    "difference": found.mean,
-                    "low": low,
-                    "high": high,
-                }
+                {"metric": key, "arms": f"{a} - {b}", "shows": shows}
+                | found.row("difference", confidence)
                 | {"seeds": [round(v, 4) for v in found.by_seed.values()], "n": found.n, "p": found.p}
                 | {"mdd": found.detectable(confidence), "declared": key in evidence.primary and (a, b) in tested}
                 | {"exploratory": exploratory(evidence, study, a, b)}
@@ -111,9 +105,9 @@ def findings(table: pd.DataFrame) -> list[str]:
     if table.empty:
         return ["No two arms of this study can be compared."]
     return [
-        f"{row['shows']} ({row['arms']}): {row['metric']} {row['difference']:+.3f} [{row['low']:+.3f}, "
-        f"{row['high']:+.3f}], by seed {' '.join(f'{v:+.3f}' for v in row['seeds'])}, n = {row['n']}, "
-        f"adjusted p {_p(row['p_holm'])}{_detectable(row['mdd'])}: **{row['verdict']}**."
+        f"{row['shows']} ({row['arms']}): {row['metric']} {ranged(row, 'difference', '+.3f')}, by seed "
+        f"{' '.join(f'{v:+.3f}' for v in row['seeds'])}, n = {row['n']}, adjusted p "
+        f"{_p(row['p_holm'])}{_detectable(row['mdd'])}: **{row['verdict']}**."
         for row in table[table["declared"]].to_dict("records")
     ]
 

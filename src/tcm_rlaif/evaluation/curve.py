@@ -15,8 +15,8 @@ from tcm.cases import Answer, Case
 from tcm.cases.splits import groups
 from tcm.evidence import Evidence
 from tcm.metrics.floors import nearest_case, popularity
-from tcm.metrics.intervals import interval
-from tcm.metrics.sets import Level, herb_set, overlap
+from tcm.metrics.intervals import interval, ranged
+from tcm.metrics.sets import Level, herb_f1
 from tcm_rlaif.study import axis, params
 from tcm_rlaif.study.notebooks import TRAININGS
 from tcm_rlaif.study.schema import Params
@@ -60,11 +60,6 @@ def answered(train: Sequence[Case], test: Sequence[Case], near_duplicate: float)
     }
 
 
-def herb_f1(case: Case, answer: Answer, level: Level = "base") -> float:
-    """Herb F1 of an answer with the case's own."""
-    return overlap(herb_set(case.answer.herbs, level), herb_set(answer.herbs, level))["f1"]
-
-
 def measure(train: Sequence[Case], test: Sequence[Case], study: Params) -> pd.DataFrame:
     """The curve on test cases.
 
@@ -87,7 +82,7 @@ def measure(train: Sequence[Case], test: Sequence[Case], study: Params) -> pd.Da
         draws = [subset(train, size, study.data_near_duplicate, seed) for seed in seeds]
         found = [answered(draw, test, study.data_near_duplicate) for draw in draws if draw]
         rows += [
-            (metric, floor, size, *_over_cases([[herb_f1(case, answer, level) for case, answer in
+            (metric, floor, size, *_over_cases([[herb_f1(case.answer.herbs, answer.herbs, level) for case, answer in
                                                  zip(test, answers[floor], strict=True)] for answers in found], study))
             for metric, level in LEVELS.items()
             for floor in (found[0] if found else ())
@@ -132,7 +127,6 @@ def findings(rows: pd.DataFrame, arms: pd.DataFrame, metric: str) -> Iterator[st
         many = f"reaches as much with {reach.min()} answers" if len(reach) else "reaches as much with none of these"
         side = "above" if arm["mean"] > beside["mean"] else "below"
         yield (
-            f"{arm['arm']}, trained on {arm['answers']} answers, has {metric} {arm['mean']:.3f} "
-            f"[{arm['low']:.3f}, {arm['high']:.3f}], {side} the line at {beside['answers']} answers: "
-            f"{beside['mean']:.3f} [{beside['low']:.3f}, {beside['high']:.3f}]. {LINE} {many}."
+            f"{arm['arm']}, trained on {arm['answers']} answers, has {metric} {ranged(arm)}, {side} the line at "
+            f"{beside['answers']} answers: {ranged(beside)}. {LINE} {many}."
         )

@@ -7,7 +7,6 @@ file declares: so many would hold some that are clear by chance.
 
 from collections.abc import Iterator, Mapping
 from statistics import fmean
-from typing import Any
 
 import pandas as pd
 
@@ -44,16 +43,12 @@ def rows(evidence: Evidence, means: pd.DataFrame, key: str, study: Params) -> pd
         row = {name: by_arm[arm][name] for name in ("mean", "low", "high")}
         row |= {"idea": idea, "answers": size, "seeds": len(by_arm[arm]["seeds"]), "minutes": taken.get(arm)}
         if (plain := f"{PLAIN}_{size}") in places and idea != PLAIN:
-            row |= _against(evidence, arm, plain, key, study)
+            gain = compared(evidence, arm, plain, key)
+            low, high = gain.interval(study.ablation_confidence)
+            stands = HELPS if low > 0 else HURTS if high < 0 else UNCLEAR
+            row |= {"difference": gain.mean, "from": low, "to": high, "stands": stands}
         found.append(row)
     return pd.DataFrame(found).reindex(columns=list(COLUMNS))
-
-
-def _against(evidence: Evidence, arm: str, plain: str, key: str, study: Params) -> dict[str, Any]:
-    found = compared(evidence, arm, plain, key)
-    low, high = found.interval(study.ablation_confidence)
-    stands = HELPS if low > 0 else HURTS if high < 0 else UNCLEAR
-    return {"difference": found.mean, "from": low, "to": high, "stands": stands}
 
 
 def minutes(study: Params) -> Mapping[str, float]:

@@ -33,8 +33,7 @@ def rows(evidence: Evidence, study: Params) -> pd.DataFrame:
         folders = {find_run(study, "03_rlaif_labels", arm, seed).folder.split("/", 1)[1] for seed in study.seeds}
         audits = [evidence.labels[folder] for folder in sorted(folders)]
         gain = compared(evidence, arm, start, KEY)
-        low, high = gain.interval(study.ablation_confidence)
-        row = {"arm": arm, "gain": gain.mean, "low": low, "high": high, "seeds": len(gain.by_seed)}
+        row = {"arm": arm, **gain.row("gain", study.ablation_confidence), "seeds": len(gain.by_seed)}
         row |= {column: _figure(audits, figure) for figure, column in FIGURES.items()}
         rates = [d["rate"] for audit in audits for d in audit["detection"] if d["rate"] is not None]
         found.append(row | {"defects found": fmean(rates) if rates else None})

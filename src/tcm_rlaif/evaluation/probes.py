@@ -162,11 +162,9 @@ def changes(held: pd.DataFrame, study: Params) -> pd.DataFrame:
         for (label, state), part in held.groupby(["label", "state"], sort=False):
             arms = [stats.matrix(part[part["arm"] == arm], "right") for arm in pair]
             found = stats.estimate(stats.difference(*arms))
-            low, high = found.interval(study.ablation_confidence)
-            rows.append({
-                "arms": " - ".join(pair), "label": label, "state": state, "difference": found.mean, "low": low,
-                "high": high, "seeds": list(found.by_seed.values()), "n": found.n,
-            })  # fmt: skip
+            row = {"arms": " - ".join(pair), "label": label, "state": state}
+            row |= found.row("difference", study.ablation_confidence)
+            rows.append(row | {"seeds": list(found.by_seed.values()), "n": found.n})
     return pd.DataFrame(rows, columns=["arms", "label", "state", "difference", "low", "high", "seeds", "n"])
 
 

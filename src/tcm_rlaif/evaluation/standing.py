@@ -67,16 +67,10 @@ def rows(evidence: Evidence, study: Params) -> list[dict[str, Any]]:
         for names, knows in ((PLAIN, False), (KNOWING, True)):
             if best := best_floor(evidence, key, task, names):
                 shared = dict(zip(("floor", "value", "n"), best, strict=True)) | {"metric": key, "knows": knows}
-                found += [
-                    {
-                        "task": task,
-                        **shared,
-                        "arm": arm,
-                        "mean": float(_of_task(evidence.tables[arm], key, task)[key].mean()),
-                    }
-                    | _against(evidence, study, arm, best[0], key, task)
-                    for arm in axis.told(study)
-                ]
+                for arm in axis.told(study):
+                    mean = float(_of_task(evidence.tables[arm], key, task)[key].mean())
+                    row = {"task": task, **shared, "arm": arm, "mean": mean}
+                    found.append(row | _against(evidence, study, arm, best[0], key, task))
     return found
 
 
@@ -106,9 +100,8 @@ def _against(evidence: Evidence, study: Params, arm: str, floor: str, key: str, 
     own, other = (_of_task(evidence.tables[name], key, task) for name in (arm, floor))
     values = stats.difference(stats.matrix(own, key), stats.matrix(other.assign(seed=0), key))
     found = stats.estimate(values, evidence.patient_of)
-    low, high = found.interval(study.ablation_confidence)
-    stands = BEATS if low > 0 else BELOW if high <= 0 else UNCLEAR
-    return {"difference": found.mean, "low": low, "high": high, "stands": stands}
+    row = found.row("difference", study.ablation_confidence)
+    return row | {"stands": BEATS if row["low"] > 0 else BELOW if row["high"] <= 0 else UNCLEAR}
 
 
 def by_task(evidence: Evidence) -> pd.DataFrame:

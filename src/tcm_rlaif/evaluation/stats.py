@@ -49,6 +49,11 @@ class Estimate:
         half = stats.t.ppf((1 + confidence) / 2, self.df) * self.se if self.se else 0.0
         return self.mean - half, self.mean + half
 
+    def row(self, name: str, confidence: float) -> dict[str, float]:
+        """The mean under a name, and the ends of its interval as ``low`` and ``high``."""
+        low, high = self.interval(confidence)
+        return {name: self.mean, "low": low, "high": high}
+
     @property
     def p(self) -> float:
         """Two-sided p of a mean of 0, from the distribution of the interval.

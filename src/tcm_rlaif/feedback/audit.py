@@ -10,14 +10,13 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
-from tcm.answers import read_for
 from tcm.cases import Case
 from tcm.metrics.intervals import interval, of_groups, resampled, wilson
-from tcm.metrics.sets import herb_set, overlap
 from tcm_rlaif.feedback.cache import Cache
 from tcm_rlaif.feedback.defects import KINDS, Planted, plant
 from tcm_rlaif.feedback.judges.base import JUDGED, Item, Judge, Mode, Question, Verdict, comparisons
 from tcm_rlaif.feedback.labelling import JudgeRun, judge_items
+from tcm_rlaif.feedback.physicians import herb_f1
 
 
 def audit_judges(
@@ -209,12 +208,9 @@ def kendall_tau_with_gold(items: Sequence[Item], verdicts: Sequence[Verdict]) ->
     """
     taus = []
     for item, verdict in zip(items, verdicts, strict=True):
-        gold = herb_set(item.case.answer.herbs, "base") if item.case.answer else frozenset()
-        if not gold:
-            continue
-        scored = _scored(item, verdict)
-        f1 = [overlap(gold, herb_set(read_for(item.case, text).answer.herbs, "base"))["f1"] for text in scored]
-        taus.append(_tau(list(scored.values()), f1))
+        if item.case.answer and item.case.answer.prescription:
+            scored = _scored(item, verdict)
+            taus.append(_tau(list(scored.values()), [herb_f1(item.case, text) for text in scored]))
     return _over_prompts(taus)
 
 

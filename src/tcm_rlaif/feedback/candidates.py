@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcm.cases import Case, read_split
 from tcm.files import write_rows
@@ -11,9 +10,7 @@ from tcm_rlaif.feedback.judges.base import Item
 from tcm_rlaif.models.prompter import Prompter, checked
 from tcm_rlaif.models.sampling import Sample, check_context, sample, sample_vllm
 from tcm_rlaif.study.schema import Params
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from tcm_rlaif.study.types import Model, Tokenizer
 
 
 def prompted(data: Path, P: Params) -> list[Case]:
@@ -29,8 +26,8 @@ def prompted(data: Path, P: Params) -> list[Case]:
 
 
 def sample_candidates(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
+    model: Model,
+    tokenizer: Tokenizer,
     cases: Sequence[Case],
     P: Params,
     seed: int,

@@ -11,10 +11,9 @@ import re
 import statistics
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from tcm.answers import parse, previous_items, write_for
 from tcm.cases import Case, PrescriptionItem
@@ -23,10 +22,6 @@ from tcm_rlaif.feedback.judges.base import Item, Verdict
 from tcm_rlaif.models.prompter import Prompter, checked
 from tcm_rlaif.study.schema import Params
 
-Strategy = Literal["best_worst", "best_random_lower", "best_mean_minus_2sigma", "gold_sample"]
-Labels = Literal["judged", "shuffled", "flipped"]
-Layout = Literal["changes", "full"]
-Messages = list[dict[str, str]]
 Previous = tuple[PrescriptionItem, ...]
 
 NO_PAIRS = (
@@ -98,12 +93,6 @@ def overlap(text_a: str, text_b: str, previous: Previous = ()) -> float:
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
-def length_ratio(text_a: str, text_b: str) -> float:
-    """Longer over shorter, in characters; 1 = equal length."""
-    short, long = sorted((len(text_a), len(text_b)))
-    return long / max(short, 1)
-
-
 def distinct(item: Item, verdict: Verdict) -> tuple[list[Candidate], Counter]:
     """Merge near-duplicates and drop what has no score; best first, ties in the order sampled.
 
@@ -122,25 +111,23 @@ def distinct(item: Item, verdict: Verdict) -> tuple[list[Candidate], Counter]:
     return list(groups.values()), counts
 
 
-def propose(
-    case: Case, ranked: list[Candidate], strategy: Strategy, n: int, seed: int, followup_layout: Layout = "full"
-) -> list[tuple]:
-    """Pairs (chosen, rejected) that a strategy wants, at most ``n``, the one it wants most first.
+def propose(case: Case, ranked: list[Candidate], P: Params, seed: int) -> list[tuple[Candidate, Candidate]]:
+    """Pairs (chosen, rejected) that a strategy wants, at most `pair_number`, the one it wants most first.
 
     Args:
         ranked: distinct candidates, best first.
-        strategy: ``best_worst``: best with worst, second best with second worst, ... ``best_random_lower``: best with
-            lower ones drawn at random (as UltraFeedback was binarised). ``best_mean_minus_2sigma``: best with the one
-            next to mean − 2σ of the scores, a typically bad rather than a freak answer (arXiv 2502.16825).
-            ``gold_sample``: the gold answer with samples drawn at random; their scores play no part.
-        followup_layout: how the gold answer of a follow-up is written.
+        P: `pair_strategy` is ``best_worst``: best with worst, second best with second worst, ...
+            ``best_random_lower``: best with lower ones drawn at random (as UltraFeedback was binarised).
+            ``best_mean_minus_2sigma``: best with the one next to mean − 2σ of the scores, a typically bad rather than a
+            freak answer (arXiv 2502.16825). ``gold_sample``: the gold answer with samples drawn at random; their scores
+            play no part.
         seed: draws depend on it and on the case id alone, so that adding a case changes no other case's pairs.
     """
-    rng = random.Random(f"{seed}:{strategy}:{case.id}")
+    strategy, n, rng = P.pair_strategy, P.pair_number, random.Random(f"{seed}:{P.pair_strategy}:{case.id}")
     if strategy == "gold_sample":
         if case.answer is None:
             return []
-        gold, previous = Candidate(write_for(case, followup_layout), None), previous_items(case)
+        gold, previous = Candidate(write_for(case, P.sft_followup_layout), None), previous_items(case)
         others = [c for c in ranked if fingerprint(c.text, previous) != fingerprint(gold.text, previous)]
         return [(gold, c) for c in rng.sample(others, min(n, len(others)))]
     if strategy == "best_worst":
@@ -150,95 +137,75 @@ def propose(
     if strategy == "best_random_lower":
         chosen = rng.sample(lower, min(n, len(lower)))
     else:
-        target = _mean_minus_2sigma(ranked)
+        scores = [c.score for c in ranked]
+        target = statistics.fmean(scores) - 2 * statistics.pstdev(scores) if scores else 0.0
         chosen = sorted(lower, key=lambda c: abs(c.score - target))[:n]
     return [(ranked[0], c) for c in chosen]
 
 
-def _mean_minus_2sigma(ranked: list[Candidate]) -> float:
-    scores = [c.score for c in ranked]
-    return statistics.fmean(scores) - 2 * statistics.pstdev(scores) if scores else 0.0
-
-
-def _why_dropped(
-    chosen: Candidate, rejected: Candidate, previous: Previous, margin: float, max_overlap: float, max_ratio: float
-) -> str:
-    gold = chosen.score is None
-    if not gold and chosen.score - rejected.score < margin:
+def _why_dropped(chosen: Candidate, rejected: Candidate, previous: Previous, P: Params) -> str:
+    gold = chosen.score is None  # nobody judged it
+    if not gold and chosen.score - rejected.score < P.pair_margin:
         return "score difference below the margin"
-    if overlap(chosen.text, rejected.text, previous) > max_overlap:
+    if overlap(chosen.text, rejected.text, previous) > P.pair_max_overlap:
         return "herbs overlap too much"
-    if length_ratio(chosen.text, rejected.text) > max_ratio:
+    short, long = sorted((len(chosen.text), len(rejected.text)))
+    if long / max(short, 1) > P.pair_max_length_ratio:
         return "lengths differ too much"
     return "kept"
 
 
-def relabel(pair: tuple[Candidate, Candidate], labels: Labels, rng: random.Random) -> tuple[Candidate, Candidate]:
+def relabel(pair: tuple[Candidate, Candidate], labels: str, rng: random.Random) -> tuple[Candidate, Candidate]:
     """Controls: ``flipped`` swaps every pair, ``shuffled`` tosses a coin; the texts stay the same."""
     swap = labels == "flipped" or (labels == "shuffled" and rng.random() < 0.5)
     return pair[::-1] if swap else pair
 
 
-def build_pairs(
-    items: Sequence[Item],
-    verdicts: Sequence[Verdict],
-    to_messages: Callable[[Case], Messages],
-    *,
-    strategy: Strategy = "best_worst",
-    margin: float = 0.05,
-    max_overlap: float = 0.9,
-    max_length_ratio: float = 3.0,
-    pairs_per_prompt: int = 1,
-    labels: Labels = "judged",
-    followup_layout: Layout = "full",
-    seed: int = 0,
+def pairs_of(
+    items: Sequence[Item], verdicts: Sequence[Verdict], P: Params, seed: int, prompter: Prompter | None = None
 ) -> RowSet:
-    """Build preference pairs from judged candidates.
+    """Preference pairs from judged candidates, as the parameters want them, their prompts as the candidates were asked.
 
     Args:
         verdicts: one per item, in the same order.
-        to_messages: the chat messages that pose a case, as at training time.
-        strategy: see `propose`.
-        margin: least score difference, in the judge's 0..1; does not apply to gold answers, which have no score.
-        max_overlap: Jaccard index of base herbs above which a pair is dropped.
-        max_length_ratio: longer over shorter text above which a pair is dropped, so that DPO learns no length cue.
-        pairs_per_prompt: at most so many proposals per prompt.
-        labels: see `relabel`.
-        followup_layout: see `propose`.
+        P: `pair_…`; proposals (`propose`) below the margin, of herbs that overlap too much or of lengths that differ
+            too much (DPO would learn a length cue) are dropped, labels changed last (`relabel`).
+        prompter: as for `candidates.sample_candidates`.
 
     Raises:
         ValueError: if items and verdicts do not belong together.
     """
+    prompter = checked(prompter, P)
     candidates, prompts, pairs, rows = Counter(), Counter(), Counter(), []
     for item, verdict in zip(items, verdicts, strict=True):
         if item.case.id != verdict.case_id:
             raise ValueError(f"verdict of case {verdict.case_id!r} stands where {item.case.id!r} was expected")
         ranked, counts = distinct(item, verdict)
         candidates += counts
-        proposed = propose(item.case, ranked, strategy, pairs_per_prompt, seed, followup_layout)
-        prompts[_prompt_step(item, ranked, strategy, proposed)] += 1
+        proposed = propose(item.case, ranked, P, seed)
+        prompts[_prompt_step(item, ranked, P, proposed)] += 1
         coin = random.Random(f"{seed}:labels:{item.case.id}")
         for pair in proposed:
-            fate = _why_dropped(*pair, previous_items(item.case), margin, max_overlap, max_length_ratio)
+            fate = _why_dropped(*pair, previous_items(item.case), P)
             pairs[fate] += 1
-            swapped = relabel(pair, labels, coin)
+            swapped = relabel(pair, P.pair_labels, coin)
             if fate == "kept":
-                rows.append(_row(item.case, *swapped, to_messages))
+                rows.append(_row(item.case, *swapped, prompter.messages(item.case)))
     steps = [("candidates", "sampled", candidates), ("prompts", "all", prompts), ("pairs", "proposed", pairs)]
     return RowSet(rows, [row for step in steps for row in funnel(*step)])
 
 
-def _prompt_step(item: Item, ranked: list[Candidate], strategy: Strategy, proposed: list) -> str:
+def _prompt_step(item: Item, ranked: list[Candidate], P: Params, proposed: list) -> str:
     if proposed:
         return "with a proposed pair"
-    if strategy == "gold_sample":
+    if P.pair_strategy == "gold_sample":
         return "no gold answer" if item.case.answer is None else "every sample equals the gold answer"
     return "fewer than two distinct judged candidates" if len(ranked) < 2 else "all scores equal"
 
 
-def _row(case: Case, chosen: Candidate, rejected: Candidate, to_messages: Callable[[Case], Messages]) -> dict:
+def _row(case: Case, chosen: Candidate, rejected: Candidate, prompt: list[dict[str, str]]) -> dict:
     return {
-        "prompt": to_messages(case),
+        "prompt": prompt,
         "chosen": [{"role": "assistant", "content": chosen.text}],
         "rejected": [{"role": "assistant", "content": rejected.text}],
         "case_id": case.id,
@@ -251,22 +218,3 @@ def funnel(unit: str, whole: str, counts: Counter) -> list[dict]:
     """Rows of one unit, the first the sum of the others."""
     rows = [{"unit": unit, "step": whole, "count": sum(counts.values())}]
     return rows + [{"unit": unit, "step": step, "count": n} for step, n in counts.items() if n]
-
-
-def pairs_of(
-    items: Sequence[Item], verdicts: Sequence[Verdict], P: Params, seed: int, prompter: Prompter | None = None
-) -> RowSet:
-    """Preference pairs as the parameters want them, their prompts as the candidates were asked."""
-    return build_pairs(
-        items,
-        verdicts,
-        checked(prompter, P).messages,
-        strategy=P.pair_strategy,
-        margin=P.pair_margin,
-        max_overlap=P.pair_max_overlap,
-        max_length_ratio=P.pair_max_length_ratio,
-        pairs_per_prompt=P.pair_number,
-        labels=P.pair_labels,
-        followup_layout=P.sft_followup_layout,
-        seed=seed,
-    )

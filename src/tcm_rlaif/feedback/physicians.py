@@ -8,6 +8,7 @@ popularity) it likes best, whether it likes that better than the physician's own
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from statistics import fmean
 from typing import Any
@@ -16,11 +17,11 @@ from tcm.answers import read_for, write
 from tcm.cases import Case
 from tcm.cases.splits import groups
 from tcm.evidence import CaseEvidence, Evidence, Weights
+from tcm.metrics import sets
 from tcm.metrics.floors import expert_rule
-from tcm.metrics.intervals import interval, of_shares
-from tcm.metrics.sets import herb_set, overlap
+from tcm.metrics.intervals import interval, of_shares, ranged
 from tcm_rlaif.feedback.cache import Cache
-from tcm_rlaif.feedback.judges.base import Item, Judge, Mode, Verdict
+from tcm_rlaif.feedback.judges.base import Item, Judge, Mode
 from tcm_rlaif.feedback.labelling import judge_items
 
 OTHERS = 4
@@ -108,7 +109,8 @@ def measure(
     for name, given in verdicts.items():
         by = {"score": [v.scores for v in given]}
         if name != "jury":
-            by |= {criterion: _criterion(given, criterion) for criterion in _criteria(given)}
+            criteria = dict.fromkeys(name for v in given for row in v.criteria for name in row)
+            by |= {name: [tuple(row.get(name) for row in v.criteria) for v in given] for name in criteria}
         for scored_by, scores in by.items():
             rows += _rows(name, scored_by, _gains(_by_case(material, scores), popularity))
     drift = {name: sentence for name in verdicts if (sentence := _drift(name, rows))}
@@ -148,20 +150,12 @@ def _material(cases: Sequence[Case], evidence: Evidence, number: int, seed: int)
 
 def herb_f1(case: Case, text: str) -> float:
     """Herb F1 at base level of an answer text with the case's own answer."""
-    return overlap(herb_set(case.answer.herbs, "base"), herb_set(read_for(case, text).answer.herbs, "base"))["f1"]
+    return sets.herb_f1(case.answer.herbs, read_for(case, text).answer.herbs)
 
 
 def _popular_scores(material: _Material, item: Item) -> tuple[float, ...]:
     about = material.popular[item.case.id]
     return tuple(round(about.expected_f1(read_for(item.case, text).answer.herbs), 6) for text in item.candidates)
-
-
-def _criteria(verdicts: Sequence[Verdict]) -> list[str]:
-    return list(dict.fromkeys(name for v in verdicts for row in v.criteria for name in row))
-
-
-def _criterion(verdicts: Sequence[Verdict], name: str) -> list[tuple[float | None, ...]]:
-    return [tuple(row.get(name) for row in v.criteria) for v in verdicts]
 
 
 Values = dict[str, dict[str, float | None]]
@@ -232,9 +226,8 @@ def table(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     return [{name: line.get(name, "") for name in ("judge", "scored by", *FIGURES)} for line in lines.values()]
 
 
-def said(row: dict[str, Any]) -> str:
-    """A value with its interval, in words of a table."""
-    return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+said = partial(ranged, of="value", form=".2f")
+"""A figure with its interval, in words."""
 
 
 def _drift(judge: str, rows: Sequence[dict[str, Any]]) -> str:
@@ -254,6 +247,6 @@ def _drift(judge: str, rows: Sequence[dict[str, Any]]) -> str:
     return (
         f"{judge} puts its own optimum above the physician's answer in {1 - above['value']:.0%} of cases "
         f"[{1 - above['high']:.0%}, {1 - above['low']:.0%}] (a tie is half). That has a herb F1 of {said(f1)} "
-        f"with the physician's answer, {gain['value']:+.2f} [{gain['low']:+.2f}, {gain['high']:+.2f}] against "
-        f"popularity: {end}. It orders other answers as herb F1 does in {said(order)}, popularity in {said(popular)}."
+        f"with the physician's answer, {said(gain, form='+.2f')} against popularity: {end}. It orders other "
+        f"answers as herb F1 does in {said(order)}, popularity in {said(popular)}."
     )

@@ -7,12 +7,10 @@ the model's own template; none is known here by name.
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from jinja2 import TemplateError
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from tcm_rlaif.study.types import Model, Tokenizer
 
 Messages = list[dict[str, str]]
 
@@ -29,7 +27,7 @@ STAND_IN = "答案"  # for an answer, to find what a template writes around it
 PADDING = ("<|endoftext|>", "<unk>", "<pad>", "[PAD]")
 
 
-def rendered(tokenizer: "PreTrainedTokenizerBase", messages: Messages, *, ask: bool) -> str:
+def rendered(tokenizer: Tokenizer, messages: Messages, *, ask: bool) -> str:
     """Messages as the model's template writes them.
 
     Args:
@@ -38,7 +36,7 @@ def rendered(tokenizer: "PreTrainedTokenizerBase", messages: Messages, *, ask: b
     return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask, **RENDERING)
 
 
-def fitted(tokenizer: "PreTrainedTokenizerBase", messages: Messages) -> Messages:
+def fitted(tokenizer: Tokenizer, messages: Messages) -> Messages:
     """Messages as the model's template takes them, in which no text can be read as a turn.
 
     Where the template has no system role, its text goes before the first user's. A marker of the template or special
@@ -54,7 +52,7 @@ def fitted(tokenizer: "PreTrainedTokenizerBase", messages: Messages) -> Messages
     return said
 
 
-def _unmarked(tokenizer: "PreTrainedTokenizerBase", text: str) -> str:
+def _unmarked(tokenizer: Tokenizer, text: str) -> str:
     """A text in which every marker is broken, also what the tokenizer's own spelling makes one (`＜|im_end|＞`)."""
     text = _markers(tokenizer, tokenizer.chat_template).sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
     if tokenizer.is_fast and any(token.normalized for token in tokenizer.added_tokens_decoder.values()):
@@ -67,13 +65,13 @@ def _unmarked(tokenizer: "PreTrainedTokenizerBase", text: str) -> str:
     return text
 
 
-def prompt_tokens(tokenizer: "PreTrainedTokenizerBase", prompt: Messages) -> list[int]:
+def prompt_tokens(tokenizer: Tokenizer, prompt: Messages) -> list[int]:
     """The tokens that a model is asked with, up to where its answer begins."""
     text = rendered(tokenizer, fitted(tokenizer, prompt), ask=True)
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
-def row_tokens(tokenizer: "PreTrainedTokenizerBase", prompt: Messages, completion: Messages) -> tuple[list[int], int]:
+def row_tokens(tokenizer: Tokenizer, prompt: Messages, completion: Messages) -> tuple[list[int], int]:
     """The tokens of a prompt with its answer, and where the answer begins.
 
     The prompt's tokens are those of `prompt_tokens`, so that training asks as sampling does. The answer ends with the
@@ -95,14 +93,14 @@ def row_tokens(tokenizer: "PreTrainedTokenizerBase", prompt: Messages, completio
     return row, len(head)
 
 
-def ends(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+def ends(model: Model, tokenizer: Tokenizer) -> list[int]:
     """The tokens that end an answer: the end of the template's turn, and what else the model ends texts with."""
     known = getattr(model, "generation_config", None) and model.generation_config.eos_token_id
     known = [known] if isinstance(known, int) else list(known or ())
     return sorted({tokenizer.eos_token_id, *known} - {tokenizer.pad_token_id})
 
 
-def prepare(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel", name: str) -> None:
+def prepare(tokenizer: Tokenizer, model: Model, name: str) -> None:
     """Make a tokenizer fit for chat: a template, its end of turn as the end token, padding that is no end token.
 
     Args:
@@ -126,7 +124,7 @@ def prepare(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel", name
     model.generation_config.eos_token_id = sorted({*known, tokenizer.eos_token_id} - {tokenizer.pad_token_id})
 
 
-def _padding(tokenizer: "PreTrainedTokenizerBase", known: Sequence[int], name: str) -> str:
+def _padding(tokenizer: Tokenizer, known: Sequence[int], name: str) -> str:
     """A token to pad with: one that is meant for it, or a special one that no text of the template holds."""
     written = rendered(tokenizer, _example(), ask=False) + rendered(tokenizer, _example()[:1], ask=True)
     taken = {tokenizer.eos_token, *tokenizer.convert_ids_to_tokens(list(known))}
@@ -142,12 +140,12 @@ def _example() -> Messages:
     return [{"role": "user", "content": "问"}, {"role": "assistant", "content": STAND_IN}]
 
 
-def _special(tokenizer: "PreTrainedTokenizerBase") -> list[str]:
+def _special(tokenizer: Tokenizer) -> list[str]:
     return [str(t) for _, t in sorted(tokenizer.added_tokens_decoder.items()) if t.special]
 
 
 @lru_cache(maxsize=8)
-def _takes_system(tokenizer: "PreTrainedTokenizerBase", template: str) -> bool:
+def _takes_system(tokenizer: Tokenizer, template: str) -> bool:
     """Whether a template writes a system message: some raise an error, some leave it out."""
     try:
         return "系统" in rendered(tokenizer, [{"role": "system", "content": "系统"}, *_example()], ask=False)
@@ -156,7 +154,7 @@ def _takes_system(tokenizer: "PreTrainedTokenizerBase", template: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _tail_token(tokenizer: "PreTrainedTokenizerBase", template: str) -> str | None:
+def _tail_token(tokenizer: Tokenizer, template: str) -> str | None:
     """The first special token that a template writes behind an answer; None where it writes none."""
     tail = rendered(tokenizer, _example(), ask=False).rpartition(STAND_IN)[2]
     special = {*_special(tokenizer), *tokenizer.all_special_tokens}
@@ -165,7 +163,7 @@ def _tail_token(tokenizer: "PreTrainedTokenizerBase", template: str) -> str | No
 
 
 @lru_cache(maxsize=8)
-def _markers(tokenizer: "PreTrainedTokenizerBase", template: str) -> re.Pattern:
+def _markers(tokenizer: Tokenizer, template: str) -> re.Pattern:
     """Every special token, and whatever looks like a marker in what the template writes around texts."""
     around = rendered(tokenizer, _example(), ask=False) + rendered(tokenizer, _example()[:1], ask=True)
     found = {*_special(tokenizer), *tokenizer.all_special_tokens, *MARKER.findall(around)}

@@ -7,17 +7,14 @@ distribution, so a draw depends on its own number and its own distribution, and 
 
 from collections.abc import Collection, Sequence
 from inspect import signature
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
-    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from tcm_rlaif.study.types import DynamicCache, Model, Tensor, Tokenizer
 
 LEAVE = 1 / 8  # share of a batch that has ended when these answers leave it: then the cache of the others is copied
 NUCLEUS = 64  # likeliest tokens that a nucleus is looked for in first: found ten times as fast as all are sorted
 
 
-def draw(logits: "torch.Tensor", uniform: "torch.Tensor", temperature: float, top_p: float) -> "torch.Tensor":
+def draw(logits: Tensor, uniform: Tensor, temperature: float, top_p: float) -> Tensor:
     """One token a row: the first at which the cumulative distribution, in the order of token ids, exceeds the number.
 
     Args:
@@ -42,9 +39,7 @@ def draw(logits: "torch.Tensor", uniform: "torch.Tensor", temperature: float, to
     return token
 
 
-def _from_nucleus(
-    probability: "torch.Tensor", uniform: "torch.Tensor", top_p: float, size: int
-) -> tuple["torch.Tensor", "torch.Tensor"]:
+def _from_nucleus(probability: Tensor, uniform: Tensor, top_p: float, size: int) -> tuple[Tensor, Tensor]:
     """A token of each row's nucleus, and whether the nucleus lies among so many likeliest tokens."""
     best, tokens = probability.topk(size)
     before = best.cumsum(-1) - best
@@ -53,7 +48,7 @@ def _from_nucleus(
     return tokens.gather(-1, _inverse(kept, uniform)[:, None]).squeeze(-1), best.sum(-1) >= top_p
 
 
-def _inverse(weights: "torch.Tensor", uniform: "torch.Tensor") -> "torch.Tensor":
+def _inverse(weights: Tensor, uniform: Tensor) -> Tensor:
     """The first place of each row at which the cumulative weights exceed the number's share of their sum."""
     import torch
 
@@ -79,10 +74,10 @@ def learned_tokens(model) -> tuple["DynamicCache | None", int]:
 
 
 def decode(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
+    model: Model,
+    tokenizer: Tokenizer,
     prompts: Sequence[list[int]],
-    uniform: "torch.Tensor | None",
+    uniform: "Tensor | None",
     *,
     temperature: float,
     top_p: float,

@@ -1,7 +1,6 @@
 """Hidden states of prompts, layer by layer: what a model holds of a case at the moment before it answers."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,9 +8,7 @@ from tcm.cases import Case
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import prompt_ids
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from tcm_rlaif.study.types import Model, Tokenizer
 
 STATES = ("last", "mean")
 """Two readings of a prompt: its last token (what an answer starts from), and the mean over its tokens (what stands
@@ -19,11 +16,7 @@ anywhere in it)."""
 
 
 def of_cases(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    cases: Sequence[Case],
-    prompter: Prompter = PLAIN,
-    batch_size: int = 16,
+    model: Model, tokenizer: Tokenizer, cases: Sequence[Case], prompter: Prompter = PLAIN, batch_size: int = 16
 ) -> dict[str, np.ndarray]:
     """The hidden states of the prompts of cases.
 
@@ -39,7 +32,7 @@ def of_cases(
 
 
 def of_prompts(
-    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[list[int]], batch_size: int = 16
+    model: Model, tokenizer: Tokenizer, prompts: Sequence[list[int]], batch_size: int = 16
 ) -> dict[str, np.ndarray]:
     """The hidden states of prompts, those of padding left out.
 

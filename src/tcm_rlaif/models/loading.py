@@ -5,16 +5,13 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tcm.files import read_json
 from tcm_rlaif.models import chat, memory
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
-
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from tcm_rlaif.study.types import Model, PeftModel, Tokenizer
 
 # PEFT 0.21 asks every model for a property by the name that transformers 5.23 renamed: nothing that a user could mend.
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
@@ -134,7 +131,7 @@ def _how(P: Params, gguf: Path | None) -> dict[str, Any]:
     return how | {"quantization_config": packed, "device_map": {"": torch.cuda.current_device()}}
 
 
-def load_base(source: str, P: Params) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+def load_base(source: str, P: Params) -> tuple[Model, Tokenizer]:
     """Load a causal LM and its tokenizer.
 
     Args:
@@ -206,7 +203,7 @@ def load_policy(source: str, adapter: Path | None, P: Params, trainable: bool = 
     return (with_saved(model, adapter, source, trainable) if adapter else model), tokenizer
 
 
-def with_saved(model: "PreTrainedModel", adapter: Path, source: str, trainable: bool = False) -> "PeftModel":
+def with_saved(model: Model, adapter: Path, source: str, trainable: bool = False) -> PeftModel:
     """A model with an adapter that was saved.
 
     Raises:

@@ -1,23 +1,19 @@
 """Log-probabilities of answers under a policy, *summed* over the tokens of an answer (arXiv 2305.18290)."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
 
 from tcm.cases import Case
 from tcm_rlaif.models import chat
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import Sample, prompt_ids
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import BatchEncoding, PreTrainedTokenizerBase
+from tcm_rlaif.study.types import Tensor, Tokenizer
 
 # Rows are padded to a multiple of so many tokens: a processor's kernels are built and kept for every shape that occurs,
 # and a few shapes take 1.1 GiB where as many as there are lengths took 1.9 (measured on the embedded default's SFT).
 PAD_TO = 64
 
 
-def answer_logps(model, tokenizer: "PreTrainedTokenizerBase", messages: Sequence[tuple[list, list]], **batch):
+def answer_logps(model, tokenizer: Tokenizer, messages: Sequence[tuple[list, list]], **batch):
     """Summed log-probability and number of tokens of each written answer given its prompt.
 
     Args:
@@ -31,13 +27,8 @@ def answer_logps(model, tokenizer: "PreTrainedTokenizerBase", messages: Sequence
 
 
 def sample_logps(
-    model,
-    tokenizer: "PreTrainedTokenizerBase",
-    cases: Sequence[Case],
-    samples: Sequence[Sample],
-    prompter: Prompter = PLAIN,
-    **batch,
-) -> list["torch.Tensor"]:
+    model, tokenizer: Tokenizer, cases: Sequence[Case], samples: Sequence[Sample], prompter: Prompter = PLAIN, **batch
+) -> list[Tensor]:
     """Log-probability of each token of sampled answers, of the very tokens that were drawn: nothing is tokenised again.
 
     Args:
@@ -53,7 +44,7 @@ def sample_logps(
 
 
 def token_logps(
-    model, tokenizer: "PreTrainedTokenizerBase", rows: Sequence[list[int]], first: Sequence[int], batch_size: int = 16
+    model, tokenizer: Tokenizer, rows: Sequence[list[int]], first: Sequence[int], batch_size: int = 16
 ) -> tuple[list[float], list[int]]:
     """Summed log-probability and number of the tokens of each row from a place on.
 
@@ -69,20 +60,16 @@ def token_logps(
 
 
 def _of_each_token(
-    model, tokenizer: "PreTrainedTokenizerBase", rows: Sequence[list[int]], first: Sequence[int], batch_size: int = 16
-) -> list["torch.Tensor"]:
+    model, tokenizer: Tokenizer, rows: Sequence[list[int]], first: Sequence[int], batch_size: int = 16
+) -> list[Tensor]:
     batches = next_token_logps(model, tokenizer, rows, first, batch_size)
     taken = (line for batch, _ in batches for line in batch)
     return [line[begin - 1 : len(row) - 1] for line, row, begin in zip(taken, rows, first, strict=True)]
 
 
 def next_token_logps(
-    model,
-    tokenizer: "PreTrainedTokenizerBase",
-    rows: Sequence[list[int]],
-    first: Sequence[int] | None = None,
-    batch_size: int = 16,
-) -> Iterator[tuple["torch.Tensor", "BatchEncoding"]]:
+    model, tokenizer: Tokenizer, rows: Sequence[list[int]], first: Sequence[int] | None = None, batch_size: int = 16
+) -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
     """Batch by batch the log-probability of each token after the first, and the batch, padded on the right.
 
     Args:

@@ -8,17 +8,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcm.cases import Case
 from tcm_rlaif.models import chat
 from tcm_rlaif.models.decoding import decode
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.lab import bar
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from tcm_rlaif.study.types import Model, Tensor, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ def answer_seed(seed: int, case_id: str, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{case_id}/{number}".encode()).digest()[:7], "big")
 
 
-def uniform_numbers(seeds: Sequence[int], tokens: int) -> "torch.Tensor":
+def uniform_numbers(seeds: Sequence[int], tokens: int) -> Tensor:
     """The random numbers of answers, one a token, each row from a generator of its own: shape (answers, tokens).
 
     A longer answer goes on with the numbers of a shorter one.
@@ -58,7 +54,7 @@ def uniform_numbers(seeds: Sequence[int], tokens: int) -> "torch.Tensor":
     return torch.stack([torch.rand(tokens, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
-def context_of(model: "PreTrainedModel") -> int | None:
+def context_of(model: Model) -> int | None:
     """Longest text that a model was made for, in tokens; None where its configuration names none."""
     return getattr(model.config.get_text_config(), "max_position_embeddings", None)
 
@@ -69,19 +65,13 @@ def named(lengths: Sequence[tuple[str, int]]) -> str:
     return f"{len(lengths)} in all: {first}" + (" …" if len(lengths) > 10 else "")
 
 
-def prompt_ids(
-    tokenizer: "PreTrainedTokenizerBase", cases: Sequence[Case], prompter: Prompter = PLAIN
-) -> list[list[int]]:
+def prompt_ids(tokenizer: Tokenizer, cases: Sequence[Case], prompter: Prompter = PLAIN) -> list[list[int]]:
     """The tokens that a model is asked each case with."""
     return [chat.prompt_tokens(tokenizer, prompter.messages(case)) for case in cases]
 
 
 def check_context(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    cases: Sequence[Case],
-    room: int,
-    prompter: Prompter = PLAIN,
+    model: Model, tokenizer: Tokenizer, cases: Sequence[Case], room: int, prompter: Prompter = PLAIN
 ) -> None:
     """Refuse cases whose prompts leave too little of the model's context.
 
@@ -103,8 +93,8 @@ def check_context(
 
 
 def sample(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
+    model: Model,
+    tokenizer: Tokenizer,
     cases: Sequence[Case],
     *,
     number: int,
@@ -155,7 +145,7 @@ def sample(
 def sample_vllm(
     source: str,
     adapter: Path | None,
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: Tokenizer,
     cases: Sequence[Case],
     *,
     number: int,

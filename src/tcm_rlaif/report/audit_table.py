@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from tcm_rlaif.feedback import gate
+from tcm_rlaif.feedback import gate, physicians
 from tcm_rlaif.study.schema import Params
 
 PASS, OPEN, FAIL, UNKNOWN = "pass", "not shown", "fail", "not measured"
@@ -121,4 +121,4 @@ def _limit(row: dict[str, Any]) -> str:
 
 
 def _value(row: dict[str, Any]) -> str:
-    return "–" if row["value"] is None else f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    return "–" if row["value"] is None else physicians.said(row)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
 from tcm.cases import CaseError
 from tcm.files import write_text
+from tcm.metrics.intervals import ranged, wilson
 from tcm_rlaif.report import comparison_plots, first_screen, plots
 from tcm_rlaif.report.page import page_of
 from tcm_rlaif.report.show import figure_png, table_html
@@ -81,12 +81,8 @@ def side_by_side(a: dict[str, Any], b: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for arm, key, one, other in _shared(a, b):
         apart = one["high"] < other["low"] or other["high"] < one["low"]
-        rows.append([arm, key, _cell(one), _cell(other), other["mean"] - one["mean"], "apart" if apart else "meet"])
+        rows.append([arm, key, ranged(one), ranged(other), other["mean"] - one["mean"], "apart" if apart else "meet"])
     return pd.DataFrame(rows, columns=["arm", "metric", *_titles(a, b), "difference", "intervals"])
-
-
-def _cell(cell: dict[str, Any]) -> str:
-    return f"{cell['mean']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}]"
 
 
 def reproduced(published: dict[str, Any], again: dict[str, Any]) -> pd.DataFrame:
@@ -102,17 +98,8 @@ def reproduced(published: dict[str, Any], again: dict[str, Any]) -> pd.DataFrame
         for key, cell in cells.items()
     ]
     second = {(row["arms"], row["metric"]): row["difference"] for row in again["comparisons"]}
-    rows += [
-        [
-            row["arms"],
-            row["metric"],
-            row["difference"],
-            row["low"],
-            row["high"],
-            second.get((row["arms"], row["metric"])),
-        ]
-        for row in published["comparisons"]
-    ]
+    declared = ("arms", "metric", "difference", "low", "high")
+    rows += [[*map(row.get, declared), second.get((row["arms"], row["metric"]))] for row in published["comparisons"]]
     table = pd.DataFrame(rows, columns=["what", "metric", "published", "low", "high", "again"])
     table["within"] = (table["again"] >= table["low"] - 1e-9) & (table["again"] <= table["high"] + 1e-9)
     return table
@@ -155,7 +142,7 @@ def marked(found: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame, int]:
         alike = sum(0.5 if not by else float((mark > 0) == (by > 0)) for mark, by in pairs)
         row = {"with": name, "pairs": len(pairs), "same order": None, "low": None, "high": None}
         if pairs:
-            low, high = stats.binomtest(round(alike), len(pairs)).proportion_ci(method="wilson")
+            low, high = wilson(round(alike), len(pairs))
             row |= {"same order": alike / len(pairs), "low": low, "high": high}
         agreement.append(row)
     return means, pd.DataFrame(agreement), len(found["marks"]) - len(rows)

@@ -1,17 +1,12 @@
 """The figure of a study with a data-size axis: score against the number of training answers, and what it took."""
 
-from typing import TYPE_CHECKING
-
-from tcm_rlaif.report.plots import COLOURS, MARKERS
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+from tcm_rlaif.report.plots import COLOURS, MARKERS, subplots
+from tcm_rlaif.study.types import DataFrame, Figure
 
 STYLES = ("-", "--", "-.")
 
 
-def figure(table: "pd.DataFrame", floors: "pd.DataFrame", key: str) -> "Figure":
+def figure(table: DataFrame, floors: DataFrame, key: str) -> Figure:
     """One line an idea: its mean by number of answers on the left, its minutes of training on the right.
 
     Args:
@@ -19,9 +14,7 @@ def figure(table: "pd.DataFrame", floors: "pd.DataFrame", key: str) -> "Figure":
         floors: as `evaluation.curve.measure`: what needs no model with as many answers, drawn as dotted lines.
         key: the metric.
     """
-    from matplotlib import pyplot as plt
-
-    drawn, (left, right) = plt.subplots(1, 2, figsize=(11, 5.2), width_ratios=(2, 1))
+    drawn, (left, right) = subplots(1, 2, figsize=(11, 5.2), width_ratios=(2, 1))
     sizes = sorted(table["answers"].unique())
     for number, (idea, part) in enumerate(table.groupby("idea", sort=False)):
         part = part.sort_values("answers")

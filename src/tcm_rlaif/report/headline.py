@@ -7,6 +7,7 @@ safety of the physicians' own prescriptions, and what the study could not show.
 import re
 from typing import Any
 
+from tcm.metrics.intervals import ranged
 from tcm_rlaif.evaluation import standing
 from tcm_rlaif.report import audit_table
 from tcm_rlaif.report.safety import KINDS
@@ -107,8 +108,8 @@ def _imitation(rows: list[dict[str, Any]], results: dict[str, Any]) -> list[str]
         return [f"**Imitation (SFT)** changes {_effects(rows, ends)}."]
     if not sft:
         return []
-    ends = f"{sft['mean']:.3f} [{sft['low']:.3f}, {sft['high']:.3f}]"
-    return [f"**Imitation (SFT)** reaches {metric} {ends}; what it adds to the untrained model is not asked here."]
+    reached = f"{metric} {ranged(sft)}"
+    return [f"**Imitation (SFT)** reaches {reached}; what it adds to the untrained model is not asked here."]
 
 
 def _effects(rows: list[dict[str, Any]], ends: str = "") -> str:
@@ -119,8 +120,7 @@ def _effects(rows: list[dict[str, Any]], ends: str = "") -> str:
         ends: both means of the first, in words.
     """
     first, *others = rows
-    told = f"{first['metric']}{ends} by {first['difference']:+.3f} [{first['low']:+.3f}, {first['high']:+.3f}], "
-    told += f"**{verdict(first)}**"
+    told = f"{first['metric']}{ends} by {ranged(first, 'difference', '+.3f')}, **{verdict(first)}**"
     if (first["low"] > 0 or first["high"] < 0) and UNCLEAR in first["verdict"]:  # else it seems to contradict itself
         told += f" after adjustment for all declared tests (p = {first['p_holm']:.3f})"
     clear: dict[str, list[str]] = {}
@@ -146,8 +146,8 @@ def _floors(results: dict[str, Any]) -> list[str]:
             more = [f"; {name}, which knows what the judge knows, has {value:.3f}" for name, value in knowing.items()]
             said.append(
                 f"on {words} (n = {floor['n']}) {floor['floor']} has {floor['metric']} {floor['value']:.3f}, the best "
-                f"trained arm, {best['arm']}, {best['mean']:.3f}: {best['difference']:+.3f} [{best['low']:+.3f}, "
-                f"{best['high']:+.3f}], **{best['stands']}**{''.join(more)}"
+                f"trained arm, {best['arm']}, {best['mean']:.3f}: "
+                f"{ranged(best, 'difference', '+.3f')}, **{best['stands']}**{''.join(more)}"
             )
     if said:
         return [_listed("**Without any model** (shown, not among the declared tests)", said)]

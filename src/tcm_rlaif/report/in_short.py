@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tcm.metrics.intervals import ranged
 from tcm_rlaif.report.index import ORDER, sound
 
 FIRST = "herb_f1"  # README tells the findings on this metric; all others stand in docs/results.md
@@ -55,10 +56,6 @@ def _row(name: str, results: dict[str, Any], language: str) -> list[Any]:
     cells = [name, model, SOURCES[language][results["data"]["source"]], split["test"], len(results["seeds"])]
     for arm in (*FEEDBACK[best], best):
         named = "" if arm in ("base", "sft") else f" ({arm})"
-        cells += [_mean(arms[arm]["herb_f1"]) + named if arm in arms else "–"]
+        cells += [ranged(arms[arm]["herb_f1"], form=".2f") + named if arm in arms else "–"]
     cells += [f"{floors[floor]['herb_f1']['mean']:.2f}" for floor in FLOORS]
     return [*cells, f"{results['side_by_side']['wall_seconds'] / 60:.0f}"]
-
-
-def _mean(cell: dict[str, Any]) -> str:
-    return f"{cell['mean']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"

@@ -1,10 +1,12 @@
 """What was measured once, apart from any study, as text for the docs: one function for each `reports/NAME.json`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tcm.files import read_json
-from tcm_rlaif.report import pharmacist, trust
+from tcm.metrics.intervals import ranged
+from tcm_rlaif.report import pharmacist
 from tcm_rlaif.study.damage import named
 
 SHOWN_FLOORS = ("popularity", "nearest_case", "expert_rule", "expert")
@@ -12,29 +14,22 @@ SHOWN_FLOORS = ("popularity", "nearest_case", "expert_rule", "expert")
 
 def jury(found: dict[str, Any]) -> str:
     """Whether a small local model is worth asking as a judge, in a paragraph (`tests/benchmarks/measure_jury.py`)."""
-    said = []
+    said, share = [], partial(ranged, of="value", form=".2f")
+    change = partial(share, form="+.2f")
     for mode in (mode for mode in ("pointwise", "pairwise") if mode in found):
         judges, gain = found[mode]["judges"], found[mode]["gain"]
         model, evidence = judges["transformers"], judges["evidence"]
         said.append(
             f"Asked {mode} about {found[mode]['cases']} short case records ({found['source']}, no test cases), "
-            f"`{found['model']}` alone puts this patient's answer above another's in {_share(model['patient'])} "
-            f"(chance 0.5; `evidence` {_share(evidence['patient'])}), orders two other answers as their herb F1 does "
-            f"in {_share(model['order'])} (`evidence` {_share(evidence['order'])}, popularity "
-            f"{_share(judges['popularity']['order'])}), and sees a planted defect in {_share(model['defects'])} "
-            f"(`evidence` {_share(evidence['defects'])}), for {model['cpu_seconds']:.1f} CPU seconds an answer "
+            f"`{found['model']}` alone puts this patient's answer above another's in {share(model['patient'])} "
+            f"(chance 0.5; `evidence` {share(evidence['patient'])}), orders two other answers as their herb F1 does "
+            f"in {share(model['order'])} (`evidence` {share(evidence['order'])}, popularity "
+            f"{share(judges['popularity']['order'])}), and sees a planted defect in {share(model['defects'])} "
+            f"(`evidence` {share(evidence['defects'])}), for {model['cpu_seconds']:.1f} CPU seconds an answer "
             f"(`evidence` {evidence['cpu_seconds']:.3f}). On a jury with rubric and evidence it changes these by "
-            f"{_gain(gain['patient'])}, {_gain(gain['order'])} and {_gain(gain['defects'])}: {_worth(gain)}."
+            f"{change(gain['patient'])}, {change(gain['order'])} and {change(gain['defects'])}: {_worth(gain)}."
         )
     return " ".join(said)
-
-
-def _share(cell: dict[str, Any]) -> str:
-    return f"{cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"
-
-
-def _gain(cell: dict[str, Any], places: int = 2, of: str = "value") -> str:
-    return f"{cell[of]:+.{places}f} [{cell['low']:+.{places}f}, {cell['high']:+.{places}f}]"
 
 
 def _worth(gain: dict[str, dict[str, Any]]) -> str:
@@ -67,7 +62,7 @@ def proxies(found: dict[str, Any]) -> str:
 def _alike(row: dict[str, Any]) -> str:
     if row["alike by"] == "trigrams":
         return f"{row['mean']:.3f}"
-    return f"{row['mean']:.3f} ({_gain(row, 3, 'gain over trigrams')})"
+    return f"{row['mean']:.3f} ({ranged(row, 'gain over trigrams', '+.3f')})"
 
 
 def speed(found: dict[str, Any]) -> str:
@@ -95,7 +90,7 @@ def followups(found: dict[str, Any]) -> str:
     ]
     passed: dict[str, list[str]] = {}
     for row in found["rows"]:
-        cells = [f"{row[k]['mean']:.3f} | {_gain(row[k], 3, 'beside copying')}" for k in ("greedy", "best")]
+        cells = [f"{row[k]['mean']:.3f} | {ranged(row[k], 'beside copying', '+.3f')}" for k in ("greedy", "best")]
         changed = f"{row['changed']:.1f} ({row['right']:.1f})"
         lines.append(f"| {row['answers']} | {' | '.join(cells)} | {changed} | {row['rules']:.0%} |")
         for kind in ("greedy", "best"):
@@ -126,11 +121,10 @@ def carry_over(found: dict[str, dict[str, Any]]) -> str:
     for part in found.values():
         rows = [row for row in part["rows"] if row["metric"] == "herb_f1"]
         for row in rows:
-            added = _gain(row["over the start"], 3, "mean") if row.get("over the start") else "–"
+            added = ranged(row["over the start"], form="+.3f") if row.get("over the start") else "–"
             lines.append(
-                f"| {part['trained on']} | {part['tested on']} | {row['arm']} | {row['away']['mean']:.3f} "
-                f"[{row['away']['low']:.3f}, {row['away']['high']:.3f}] | {_gain(row['beside home'], 3, 'mean')} "
-                f"| {added} |"
+                f"| {part['trained on']} | {part['tested on']} | {row['arm']} | {ranged(row['away'])} "
+                f"| {ranged(row['beside home'], form='+.3f')} | {added} |"
             )
         clear = [row["arm"] for row in rows if (row.get("over the start") or {"low": 0})["low"] > 0]
         worse = [row["arm"] for row in rows if row["beside home"]["high"] < 0]
@@ -144,6 +138,16 @@ def carry_over(found: dict[str, dict[str, Any]]) -> str:
     return "\n".join([*lines, "", *said])
 
 
+def trust(found: dict[str, list[dict[str, Any]]]) -> str:
+    """What the study promises about damage, leaks and speed, against its aims, as a table; what is not reached is said
+    to be (`tests/benchmarks/measure_trust.py`)."""
+    lines = ["| promise | aim | measured |", "|---|---|---|"]
+    for row in (row for rows in found.values() for row in rows):
+        measured = row["measured"] if row["reached"] else f"**not reached:** {row['measured']}"
+        lines.append(f"| {row['promise']} | {row['aim']} | {measured} |")
+    return "\n".join(lines)
+
+
 BLOCKS = {
     "carry_over": (carry_over, "measure_carry_over.py"),
     "followups": (followups, "measure_followups.py"),
@@ -151,7 +155,7 @@ BLOCKS = {
     "proxies": (proxies, "measure_proxies.py"),
     "review": (pharmacist.rates, "measure_review.py"),
     "trl": (speed, "bench_trl.py"),
-    "trust": (trust.table, "measure_trust.py"),
+    "trust": (trust, "measure_trust.py"),
 }
 """Name of the file under `reports/` -> what is said of it, and what of `tests/benchmarks/` measures it."""
 

@@ -4,16 +4,13 @@ Every function draws into axes of its own and returns the figure; `show.show_fig
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tcm_rlaif.report.marks import COLOURS, MARKERS, mark_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from tcm_rlaif.study.types import Axes, DataFrame, Figure
 
 GREY = "#666666"  # what is no arm
+COLUMNS = 3  # panels side by side
 
 
 def style() -> None:
@@ -47,16 +44,38 @@ def _shipped_font() -> str | None:
     return fonts[0] if fonts else None
 
 
-def loss_curve(history: Sequence[Mapping[str, float]], title: str, series: Mapping[str, str]) -> "Figure":
+def subplots(*shape: int, **how: Any) -> tuple[Figure, Any]:
+    """As of pyplot, which is loaded when the first figure is drawn."""
+    from matplotlib import pyplot
+
+    return pyplot.subplots(*shape, **how)
+
+
+def panels(
+    names: Sequence[str], width: float, height: float, margin: float = 0, **how: Any
+) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with one panel a name, three in a row.
+
+    Args:
+        width, height: of a panel; margin: beside all of them. In inches.
+    """
+    columns = min(COLUMNS, len(names))
+    rows = -(-len(names) // columns)
+    size = (margin + width * columns, height * rows)
+    figure, grid = subplots(rows, columns, figsize=size, squeeze=False, **how)
+    for spare in grid.flat[len(names) :]:
+        spare.set_axis_off()
+    return figure, dict(zip(names, grid.flat, strict=False))
+
+
+def loss_curve(history: Sequence[Mapping[str, float]], title: str, series: Mapping[str, str]) -> Figure:
     """Training curves from log rows.
 
     Args:
         history: rows with `step` and logged values.
         series: log key -> label.
     """
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6.4, 3.2))
+    figure, axes = subplots(figsize=(6.4, 3.2))
     for number, (name, label) in enumerate(series.items()):
         points = [(row["step"], float(row[name])) for row in history if name in row]
         if points:
@@ -69,11 +88,9 @@ def loss_curve(history: Sequence[Mapping[str, float]], title: str, series: Mappi
     return figure
 
 
-def funnel(rows: Sequence[Mapping[str, Any]], label: str, count: str, title: str) -> "Figure":
+def funnel(rows: Sequence[Mapping[str, Any]], label: str, count: str, title: str) -> Figure:
     """Horizontal bars of a funnel, first row on top, each with its number."""
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.2, 0.5 + 0.4 * len(rows)))
+    figure, axes = subplots(figsize=(7.2, 0.5 + 0.4 * len(rows)))
     labels, values = [str(row[label]) for row in rows], [row[count] for row in rows]
     bars = axes.barh(range(len(rows)), values, color=COLOURS[0])
     axes.bar_label(bars, padding=3)
@@ -83,11 +100,9 @@ def funnel(rows: Sequence[Mapping[str, Any]], label: str, count: str, title: str
     return figure
 
 
-def bars(values: Mapping[str, float], title: str, limit: float | None = None, xlabel: str = "") -> "Figure":
+def bars(values: Mapping[str, float], title: str, limit: float | None = None, xlabel: str = "") -> Figure:
     """Horizontal bars of named values, with a line where a limit is."""
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.2, 0.7 + 0.36 * len(values)))
+    figure, axes = subplots(figsize=(7.2, 0.7 + 0.36 * len(values)))
     drawn = axes.barh(list(values), list(values.values()), color=COLOURS[0])
     axes.bar_label(drawn, fmt="%.2f", padding=3)
     if limit is not None:
@@ -99,11 +114,9 @@ def bars(values: Mapping[str, float], title: str, limit: float | None = None, xl
     return figure
 
 
-def health(rows: Sequence[Mapping[str, Any]]) -> "Figure":
+def health(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """The health panel: six small figures over steps."""
-    from matplotlib import pyplot as plt
-
-    panels = {
+    readings = {
         "log-probability per token": {"chosen_logp_per_token": "chosen", "rejected_logp_per_token": "rejected"},
         "margin of implicit rewards": {"margin": "chosen - rejected"},
         "share": {"accuracy": "margin > 0", "format_valid": "format valid", "finished": "ended by EOS"},
@@ -111,8 +124,8 @@ def health(rows: Sequence[Mapping[str, Any]]) -> "Figure":
         "KL(policy || reference) per token": {"kl_per_token": "estimate"},
         "length of answers": {"length": "characters"},
     }
-    figure, grid = plt.subplots(2, 3, figsize=(10, 5.4))
-    for axes, (title, series) in zip(grid.flat, panels.items(), strict=True):
+    figure, grid = subplots(2, 3, figsize=(10, 5.4))
+    for axes, (title, series) in zip(grid.flat, readings.items(), strict=True):
         _readings(axes, rows, series)
         axes.set_title(title)
         if len(series) > 1:
@@ -122,34 +135,32 @@ def health(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     return figure
 
 
-def _readings(axes: "Axes", rows: Sequence[Mapping[str, Any]], series: Mapping[str, str]) -> None:
+def _readings(axes: Axes, rows: Sequence[Mapping[str, Any]], series: Mapping[str, str]) -> None:
     for number, (name, label) in enumerate(series.items()):
         axes.plot([r["step"] for r in rows], [r.get(name) for r in rows], marker=MARKERS[number], label=label,
                   ls=("-", "--", ":")[number % 3])  # fmt: skip
 
 
-def ill(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Figure":
+def ill(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Small multiples of the health panel: one row a run, four readings side by side.
 
     Args:
         runs: name of the run -> its readings.
     """
-    from matplotlib import pyplot as plt
-
-    panels = {
+    readings = {
         "log-probability per token": {"chosen_logp_per_token": "chosen", "rejected_logp_per_token": "rejected"},
         "judge and herb F1": {"judge_score": "judge", "herb_f1": "herb F1"},
         "shares": {"format_valid": "format valid", "finished": "ended", "usable": "usable"},
         "KL per token": {"kl_per_token": "KL"},
     }
     size = (10, 0.9 + 1.5 * len(runs))
-    figure, grid = plt.subplots(len(runs), len(panels), figsize=size, squeeze=False, layout="constrained")
+    figure, grid = subplots(len(runs), len(readings), figsize=size, squeeze=False, layout="constrained")
     figure.get_layout_engine().set(wspace=0.08)
     for line, (name, rows) in zip(grid, runs.items(), strict=True):
-        for axes, series in zip(line, panels.values(), strict=True):
+        for axes, series in zip(line, readings.values(), strict=True):
             _readings(axes, rows, series)
         line[0].set_ylabel(name.replace("/", "\n"), fontsize="small")
-    for axes, title in zip(grid[0], panels, strict=True):
+    for axes, title in zip(grid[0], readings, strict=True):
         axes.set_title(title, fontsize="small")
     for axes in grid[-1]:
         axes.set_xlabel("step", fontsize="small")
@@ -157,16 +168,14 @@ def ill(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Figure":
     return figure
 
 
-def curve(rows: "pd.DataFrame", points: "pd.DataFrame", metric: str) -> "Figure":
+def curve(rows: DataFrame, points: DataFrame, metric: str) -> Figure:
     """What needs no model by the number of answers that it knows, as lines with intervals; trained arms as points.
 
     Args:
         rows: as `evaluation.curve.measure`.
         points: rows `arm`, `answers`, `mean`, `low` and `high`.
     """
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.2, 4.0))
+    figure, axes = subplots(figsize=(7.2, 4.0))
     lines = rows[rows["metric"] == metric].groupby("answers by", sort=True)
     for number, (name, line) in enumerate(lines):
         axes.plot(line["answers"], line["mean"], ls=("-", "--", ":", "-.")[number % 4], color=GREY, label=name)
@@ -184,28 +193,26 @@ def curve(rows: "pd.DataFrame", points: "pd.DataFrame", metric: str) -> "Figure"
     return figure
 
 
-def judge_quality(table: "pd.DataFrame", figures: Sequence[str]) -> "Figure":
+def judge_quality(table: DataFrame, figures: Sequence[str]) -> Figure:
     """Gain of learning from a judge against each of the audit's figures of that judge; one mark an arm.
 
     Args:
         table: rows with `arm`, `gain`, `low`, `high` and a column for each of `figures`.
     """
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, len(figures), figsize=(5 * len(figures), 3.8), sharey=True, squeeze=False)
-    for axes, name in zip(panels[0], figures, strict=True):
+    figure, drawn = subplots(1, len(figures), figsize=(5 * len(figures), 3.8), sharey=True, squeeze=False)
+    for axes, name in zip(drawn[0], figures, strict=True):
         for row in table.to_dict("records"):
             error, (colour, marker) = [[row["gain"] - row["low"]], [row["high"] - row["gain"]]], mark_of(row["arm"])
             axes.errorbar(row[name], row["gain"], yerr=error, marker=marker, capsize=3, ls="", color=colour,
                           label=row["arm"])  # fmt: skip
         axes.axhline(0, color=GREY, lw=1.3, ls="--")
         axes.set(xlabel=f"the judge: {name}")
-    panels[0][0].set_ylabel("gain in herb F1 over the start")
-    panels[0][-1].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    drawn[0][0].set_ylabel("gain in herb F1 over the start")
+    drawn[0][-1].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 
-def frontier(table: "pd.DataFrame", dashed: str, floors: Mapping[str, Mapping[str, float]]) -> "Figure":
+def frontier(table: DataFrame, dashed: str, floors: Mapping[str, Mapping[str, float]]) -> Figure:
     """Judge's score and herb F1 against the distance from the model before feedback.
 
     Args:
@@ -213,9 +220,7 @@ def frontier(table: "pd.DataFrame", dashed: str, floors: Mapping[str, Mapping[st
         dashed: the end of the names that are drawn dashed: the frontier.
         floors: name -> `judge_score`, `herb_f1` of answers that need no model, drawn as dotted lines.
     """
-    from matplotlib import pyplot as plt
-
-    figure, both = plt.subplots(1, 2, figsize=(10, 3.6))
+    figure, both = subplots(1, 2, figsize=(10, 3.6))
     for axes, key in zip(both, ("judge_score", "herb_f1"), strict=True):
         for name, part in table.groupby("answers by", sort=False):
             part, style = part.sort_values("step"), "--" if str(name).endswith(dashed) else "-"
@@ -233,11 +238,9 @@ def frontier(table: "pd.DataFrame", dashed: str, floors: Mapping[str, Mapping[st
     return figure
 
 
-def lengths(samples: Mapping[str, Sequence[float]], title: str, xlabel: str) -> "Figure":
+def lengths(samples: Mapping[str, Sequence[float]], title: str, xlabel: str) -> Figure:
     """Histograms of lengths, one outline per group."""
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6.4, 3.0))
+    figure, axes = subplots(figsize=(6.4, 3.0))
     for number, (name, values) in enumerate(samples.items()):
         axes.hist(
             values, bins=24, histtype="step", lw=1.8, ls=("-", "--", ":")[number % 3], label=f"{name} (n={len(values)})"

@@ -1,28 +1,22 @@
 """Figures of 07_probes: accuracy by layer, the Pareto front, and score against feature density."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from tcm_rlaif.evaluation.feature_density import FEATURES
 from tcm_rlaif.evaluation.pareto import front
-from tcm_rlaif.report.plots import COLOURS, MARKERS
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+from tcm_rlaif.report.plots import COLOURS, GREY, MARKERS, panels
+from tcm_rlaif.study.types import DataFrame, Figure, Series
 
 STYLES = {"last": "-", "mean": "--"}
 
 
-def layers(table: "pd.DataFrame", majority: "pd.Series") -> "Figure":
+def layers(table: DataFrame, majority: Series) -> Figure:
     """Probe accuracy by layer, one panel a label; the controls in grey.
 
     Args:
         table: as `probes.by_layer`.
         majority: label -> share of its largest class.
     """
-    figure, panels = _panels(list(dict.fromkeys(table["label"])))
-    for label, axes in panels.items():
+    figure, drawn = panels(list(dict.fromkeys(table["label"])), 3.9, 3.1)
+    for label, axes in drawn.items():
         part = table[table["label"] == label]
         for number, (arm, of_arm) in enumerate(part.groupby("arm", sort=False)):
             for state, line in of_arm.groupby("state", sort=False):
@@ -33,26 +27,26 @@ def layers(table: "pd.DataFrame", majority: "pd.Series") -> "Figure":
                     color=COLOURS[number % len(COLOURS)], label=f"{arm}, {state}",
                 )  # fmt: skip
         control = part.groupby("layer")["shuffled"].mean()
-        axes.plot(control.index, control, ls=":", color="#666666", label="shuffled labels")
-        axes.axhline(majority[label], ls="-.", lw=1.2, color="#666666", label="largest class")
+        axes.plot(control.index, control, ls=":", color=GREY, label="shuffled labels")
+        axes.axhline(majority[label], ls="-.", lw=1.2, color=GREY, label="largest class")
         axes.set(title=label, xlabel="layer (0 = embeddings)", ylabel="accuracy", ylim=(0, 1.02))
-    _legend(figure, panels)
+    _legend(figure, drawn)
     return figure
 
 
-def pareto(table: "pd.DataFrame", metric: str) -> "Figure":
+def pareto(table: DataFrame, metric: str) -> Figure:
     """What is encoded against what is answered, with intervals; one panel a label, a line along the Pareto front.
 
     Args:
         table: as `probes.against_score`, of one reading.
     """
-    figure, panels = _panels(list(dict.fromkeys(table["label"])))
-    for label, axes in panels.items():
+    figure, drawn = panels(list(dict.fromkeys(table["label"])), 3.9, 3.1)
+    for label, axes in drawn.items():
         part = table[table["label"] == label]
         best = part[front(part[["encoded", "score"]].to_numpy())].sort_values("encoded")
         x = [part["encoded"].min(), *best["encoded"], best["encoded"].iloc[-1]]
         y = [best["score"].iloc[0], *best["score"], part["score"].min()]
-        axes.step(x, y, where="pre", color="#666666", lw=1.2, ls="--", label="Pareto front")
+        axes.step(x, y, where="pre", color=GREY, lw=1.2, ls="--", label="Pareto front")
         for number, row in enumerate(part.to_dict("records")):
             error = {
                 axis: [[row[key] - row[f"{key} low"]], [row[f"{key} high"] - row[key]]]
@@ -63,14 +57,14 @@ def pareto(table: "pd.DataFrame", metric: str) -> "Figure":
         axes.set(title=label, xlabel="accuracy of the probe", ylabel=metric)
         axes.margins(0.15)
         axes.locator_params(nbins=5)
-    _legend(figure, panels)
+    _legend(figure, drawn)
     return figure
 
 
-def density(points: "pd.DataFrame", metric: str) -> "Figure":
+def density(points: DataFrame, metric: str) -> Figure:
     """Score against the feature density of the training answers, one panel a kind of feature, one line a curve."""
-    figure, panels = _panels(list(FEATURES))
-    for kind, axes in panels.items():
+    figure, drawn = panels(FEATURES, 3.9, 3.1)
+    for kind, axes in drawn.items():
         for number, (curve, part) in enumerate(points.groupby("curve", sort=False)):
             line = ("-", "--", "-.")[number // len(COLOURS) % 3]
             axes.errorbar(part[kind], part["score"], yerr=part["half"], marker=MARKERS[number % len(MARKERS)], ls=line,
@@ -79,22 +73,10 @@ def density(points: "pd.DataFrame", metric: str) -> "Figure":
                 axes.annotate(str(row["answers"]), (row[kind], row["score"]), fontsize="x-small", xytext=(4, 4),
                               textcoords="offset points")  # fmt: skip
         axes.set(title=kind, xlabel="distinct / all", ylabel=metric)
-    _legend(figure, panels)
+    _legend(figure, drawn)
     return figure
 
 
-def _panels(names: Sequence[str]) -> tuple["Figure", dict]:
-    """A figure with one panel a name, three in a row."""
-    from matplotlib import pyplot as plt
-
-    columns = min(3, len(names))
-    rows = -(-len(names) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(3.9 * columns, 3.1 * rows), squeeze=False)
-    for spare in axes.flat[len(names) :]:
-        spare.set_axis_off()
-    return figure, dict(zip(names, axes.flat, strict=False))
-
-
-def _legend(figure: "Figure", panels: dict) -> None:
-    handles, labels = next(iter(panels.values())).get_legend_handles_labels()
+def _legend(figure: Figure, drawn: dict) -> None:
+    handles, labels = next(iter(drawn.values())).get_legend_handles_labels()
     figure.legend(handles, labels, fontsize="x-small", loc="outside right upper")

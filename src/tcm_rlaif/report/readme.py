@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tcm.files import write_text
+from tcm.metrics.intervals import ranged
 from tcm_rlaif.report import in_short, index, measured, pharmacist, tripod
 from tcm_rlaif.report.index import sound
 from tcm_rlaif.report.page import ReportError
@@ -37,7 +38,7 @@ def render(results: dict[str, Any]) -> str:
         "|---" * (len(columns) + 1) + "|",
     ]
     for arm, means in results["arms"].items():
-        lines.append(f"| **{arm}** | " + " | ".join(_mean(means[c]) for c in columns) + " |")
+        lines.append(f"| **{arm}** | " + " | ".join(f"{ranged(means[c])} ({means[c]['n']})" for c in columns) + " |")
     for name, means in results["floors"].items():
         lines.append(f"| {name} | " + " | ".join(_floor(means[c]) for c in columns) + " |")
     said = [*results["findings"], *results.get("curve", {}).get("findings", ())]  # older results have no curve
@@ -64,12 +65,8 @@ def _judges(rows: list[dict[str, Any]]) -> list[str]:
     lines = ["", f"| arm | {' | '.join(figures)} | gain in herb F1 over its start |", "|---" * (len(figures) + 2) + "|"]
     for row in rows:
         worth = " | ".join("–" if row[name] is None else f"{row[name]:.2f}" for name in figures)
-        lines.append(f"| {row['arm']} | {worth} | {row['gain']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}] |")
+        lines.append(f"| {row['arm']} | {worth} | {ranged(row, 'gain', '+.3f')} |")
     return lines
-
-
-def _mean(cell: dict[str, Any]) -> str:
-    return f"{cell['mean']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}] ({cell['n']})"
 
 
 def _floor(cell: dict[str, Any]) -> str:

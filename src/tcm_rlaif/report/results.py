@@ -20,6 +20,7 @@ from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.plan import plan, study_folder
 from tcm_rlaif.study.schema import Params
 
+LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "papermill")
 OVER = {True: "seeds and cases", False: "cases alone (one seed)"}
 
 
@@ -80,7 +81,7 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
         "params": params.differences(study),
         "all_params": params.public(study.model_dump(mode="json")),  # defaults change, a study shall not
         "seeds": list(study.seeds),
-        "machine": {**_hardware(), "python": platform.python_version(), **_versions()},
+        "machine": {**_hardware(), "python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         "commit": _commit(),
         "trained_until": trained_until(study),
         "data": {
@@ -157,10 +158,6 @@ def _said(*command: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets", "papermill")}
 
 
 def write(path: Path, values: dict[str, Any]) -> None:

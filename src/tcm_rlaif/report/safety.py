@@ -28,11 +28,11 @@ def excess(evidence: Evidence, study: Params) -> pd.DataFrame:
             if not values.size:  # it prescribed nothing
                 continue
             found = stats.estimate(values, evidence.patient_of)
-            low, high = found.interval(study.ablation_confidence)
             own = float(stats.matrix(evidence.tables[arm], key).mean().mean())
             rows.append(
                 {"arm": arm, "finding": KINDS[kind], "n": found.n, "arm's": own, "physicians'": own - found.mean}
-                | {"excess": found.mean, "low": low, "high": high, "seeds": list(found.by_seed.values())}
+                | found.row("excess", study.ablation_confidence)
+                | {"seeds": list(found.by_seed.values())}
             )
     return pd.DataFrame(rows, columns=["arm", "finding", "n", "arm's", "physicians'", "excess", "low", "high", "seeds"])
 

@@ -9,14 +9,9 @@ import math
 import re
 from html import escape
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
 
 from tcm.unseen import visible
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
+from tcm_rlaif.study.types import DataFrame, Figure
 
 NUMBERS, SHORT, WORDS, PROSE = ' class="num"', ' class="short"', "", ' class="prose"'  # how a column is set
 ROOM = 100  # letters side by side that fit a page; a Han character is two
@@ -28,7 +23,7 @@ NUMBER = re.compile(r"–|[+-]?\d+(\.\d+)?( \(\d+\))?")  # a written number, wit
 SHARP = 2  # pixels of a figure for each that a page gives it
 
 
-def show_table(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int = 200, folded: bool = False) -> None:
+def show_table(table: DataFrame, caption: str, digits: int = 3, rows: int = 200, folded: bool = False) -> None:
     """Show a table with its caption.
 
     Args:
@@ -45,7 +40,7 @@ def show_table(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int =
     _display({"text/html": html, "text/plain": f"{caption}\n{table}"})
 
 
-def with_n(table: "pd.DataFrame") -> "pd.DataFrame":
+def with_n(table: DataFrame) -> DataFrame:
     """A table of means with its columns `n METRIC` put into the others: in the header what most rows have."""
     merged = table.copy()
     for name in [column for column in table.columns if f"n {column}" in table.columns]:
@@ -62,7 +57,7 @@ def with_n(table: "pd.DataFrame") -> "pd.DataFrame":
     return merged
 
 
-def table_html(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int = 200) -> str:
+def table_html(table: DataFrame, caption: str, digits: int = 3, rows: int = 200) -> str:
     """The HTML that `show_table` shows; a table that is too wide for a page in blocks of columns below each other."""
     levels = 0 if _plain(table) else table.index.nlevels
     if len(table.columns) > WIDE and levels:
@@ -74,11 +69,11 @@ def table_html(table: "pd.DataFrame", caption: str, digits: int = 3, rows: int =
     return _one_table(table, caption, digits, rows)
 
 
-def _plain(table: "pd.DataFrame") -> bool:
+def _plain(table: DataFrame) -> bool:
     return table.index.name is None and table.index.equals(type(table)(index=range(len(table))).index)
 
 
-def _one_table(table: "pd.DataFrame", caption: str, digits: int, rows: int) -> str:
+def _one_table(table: DataFrame, caption: str, digits: int, rows: int) -> str:
     plain = _plain(table)
     levels = 0 if plain else table.index.nlevels
     shown = (table if plain else table.reset_index()).head(rows)
@@ -157,7 +152,7 @@ def _text(value: object, digits: int) -> str:
     return f"{value:.1e}" if small else f"{value:.{digits}f}"
 
 
-def show_figure(figure: "Figure", alt: str) -> None:
+def show_figure(figure: Figure, alt: str) -> None:
     """Show a figure once, with a description for readers who cannot see it.
 
     Args:
@@ -175,7 +170,7 @@ def show_figure(figure: "Figure", alt: str) -> None:
     display(Image(data=png, format="png", alt=alt.strip(), width=width))
 
 
-def figure_png(figure: "Figure") -> tuple[bytes, int]:
+def figure_png(figure: Figure) -> tuple[bytes, int]:
     """A figure as a small sharp PNG, and the width in pixels at which a page shows it; the figure is closed."""
     import PIL.Image
     from matplotlib import pyplot

@@ -41,7 +41,8 @@ def _values(results: dict[str, Any]) -> dict[str, str]:
         else "Public records as published by their owners; for own records the user's duty.",
         "whereabouts": "Made again by notebook 01 from its seed." if invented else "docs/data.md.",
         "splits": _splits(results),
-        "funnel": _funnel(results),
+        "funnel": "; ".join(f"{row['step']} {row['cases']}" for row in results["data"]["funnel"])
+        + ". Rows add up in 01.",
         "visits": _visits(results),
         "resolved": f"{results['data']['herbs_resolved']['share']:.1%}",
         "model": _model(results),
@@ -65,10 +66,6 @@ def _splits(results: dict[str, Any]) -> str:
         f"straddles splits. {results['data']['unseen_test']} test cases have a disease with a pattern that no training "
         "case has."
     )
-
-
-def _funnel(results: dict[str, Any]) -> str:
-    return "; ".join(f"{row['step']} {row['cases']}" for row in results["data"]["funnel"]) + ". Rows add up in 01."
 
 
 def _visits(results: dict[str, Any]) -> str:

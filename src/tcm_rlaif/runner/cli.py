@@ -80,7 +80,7 @@ def predict_cases(arguments: argparse.Namespace) -> int:
     cases = predict.read_file(arguments.cases, sys.stdin)
     print(predict.NOTICE, file=sys.stderr)
     for row in predict.answer(trained.find(arguments.study, arguments.arm, arguments.seed), cases):
-        print(predict.line(row))
+        print(json.dumps(row, ensure_ascii=False))
     return 0
 
 

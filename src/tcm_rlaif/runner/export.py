@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcm.files import read_json, read_rows, write_text
 from tcm_rlaif.runner import cards
@@ -16,9 +15,6 @@ from tcm_rlaif.runner.trained import Trained
 from tcm_rlaif.study import outputs
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.plan import StageError
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 ADAPTER, MERGED, PAIRS, BASE = "adapter", "merged", "preferences", "base"
 
@@ -63,7 +59,7 @@ def _write(trained: Trained, out: Path) -> None:
     tokenizer.save_pretrained(out / ADAPTER)
     if trained.P.base_model == "tiny":  # nobody else has it
         shutil.copytree(ROOT / trained.source, out / BASE, ignore=shutil.ignore_patterns(outputs.MANIFEST))
-    merged: PreTrainedModel = policy.merge_and_unload(safe_merge=True)
+    merged = policy.merge_and_unload(safe_merge=True)
     merged.generation_config.pad_token_id = tokenizer.pad_token_id
     merged.save_pretrained(out / MERGED)
     tokenizer.save_pretrained(out / MERGED)
@@ -84,6 +80,4 @@ def _name_base(path: Path, base: str) -> None:
 def preference_rows(trained: Trained) -> list[dict]:
     """The pairs that the arm's AI feedback made, as `04_dpo` wrote them; none for an arm without it."""
     path = trained.folders["dpo"] / "pairs.jsonl" if "dpo" in trained.folders else None
-    if path is None or not path.is_file():
-        return []
-    return read_rows(path)
+    return read_rows(path) if path and path.is_file() else []

@@ -5,7 +5,8 @@ itself (`probe`); where the model is not here, nothing is guessed about time.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import add
 from statistics import fmean
 
 from tcm import sources
@@ -164,14 +165,10 @@ def forecast(P: Params) -> Sequence[str]:
         done = work_of(run, arm, cases, long)
         needed = done.seconds(rates) / 60 if rates else None
         lines.append(_line(run.folder, done, needed))
-        total, minutes = _added(total, done), minutes + (needed or 0)
+        total, minutes = Work(*map(add, astuple(total), astuple(done))), minutes + (needed or 0)
     lines.append(_line("all runs that are due, one after the other", total, minutes if rates else None))
     lines.append(f"cases: {', '.join(f'{len(part)} {name}' for name, part in cases.items())}")
     return [*lines, *_said(P, rates)]
-
-
-def _added(one: Work, other: Work) -> Work:
-    return Work(*(a + b for a, b in zip(vars(one).values(), vars(other).values(), strict=True)))
 
 
 def _line(name: str, work: Work, minutes: float | None) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 LOCK = ".lock"
 GLANCE = 1.0  # seconds: longer than `holder` looks at a lock that is free
 
@@ -73,14 +75,4 @@ def holder(folder: Path) -> int | None:
 
 def _first_alive(folder: Path) -> int:
     named = [int(number) for number in (folder / LOCK).read_text("utf-8").split()]
-    return next((number for number in named if _alive(number)), named[-1] if named else 0)
-
-
-def _alive(number: int) -> bool:
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # someone else's
-        pass
-    return True
+    return next(filter(psutil.pid_exists, named), named[-1] if named else 0)

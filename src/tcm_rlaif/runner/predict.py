@@ -6,7 +6,6 @@ its findings and its ``answer``, a text or an object. `id` may be left out.
 """
 
 import difflib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -151,8 +150,3 @@ def judged(case: Case, text: str, finished: bool) -> dict[str, Any]:
         "review": [f.model_dump() for f in review.review(said.prescription, told, said.usage)],
         "notice": NOTICE,
     }
-
-
-def line(row: Mapping[str, Any]) -> str:
-    """A row as one line of JSON."""
-    return json.dumps(row, ensure_ascii=False)

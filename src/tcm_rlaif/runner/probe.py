@@ -6,14 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcm_rlaif.models.loading import compute_dtype
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from tcm_rlaif.study.types import Model
 
 WIDEST, NEW_TOKENS, REPEATS = 512, 16, 2
 """Tokens of a row at most, tokens said for each, and passes of which the faster counts: our choice, some seconds."""
@@ -59,7 +56,7 @@ def on_this_machine(P: Params) -> str | None:
         return None
 
 
-def measure(model: "PreTrainedModel", rows: Sequence[list[int]], P: Params) -> Rates:
+def measure(model: Model, rows: Sequence[list[int]], P: Params) -> Rates:
     """Measure on rows of the study, as long as they are.
 
     Args:

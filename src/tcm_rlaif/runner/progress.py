@@ -201,14 +201,10 @@ def named(study: str) -> Params:
     Raises:
         ParamsError: where neither is there.
     """
-    snapshot = study_folder(params.validated({"study": study}, "status")) / SNAPSHOT if _is_name(study) else None
-    if snapshot is None:
+    if os.sep in study or study.endswith((".yaml", ".yml")):
         return params.load(study)
+    snapshot = study_folder(params.validated({"study": study}, "status")) / SNAPSHOT
     if not snapshot.is_file():
         runs = sorted(p.parent.name for p in snapshot.parents[1].glob(f"*/{SNAPSHOT}"))
         raise ParamsError(f"{study}: no study of that name has run here; have run: {', '.join(runs) or 'none'}")
     return params.load(snapshot)
-
-
-def _is_name(study: str) -> bool:
-    return os.sep not in study and not study.endswith((".yaml", ".yml"))

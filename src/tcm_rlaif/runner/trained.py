@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tcm.cases import Case, read_split
 from tcm.files import read_json
@@ -10,9 +10,7 @@ from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import SNAPSHOT
 from tcm_rlaif.study.plan import ABLATION, StageError, find_run, reports_folder, study_folder
 from tcm_rlaif.study.schema import Params
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from tcm_rlaif.study.types import Model, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Trained:
         places = (study_folder(self.study) / ABLATION / "results.json", reports_folder(self.study) / "results.json")
         return next((read_json(p) for p in places if p.is_file()), {})
 
-    def load(self, P: Params | None = None) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+    def load(self, P: Params | None = None) -> tuple[Model, Tokenizer]:
         """The policy and its tokenizer.
 
         Args:

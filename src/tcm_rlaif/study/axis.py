@@ -3,18 +3,14 @@
 What the rest of the study sees are arms like any others (`tasks_40`), so that nothing else has to know of sizes.
 """
 
-from typing import TYPE_CHECKING
-
 from tcm_rlaif.study.notebooks import TRAININGS
-
-if TYPE_CHECKING:
-    from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.schema import Params
 
 KEY = "sft_cases"
 """What differs along the axis: SFT and floors see only the first so many answers."""
 
 
-def spread(P: "Params") -> "Params":
+def spread(P: Params) -> Params:
     """The study with its arms along the axis.
 
     Returns:
@@ -30,7 +26,7 @@ def spread(P: "Params") -> "Params":
     return P if arms == P.arms else P.model_copy(update={"arms": arms})
 
 
-def places(P: "Params") -> dict[str, tuple[str, int]]:
+def places(P: Params) -> dict[str, tuple[str, int]]:
     """Arm on the axis -> its name without the size, and the size."""
     found = {arm: difference.get(KEY) for arm, difference in P.arms.items()}
     return {
@@ -40,7 +36,7 @@ def places(P: "Params") -> dict[str, tuple[str, int]]:
     }
 
 
-def told(P: "Params") -> list[str]:
+def told(P: Params) -> list[str]:
     """The arms that a sentence about all arms names: on an axis those at the size with the most seeds."""
     on = places(P)
     best = max(P.sizes, key=P.sizes.__getitem__, default=None)

@@ -1,12 +1,7 @@
 """Adapters: how each is configured, a frozen copy as reference, the trained model without wrappers."""
 
-from typing import TYPE_CHECKING
-
 from tcm_rlaif.study.schema import Params
-
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, Trainer
+from tcm_rlaif.study.types import Model, PeftModel, Trainer
 
 
 def lora(P: Params):
@@ -40,21 +35,21 @@ def fresh(P: Params):
     return PrefixTuningConfig(**learned) if P.adapter == "prefix" else lora(P)
 
 
-def missing(model: "PreTrainedModel | PeftModel", configuration):
+def missing(model: Model, configuration):
     """What TRL's trainers shall add to a model: nothing where it has an adapter already, which is trained on."""
     from peft import PeftModel
 
     return None if isinstance(model, PeftModel) else configuration
 
 
-def with_adapter(model: "PreTrainedModel | PeftModel", P: Params) -> "PeftModel":
+def with_adapter(model: Model, P: Params) -> PeftModel:
     """The model with an adapter: its own, or a fresh one, which changes nothing before it is trained."""
     from peft import PeftModel, get_peft_model
 
     return model if isinstance(model, PeftModel) else get_peft_model(model, lora(P))
 
 
-def copy_adapter(model: "PeftModel", name: str) -> None:
+def copy_adapter(model: PeftModel, name: str) -> None:
     """Keep a frozen copy of the adapter `default` under another name; `default` stays the one that is trained."""
     model.add_adapter(name, model.peft_config["default"])
     for parameter_name, value in list(model.named_parameters()):
@@ -64,6 +59,6 @@ def copy_adapter(model: "PeftModel", name: str) -> None:
             copied.requires_grad_(False)
 
 
-def trained(trainer: "Trainer") -> "PeftModel":
+def trained(trainer: Trainer) -> PeftModel:
     """The trained model without the autocast wrapper of the trainer, in evaluation mode: as it will be loaded later."""
     return trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()

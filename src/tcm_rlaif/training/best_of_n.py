@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcm import answers
 from tcm.cases import Case
@@ -19,13 +18,9 @@ from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.feedback.pairs import RowSet, funnel
 from tcm_rlaif.models import prompts
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.types import Model, SFTTrainer, Tokenizer
 from tcm_rlaif.training.arguments import steps_of
 from tcm_rlaif.training.sft import sft_trainer
-
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-    from trl import SFTTrainer
 
 
 def rows(feedback: Feedback, P: Params, seed: int) -> RowSet:
@@ -81,14 +76,8 @@ def _row(case: Case, text: str, feedback: Feedback) -> dict:
 
 
 def trainer(
-    model: "PreTrainedModel | PeftModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    found: Sequence[dict],
-    P: Params,
-    *,
-    seed: int,
-    folder: Path,
-) -> "SFTTrainer":
+    model: Model, tokenizer: Tokenizer, found: Sequence[dict], P: Params, *, seed: int, folder: Path
+) -> SFTTrainer:
     """SFT as of `sft`, on the rows, with the rate and the epochs of preference training."""
     from datasets import Dataset
 

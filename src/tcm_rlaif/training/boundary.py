@@ -17,16 +17,12 @@ import random
 import re
 from collections.abc import Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from tcm.cases import Case
 from tcm_rlaif.models.logps import next_token_logps
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.types import SFTTrainer, Tokenizer
 from tcm_rlaif.training import competence, order
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-    from trl import SFTTrainer
 
 LABELS = {"中医诊断：": "disease", "证型：": "syndrome", "治法：": "principle", "方剂：": "formula", "处方：": "herbs"}
 FIELDS = (*LABELS.values(), "doses")
@@ -35,7 +31,7 @@ FLOOR = 0.05  # weight that every case keeps, so that none is forgotten; our cho
 Held = dict[str, float]
 
 
-def fields(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> list[str | None]:
+def fields(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str | None]:
     """Which part of an answer each of its tokens belongs to: that of the label written last before it."""
     found: list[str | None] = []
     text = ""
@@ -77,7 +73,7 @@ def weights(answers: Sequence[Held], thirds: Sequence[int]) -> list[float]:
     ]
 
 
-def ask(trainer: "SFTTrainer", parts: Sequence[Sequence[str | None]]) -> list[Held]:
+def ask(trainer: SFTTrainer, parts: Sequence[Sequence[str | None]]) -> list[Held]:
     """How far each part of each training answer holds now."""
     rows, training = [list(ids) for ids in trainer.train_dataset["input_ids"]], trainer.model.training
     trainer.model.eval()
@@ -96,7 +92,7 @@ def series(log: Sequence[dict]) -> dict[str, str]:
     return {f"holds_{part}": part for part in FIELDS if any(f"holds_{part}" in row for row in log)}
 
 
-def hook(trainer: "SFTTrainer", cases: Sequence[Case], P: Params, seed: int) -> None:
+def hook(trainer: SFTTrainer, cases: Sequence[Case], P: Params, seed: int) -> None:
     """Set the trainer's order, where the parameters ask for it; what holds is noted in the trainer's log.
 
     Args:

@@ -8,14 +8,11 @@ Source:
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from tcm.cases import Case
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.types import SFTTrainer
 from tcm_rlaif.training import order
-
-if TYPE_CHECKING:
-    from trl import SFTTrainer
 
 
 def draws(diseases: Sequence[str], batch: int, rng: random.Random) -> list[int]:
@@ -36,7 +33,7 @@ def draws(diseases: Sequence[str], batch: int, rng: random.Random) -> list[int]:
     return drawn
 
 
-def hook(trainer: "SFTTrainer", cases: Sequence[Case], P: Params, seed: int) -> None:
+def hook(trainer: SFTTrainer, cases: Sequence[Case], P: Params, seed: int) -> None:
     """Set the trainer's batches, where the parameters ask for it.
 
     Args:

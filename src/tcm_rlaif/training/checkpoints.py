@@ -11,12 +11,9 @@ import re
 import shutil
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcm.files import read_json, write_text
-
-if TYPE_CHECKING:
-    from transformers import Trainer
+from tcm_rlaif.study.types import Trainer
 
 # What going on needs, each under the names that plain and sharded trainings give it.
 SHARDED = ("global_step*", "pytorch_model_fsdp*")
@@ -30,7 +27,7 @@ NEEDED = {
 MADE_OF = "made_of.txt"  # beside the checkpoints: hash of what their training was made of
 
 
-def only_own(trainer: "Trainer") -> None:
+def only_own(trainer: Trainer) -> None:
     """Remove checkpoints that another training left in a trainer's folder, and say so.
 
     The folder is named after the parameters. What they do not say is the base as it was built and the rows as they were

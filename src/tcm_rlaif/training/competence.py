@@ -13,15 +13,14 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+from scipy.stats import rankdata
 
 from tcm.cases import Case
 from tcm_rlaif.models.logps import token_logps
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.types import SFTTrainer
 from tcm_rlaif.training import order
-
-if TYPE_CHECKING:
-    from trl import SFTTrainer
 
 START = 0.2
 """c0, the share of cases that training begins with."""
@@ -36,7 +35,7 @@ def competence(step: int, duration: float, start: float = START) -> float:
 
 def ranks(values: Sequence[float]) -> list[float]:
     """For each value the share of values that are not above it, in (0, 1]."""
-    return [sum(other <= value for other in values) / len(values) for value in values]
+    return (rankdata(values, "max") / len(values)).tolist()
 
 
 def difficulty(cases: Sequence[Case], losses: Sequence[float]) -> list[float]:
@@ -67,12 +66,12 @@ def draws(hard: Sequence[float], first_step: int, steps: int, batch: int, durati
     return rows
 
 
-def begins(trainer: "SFTTrainer") -> list[int]:
+def begins(trainer: SFTTrainer) -> list[int]:
     """Where the answer of each training row begins: its first token that is learned."""
     return [next(i for i, label in enumerate(labels) if label != -100) for labels in trainer.train_dataset["labels"]]
 
 
-def losses(trainer: "SFTTrainer") -> list[float]:
+def losses(trainer: SFTTrainer) -> list[float]:
     """Loss of each row's answer under the model as it is now, nats a token."""
     rows, training = trainer.train_dataset, trainer.model.training
     trainer.model.eval()
@@ -81,7 +80,7 @@ def losses(trainer: "SFTTrainer") -> list[float]:
     return [-total / number for total, number in zip(sums, tokens, strict=True)]
 
 
-def hook(trainer: "SFTTrainer", cases: Sequence[Case], P: Params, seed: int) -> None:
+def hook(trainer: SFTTrainer, cases: Sequence[Case], P: Params, seed: int) -> None:
     """Set the trainer's order, where the parameters ask for it.
 
     Args:

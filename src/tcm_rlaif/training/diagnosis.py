@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tcm.cases import Case
 from tcm.metrics.intervals import interval, wilson
 from tcm_rlaif.feedback.judges.format_judge import FormatJudge
 from tcm_rlaif.feedback.physicians import herb_f1
-
-if TYPE_CHECKING:
-    from tcm_rlaif.training.preference_run import PreferenceRun
+from tcm_rlaif.training.preference_run import PreferenceRun
 
 WATCHED = {"herb_f1": "herb F1", "usable": "usable answers"}
 
 
-def why_worse(run: "PreferenceRun") -> list[str]:
+def why_worse(run: PreferenceRun) -> list[str]:
     """What became of the watched cases, and, where it got worse, what the feedback taught.
 
     Args:

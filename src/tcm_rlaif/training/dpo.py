@@ -2,31 +2,26 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcm_rlaif.models import chat
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.types import DPOTrainer, Model, Tokenizer
 from tcm_rlaif.training import economy
 from tcm_rlaif.training.adapters import lora, missing
 from tcm_rlaif.training.arguments import arguments, steps_of
 
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-    from trl import DPOTrainer
-
 
 def trainer(
-    model: "PreTrainedModel | PeftModel",
-    tokenizer: "PreTrainedTokenizerBase",
+    model: Model,
+    tokenizer: Tokenizer,
     pairs: Sequence[dict],
     P: Params,
     *,
     seed: int,
     folder: Path,
     callbacks: Sequence = (),
-) -> "DPOTrainer":
+) -> DPOTrainer:
     """TRL's DPO trainer. The reference is the model as it comes in: with an SFT adapter, a frozen copy of that adapter.
 
     Args:
@@ -70,7 +65,7 @@ def trainer(
     return trainer
 
 
-def token_rows(tokenizer: "PreTrainedTokenizerBase", pairs: Sequence[dict]):
+def token_rows(tokenizer: Tokenizer, pairs: Sequence[dict]):
     """Preference rows as tokens, by the model's own template and with the prompt as the sampler gives it."""
     from datasets import Dataset
 

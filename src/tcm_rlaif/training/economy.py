@@ -1,14 +1,10 @@
 """What training need not spend: layers computed twice, the vocabulary multiplied with every question."""
 
-from typing import TYPE_CHECKING
-
 from tcm_rlaif.study.schema import Params
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from tcm_rlaif.study.types import Model
 
 
-def checkpointing(model: "PreTrainedModel", tokens: int, P: Params) -> bool:
+def checkpointing(model: Model, tokens: int, P: Params) -> bool:
     """Whether to keep only the input of each layer and compute the rest twice: less memory, about 1.3 times the work.
 
     Args:
@@ -26,7 +22,7 @@ def checkpointing(model: "PreTrainedModel", tokens: int, P: Params) -> bool:
     return P.base_model != "tiny" and activations(model, tokens) > free / 2
 
 
-def activations(model: "PreTrainedModel", tokens: int) -> int:
+def activations(model: Model, tokens: int) -> int:
     """Bytes that all layers keep of so many tokens for the backward pass, about.
 
     Source:

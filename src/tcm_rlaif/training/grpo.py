@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcm.cases import Case
 from tcm_rlaif.feedback.judges.base import Question
@@ -18,13 +17,9 @@ from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.feedback.pairs import RowSet, funnel
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.types import Model, Tokenizer, Trainer
 from tcm_rlaif.training.adapters import lora, missing
 from tcm_rlaif.training.arguments import arguments
-
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-    from trl import GRPOTrainer
 
 
 def rows(feedback: Feedback, P: Params, seed: int) -> RowSet:
@@ -63,8 +58,8 @@ def rewards(judge: RubricJudge, cases: Iterable[Case]) -> list[Callable[..., lis
 
 
 def trainer(
-    model: "PreTrainedModel | PeftModel",
-    tokenizer: "PreTrainedTokenizerBase",
+    model: Model,
+    tokenizer: Tokenizer,
     found: Sequence[dict],
     P: Params,
     *,
@@ -72,7 +67,7 @@ def trainer(
     folder: Path,
     judge: RubricJudge,
     cases: Iterable[Case],
-) -> "GRPOTrainer":
+) -> Trainer:
     """TRL's GRPO trainer; every answer is used for one step only, so none is off-policy.
 
     Args:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tcm.cases import Case
 from tcm.metrics import score_case
@@ -17,11 +17,7 @@ from tcm_rlaif.models.logps import answer_logps, sample_logps
 from tcm_rlaif.models.prompter import Prompter, checked
 from tcm_rlaif.models.sampling import sample
 from tcm_rlaif.study.schema import Params
-
-if TYPE_CHECKING:
-    import torch
-    from peft import PeftModel
-    from transformers import PreTrainedTokenizerBase, TrainerCallback
+from tcm_rlaif.study.types import PeftModel, Tensor, Tokenizer, TrainerCallback
 
 # Our choice: an answer is ill when it got clearly worse than before training, not when it is merely different.
 WORSE_BY = {"format_valid": -0.25, "finished": -0.25, "herb_repetition": 0.2}
@@ -43,8 +39,8 @@ class HealthPanel:
 
     def __init__(
         self,
-        model: "PeftModel",
-        tokenizer: "PreTrainedTokenizerBase",
+        model: PeftModel,
+        tokenizer: Tokenizer,
         cases: Sequence[Case],
         pairs: Sequence[dict],
         judge: Callable[[Case, str], float],
@@ -170,7 +166,7 @@ class HealthPanel:
             parameters[name].data.copy_(value)
         return True
 
-    def callback(self, steps: int) -> "TrainerCallback":
+    def callback(self, steps: int) -> TrainerCallback:
         """The panel as a trainer callback: a reading at step 0, then `dpo_health_evaluations` spread over `steps`."""
         from transformers import TrainerCallback
 
@@ -190,7 +186,7 @@ class HealthPanel:
         return Callback()
 
 
-def kl_estimate(policy: "torch.Tensor", reference: "torch.Tensor") -> float:
+def kl_estimate(policy: Tensor, reference: Tensor) -> float:
     """KL(policy || reference) of an answer in nats, from the tokens that the policy drew: the sum of r - 1 - log r.
 
     Args:

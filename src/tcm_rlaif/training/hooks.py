@@ -5,20 +5,17 @@ or its loss. None changes how many steps are made.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from tcm.cases import Case
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.types import SFTTrainer
 from tcm_rlaif.training import boundary, by_disease, competence, noise_stability
-
-if TYPE_CHECKING:
-    from trl import SFTTrainer
 
 HOOKS = (competence, boundary, by_disease, noise_stability)
 """All of them; a new one is listed here."""
 
 
-def hook(trainer: "SFTTrainer", cases: Sequence[Case], P: Params, seed: int) -> None:
+def hook(trainer: SFTTrainer, cases: Sequence[Case], P: Params, seed: int) -> None:
     """Change the trainer as the parameters ask.
 
     Args:

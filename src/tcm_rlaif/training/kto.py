@@ -3,30 +3,19 @@
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcm_rlaif.models import chat
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.types import Model, Tokenizer, Trainer
 from tcm_rlaif.training import economy
 from tcm_rlaif.training.adapters import lora, missing
 from tcm_rlaif.training.arguments import arguments, steps_of
 
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-    from trl import KTOTrainer
-
 
 def trainer(
-    model: "PreTrainedModel | PeftModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    pairs: Sequence[dict],
-    P: Params,
-    *,
-    seed: int,
-    folder: Path,
-) -> "KTOTrainer":
+    model: Model, tokenizer: Tokenizer, pairs: Sequence[dict], P: Params, *, seed: int, folder: Path
+) -> Trainer:
     """TRL's KTO trainer on the chosen answers as good ones and the rejected as bad ones, with DPO's rate and beta.
 
     Source:
@@ -60,7 +49,7 @@ def trainer(
     return trainer
 
 
-def token_rows(tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict], batch_size: int):
+def token_rows(tokenizer: Tokenizer, rows: Sequence[dict], batch_size: int):
     """Rows as tokens; beside each the answer before it in its batch, which does not belong, for KTO's KL."""
     from datasets import Dataset
 

@@ -21,7 +21,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import yaml
@@ -29,17 +28,15 @@ import yaml
 from tcm.files import read_json, write_json
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.stage import Stage
+from tcm_rlaif.study.types import Trainer
 from tcm_rlaif.training import arguments, checkpoints
-
-if TYPE_CHECKING:
-    from transformers import Trainer
 
 JOB, RESULT = "job.json", "result.json"
 ERROR = re.compile(r"(?:\[rank\d+\]: ?)?[\w.]*(?:Error|Exception)\b")  # the line of a traceback that says why
 PATIENCE = 10  # seconds that processes told to end may take
 
 
-def run(trainer: "Trainer", stage: Stage) -> list[dict[str, float]]:
+def run(trainer: Trainer, stage: Stage) -> list[dict[str, float]]:
     """Train: in this process, or in those that `accelerate` configures; goes on from a checkpoint of it either way.
 
     Returns:
@@ -100,7 +97,7 @@ def shares(batch: int, accumulation: int, processes: int) -> tuple[int, int]:
                      "make the batch size or the accumulation a multiple of their number")  # fmt: skip
 
 
-def _write(trainer: "Trainer", stage: Stage, folder: Path, processes: int) -> None:
+def _write(trainer: Trainer, stage: Stage, folder: Path, processes: int) -> None:
     """Write down what the processes need."""
     args = trainer.args
     batch, accumulation = shares(args.per_device_train_batch_size, args.gradient_accumulation_steps, processes)

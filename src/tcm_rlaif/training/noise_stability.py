@@ -9,20 +9,16 @@ Source:
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from tcm.cases import Case
 from tcm_rlaif.study.schema import Params
-
-if TYPE_CHECKING:
-    import torch
-    from trl import SFTTrainer
+from tcm_rlaif.study.types import Module, SFTTrainer, Tensor
 
 NOISE = 0.05
 """Expected norm of the noise, as a share of that of the state."""
 
 
-def penalty(clean: Sequence["torch.Tensor"], noisy: Sequence["torch.Tensor"], mask: "torch.Tensor") -> "torch.Tensor":
+def penalty(clean: Sequence[Tensor], noisy: Sequence[Tensor], mask: Tensor) -> Tensor:
     """Mean over layers and tokens of ||noisy - clean||^2 / ||clean||^2.
 
     Args:
@@ -39,7 +35,7 @@ def penalty(clean: Sequence["torch.Tensor"], noisy: Sequence["torch.Tensor"], ma
     return total / len(clean)
 
 
-def layers_of(model: "torch.nn.Module") -> Sequence["torch.nn.Module"]:
+def layers_of(model: Module) -> Sequence[Module]:
     """The decoder's layers, from the lowest up."""
     import torch
 
@@ -48,11 +44,9 @@ def layers_of(model: "torch.nn.Module") -> Sequence["torch.nn.Module"]:
 
 
 @contextmanager
-def watched(
-    layers: Sequence["torch.nn.Module"], noise_after: "torch.nn.Module | None" = None
-) -> Iterator[list["torch.Tensor"]]:
+def watched(layers: Sequence[Module], noise_after: "Module | None" = None) -> Iterator[list[Tensor]]:
     """Within it the outputs of some layers are kept, in order, and noise is added to that of another one."""
-    states: list[torch.Tensor] = []
+    states: list[Tensor] = []
     handles = [layer.register_forward_hook(lambda _m, _i, out: states.append(_state(out))) for layer in layers]
     if noise_after is not None:
         handles.append(noise_after.register_forward_hook(lambda _m, _i, out: _noised(out)))
@@ -77,7 +71,7 @@ def _noised(output):
     return (state + noise, *output[1:]) if isinstance(output, tuple) else state + noise
 
 
-def hook(trainer: "SFTTrainer", cases: Sequence[Case], P: Params, seed: int) -> None:
+def hook(trainer: SFTTrainer, cases: Sequence[Case], P: Params, seed: int) -> None:
     """Add the penalty to the trainer's loss, where the parameters ask for it.
 
     Raises:

@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from transformers import Trainer
+from tcm_rlaif.study.types import Trainer
 
 
 class Order:
@@ -31,13 +29,13 @@ class Order:
         yield from self.draw(self.epoch)
 
 
-def install(trainer: "Trainer", draw: Callable[[int], Iterable[int]]) -> None:
+def install(trainer: Trainer, draw: Callable[[int], Iterable[int]]) -> None:
     """Let a trainer meet its rows in an order of ours."""
     order = Order(len(trainer.train_dataset), draw)
     trainer._get_train_sampler = lambda train_dataset=None: order
 
 
-def steps(trainer: "Trainer") -> tuple[int, int]:
+def steps(trainer: Trainer) -> tuple[int, int]:
     """Optimiser steps of an epoch, and of the whole training."""
     args = trainer.args
     batch = args.per_device_train_batch_size * args.gradient_accumulation_steps

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tcm.cases import Case, read_split
 from tcm_rlaif.feedback import candidates, labels
@@ -14,14 +14,11 @@ from tcm_rlaif.feedback.judges import computed_judge, make_judges
 from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.models.logps import answer_logps
 from tcm_rlaif.study.stage import Stage
+from tcm_rlaif.study.types import PeftModel, Tokenizer
 from tcm_rlaif.training import adapters, launch, proofs
 from tcm_rlaif.training.health import HealthPanel
 from tcm_rlaif.training.methods import METHODS, pairs
 from tcm_rlaif.training.rounds import Clock, of_candidates, of_policy, tokens_trained
-
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedTokenizerBase
 
 
 class PreferenceRun:
@@ -41,7 +38,7 @@ class PreferenceRun:
     def __init__(
         self,
         model,
-        tokenizer: "PreTrainedTokenizerBase",
+        tokenizer: Tokenizer,
         feedback: Feedback,
         watched: Sequence[Case],
         stage: Stage,
@@ -199,7 +196,7 @@ class PreferenceRun:
         self._prepare(self.model, number)
         return cost
 
-    def save(self, folder: Path) -> "PeftModel":
+    def save(self, folder: Path) -> PeftModel:
         """Save the adapter (without the reference copy).
 
         Returns:

@@ -4,23 +4,15 @@ Free of charge, and each catches a mistake that would cost a whole study; the no
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from tcm_rlaif.models import chat
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import named
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-    from trl import DPOTrainer, SFTTrainer
+from tcm_rlaif.study.types import DPOTrainer, SFTTrainer, Tokenizer
 
 
 def check_lengths(
-    tokenizer: "PreTrainedTokenizerBase",
-    rows: Sequence[dict],
-    limit: int,
-    context: int | None = None,
-    prompter: Prompter = PLAIN,
+    tokenizer: Tokenizer, rows: Sequence[dict], limit: int, context: int | None = None, prompter: Prompter = PLAIN
 ) -> dict[str, int]:
     """Refuse rows that are too long; nothing is ever cut.
 
@@ -55,7 +47,7 @@ def check_lengths(
     return {"longest": longest, "truncated": 0}
 
 
-def supervised(trainer: "SFTTrainer", number: int = 0) -> list[tuple[str, bool]]:
+def supervised(trainer: SFTTrainer, number: int = 0) -> list[tuple[str, bool]]:
     """One row as the trainer sees it: text of each run of tokens, and whether the loss is taken there.
 
     Returns:
@@ -77,7 +69,7 @@ def holds(text: str, part: str) -> bool:
     return "".join(part.split()) in "".join(text.split())
 
 
-def first_loss(trainer: "DPOTrainer") -> dict[str, float]:
+def first_loss(trainer: DPOTrainer) -> dict[str, float]:
     """DPO's loss and margin on the first batch before any step.
 
     With policy = reference the sigmoid loss is ln 2 = 0.6931 and the margin 0 (arXiv 2305.18290, eq. 7 at pi = pi_ref).
@@ -85,7 +77,7 @@ def first_loss(trainer: "DPOTrainer") -> dict[str, float]:
     return batch_loss(trainer, trainer.args.per_device_train_batch_size)
 
 
-def batch_loss(trainer: "DPOTrainer", number: int) -> dict[str, float]:
+def batch_loss(trainer: DPOTrainer, number: int) -> dict[str, float]:
     """The trainer's own loss and margin on the first rows of its data, without a step.
 
     Args:
@@ -103,7 +95,7 @@ def batch_loss(trainer: "DPOTrainer", number: int) -> dict[str, float]:
     return {"loss": float(loss), "margin": logged["rewards/margins"]}
 
 
-def largest_difference(model, other, tokenizer: "PreTrainedTokenizerBase", text: str) -> float:
+def largest_difference(model, other, tokenizer: Tokenizer, text: str) -> float:
     """Largest absolute difference of two models' logits on a text: 0 when an adapter was saved and reloaded whole."""
     import torch
 

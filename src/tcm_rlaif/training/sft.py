@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from tcm import answers
 from tcm.cases import Case
@@ -10,13 +10,9 @@ from tcm_rlaif.models import chat, prompts
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.types import Model, SFTTrainer, Tokenizer
 from tcm_rlaif.training import adapters, economy
 from tcm_rlaif.training.arguments import arguments, steps_of
-
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-    from trl import SFTTrainer
 
 
 def sft_rows(
@@ -38,7 +34,7 @@ def sft_rows(
     )
 
 
-def token_rows(tokenizer: "PreTrainedTokenizerBase", rows):
+def token_rows(tokenizer: Tokenizer, rows):
     """Prompt-completion rows as tokens, by the model's own template; rows that are tokens already stay."""
     from datasets import Dataset
 
@@ -51,8 +47,8 @@ def token_rows(tokenizer: "PreTrainedTokenizerBase", rows):
 
 
 def sft_trainer(
-    model: "PreTrainedModel | PeftModel",
-    tokenizer: "PreTrainedTokenizerBase",
+    model: Model,
+    tokenizer: Tokenizer,
     train,
     validation,
     P: Params,
@@ -63,7 +59,7 @@ def sft_trainer(
     learning_rate: float | None = None,
     saves: int = 0,
     answered: int = 0,
-) -> "SFTTrainer":
+) -> SFTTrainer:
     """TRL's SFT trainer with completion-only loss, watched by the validation loss; `sft_keep` says what is kept.
 
     Args:

@@ -2,27 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.types import Model, SFTTrainer, Tokenizer
 from tcm_rlaif.training.arguments import steps_of
 from tcm_rlaif.training.sft import sft_trainer
 
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-    from trl import SFTTrainer
-
 
 def trainer(
-    model: "PreTrainedModel | PeftModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    pairs: Sequence[dict],
-    P: Params,
-    *,
-    seed: int,
-    folder: Path,
-) -> "SFTTrainer":
+    model: Model, tokenizer: Tokenizer, pairs: Sequence[dict], P: Params, *, seed: int, folder: Path
+) -> SFTTrainer:
     """The control of DPO: SFT on the chosen answers alone, with as many answer passes as DPO makes on its pairs."""
     from datasets import Dataset
 

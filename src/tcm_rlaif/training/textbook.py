@@ -2,15 +2,11 @@
 
 import random
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcm.invented import corpus, textbook
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.types import Model, SFTTrainer, Tokenizer
 from tcm_rlaif.training.sft import sft_trainer
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-    from trl import SFTTrainer
 
 
 def passages(seed: int) -> list[str]:
@@ -32,7 +28,7 @@ def passages(seed: int) -> list[str]:
     return written
 
 
-def rows(tokenizer: "PreTrainedTokenizerBase", P: Params, seed: int):
+def rows(tokenizer: Tokenizer, P: Params, seed: int):
     """All passes as blocks of `sft_max_length` tokens, one passage a line, packed: no padding, every token is learned.
 
     The last block of all is left out where it is not full.
@@ -45,14 +41,7 @@ def rows(tokenizer: "PreTrainedTokenizerBase", P: Params, seed: int):
     return Dataset.from_list([{"input_ids": ids[i : i + size]} for i in range(0, len(ids) - size + 1, size)])
 
 
-def trainer(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    P: Params,
-    *,
-    seed: int,
-    folder: Path,
-) -> "SFTTrainer":
+def trainer(model: Model, tokenizer: Tokenizer, P: Params, *, seed: int, folder: Path) -> SFTTrainer:
     """The trainer that reads the textbook, with a fresh adapter on frozen weights; its model is what SFT continues.
 
     Source:

@@ -3,15 +3,12 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcm.files import read_json, write_json
 from tcm_rlaif.models import loading
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.types import Trainer
 from tcm_rlaif.training import arguments, economy, launch
-
-if TYPE_CHECKING:
-    from transformers import Trainer
 
 
 def main(folder: Path) -> None:
@@ -29,14 +26,14 @@ def main(folder: Path) -> None:
     trainer.accelerator.end_training()
 
 
-def build(folder: Path, job: dict) -> "Trainer":
+def build(folder: Path, job: dict) -> Trainer:
     """The trainer of this process."""
     import torch
     import trl
     from datasets import load_from_disk
 
     kind = getattr(trl, job["trainer"])
-    settings = getattr(trl, job["trainer"].replace("Trainer", "Config"))(**job["arguments"])  # joins the processes
+    settings = getattr(trl, job["trainer"].replace(Trainer, "Config"))(**job["arguments"])  # joins the processes
     if torch.cuda.is_available():
         torch.cuda.set_device(settings.device)
     P = Params.model_validate(job["params"])
@@ -52,7 +49,7 @@ def build(folder: Path, job: dict) -> "Trainer":
     )
 
 
-def _same_rows(kind: type["Trainer"]) -> type["Trainer"]:
+def _same_rows(kind: type[Trainer]) -> type[Trainer]:
     """A trainer that takes its rows as they are (tokens already), in the order in which one process would take them.
 
     Rows of like length go together in each step; transformers would group those of one process alone. The order is

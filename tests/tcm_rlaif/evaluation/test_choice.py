@@ -10,6 +10,7 @@ import tiny_model
 
 from tcm.answers import write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
+from tcm.files import read_rows
 from tcm_rlaif.evaluation import choice
 from tcm_rlaif.feedback.judges import base, make_judges, rubric
 from tcm_rlaif.feedback.physicians import herb_f1
@@ -41,7 +42,7 @@ def answered(model, folder, **changes):
     """Chosen samples, facts and the rows of `draws.jsonl` of the tiny model on twelve cases."""
     P = tiny_model.params(**{**DRAWING, **changes})
     said, facts = choice.answers(*model, tiny_model.cases(), tiny_model.cases(), P, 3, folder)
-    return said, facts, choice.read_draws(folder) if P.eval_number > 1 else []
+    return said, facts, read_rows(folder / "draws.jsonl") if P.eval_number > 1 else []
 
 
 def test_one_answer_is_the_greedy_one_and_nothing_is_chosen_or_kept(model, tmp_path) -> None:

@@ -4,9 +4,10 @@ import pytest
 
 from tcm.answers import write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
-from tcm_rlaif.feedback.judges import make_judges, rubric
+from tcm_rlaif.feedback.judges import make_judges
 from tcm_rlaif.feedback.judges.base import Item
 from tcm_rlaif.feedback.judges.evidence_judge import combined
+from tcm_rlaif.feedback.judges.rubric import RubricJudge
 from tcm_rlaif.feedback.labelling import judge_items
 from tcm_rlaif.study.schema import Params
 
@@ -70,7 +71,7 @@ def test_where_nothing_is_unsafe_a_weight_of_0_is_the_rubric_and_a_high_one_the_
 def test_the_score_is_the_weighted_mean_of_rubric_and_agreement() -> None:
     verdict = scores(evidence_judge(judge_agreement_weight=3))
     for text, score, row in zip(TEXTS, verdict.scores, verdict.criteria, strict=True):
-        rules = rubric.total(rubric.criteria(NEW, text))
+        rules = RubricJudge().score(NEW, text)
         assert score == pytest.approx((rules + 3 * row["agreement"]) / 4, abs=1e-5)
 
 

@@ -5,12 +5,11 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from judge_stub import GOOD, chat, refusal, stub
+from judge_stub import GOOD, chat, openai_judge, refusal, stub
 
 from tcm.cases import Case, Visit
 from tcm_rlaif.feedback.judges.base import Item, JudgeError
 from tcm_rlaif.feedback.judges.endpoint import scrubbed, words
-from tcm_rlaif.feedback.judges.openai_judge import OpenAIJudge
 from tcm_rlaif.feedback.labelling import judge_items
 
 KEY = "sk-not-a-real-key-0123456789"
@@ -24,7 +23,7 @@ def items(n=6):
 
 
 def label(url, n=6, cache=None, **settings):
-    judge = OpenAIJudge("m", base_url=url, **{"max_retries": 2, "first_backoff_s": 0.01} | settings)
+    judge = openai_judge(base_url=url, **{"max_retries": 2, "first_backoff_s": 0.01} | settings)
     return judge_items([judge], items(n), mode="pairwise", cache=cache, progress=False)
 
 

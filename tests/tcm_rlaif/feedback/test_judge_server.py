@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from faulty_proxy import FAULTS, FaultyProxy, build_tiny_model, real_server
+from judge_stub import openai_judge
 
 from tcm.answers.wording import case_text
 from tcm.cases import Case, Visit
 from tcm_rlaif.feedback.cache import Cache
 from tcm_rlaif.feedback.judges.base import Item, JudgeError
-from tcm_rlaif.feedback.judges.openai_judge import OpenAIJudge
 from tcm_rlaif.feedback.labelling import judge_items
 
 CONCURRENCY = 8
@@ -35,7 +35,7 @@ def items(n=10, candidates=3):
 
 def judge(url, model, **settings):
     settings = {"concurrency": CONCURRENCY, "timeout_s": 8, "max_retries": 6, "first_backoff_s": 0.05} | settings
-    return OpenAIJudge(str(model), base_url=url, **{"max_reply_tokens": 8} | settings)
+    return openai_judge(str(model), base_url=url, **{"max_reply_tokens": 8} | settings)
 
 
 @pytest.fixture(scope="module")

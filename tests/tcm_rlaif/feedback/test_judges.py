@@ -4,6 +4,7 @@ import asyncio
 import random
 
 import pytest
+from judge_stub import openai_judge
 
 from tcm.answers import write
 from tcm.cases import Answer, Case, PrescriptionItem, Visit
@@ -13,7 +14,6 @@ from tcm_rlaif.feedback.judges.base import (
     JudgeError,
     Question,
 )
-from tcm_rlaif.feedback.judges.openai_judge import OpenAIJudge
 from tcm_rlaif.feedback.judges.pacing import Budget, backoff, most_tokens, server_wait
 from tcm_rlaif.feedback.judges.replies import response_format
 from tcm_rlaif.feedback.labelling import judge_items
@@ -107,17 +107,17 @@ def test_follow_ups_are_also_judged_on_continuity():
 def test_a_missing_key_names_the_variable_to_set(monkeypatch):
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     with pytest.raises(JudgeError, match="NO_SUCH_KEY"):
-        OpenAIJudge("m", key_variable="NO_SUCH_KEY").ask([PAIR], lambda q, r: None)
+        openai_judge(key_variable="NO_SUCH_KEY").ask([PAIR], lambda q, r: None)
 
 
 def test_the_budget_ends_labelling_with_a_counted_category():
-    judge = OpenAIJudge("m", base_url="http://127.0.0.1:9/v1", max_tokens=10)
+    judge = openai_judge(base_url="http://127.0.0.1:9/v1", max_tokens=10)
     report = judge_items([judge], [Item(case(), ("甲", "乙"))], mode="pairwise", progress=False)
     assert report.counts[0]["budget"] == 2 and report.cost["requests"] == 0
 
 
 def test_an_unreachable_endpoint_is_a_category_and_works_inside_a_running_event_loop():
-    judge = OpenAIJudge("m", base_url="http://127.0.0.1:9/v1", max_retries=1, first_backoff_s=0.01)
+    judge = openai_judge(base_url="http://127.0.0.1:9/v1", max_retries=1, first_backoff_s=0.01)
 
     async def notebook_cell():
         return judge_items([judge], [Item(case(), ("甲", "乙"))], mode="pairwise", progress=False)
@@ -182,7 +182,7 @@ def test_judges_come_from_the_parameters_in_their_order_and_hold_no_key(monkeypa
     P = Params(judge=["openai", "rubric"], judge_model="m", judge_key_variable="MY_KEY", judge_concurrency=3)
     endpoint, rules = make_judges(P, [])
     assert (endpoint.name, rules.name) == ("openai", "rubric")
-    assert endpoint.concurrency == 3 and endpoint.key_variable == "MY_KEY" and not endpoint.sees_gold
+    assert endpoint.P is P
     assert "sk-secret" not in repr(vars(endpoint))
 
 

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from judge_stub import openai_judge
 
 from tcm.cases import Answer, Case, PrescriptionItem, Visit
 from tcm_rlaif.feedback.cache import Cache, question_key
 from tcm_rlaif.feedback.judges.base import Item, Question, Reply, Verdict, borda, questions_of, reconcile
 from tcm_rlaif.feedback.judges.jury import combine
-from tcm_rlaif.feedback.judges.openai_judge import OpenAIJudge
 from tcm_rlaif.feedback.labelling import judge_items
 
 GOLD = Answer(disease="不寐", prescription=(PrescriptionItem(herb="酸枣仁", dose=15),))
@@ -175,7 +175,7 @@ def test_the_key_depends_on_order_repeat_and_judge_and_on_gold_only_if_the_judge
     assert len({question_key(judge, x) for x in [q, *others]}) == 4
     with_gold = replace(q, case=case(answer=GOLD))
     assert question_key(judge, with_gold) == question_key(judge, q)
-    blind, seeing = (OpenAIJudge("m", sees_gold=s) for s in (False, True))
+    blind, seeing = (openai_judge(sees_gold=s) for s in (False, True))
     assert question_key(blind, with_gold) == question_key(blind, q) != question_key(judge, q)
     assert question_key(seeing, with_gold) != question_key(seeing, q)
 

@@ -7,7 +7,7 @@ import pytest
 from tcm.answers import parse
 from tcm.cases import Case, Visit
 from tcm_rlaif.feedback.judges.base import Item, Verdict
-from tcm_rlaif.feedback.pairs import build_pairs, fingerprint, overlap, pairs_of
+from tcm_rlaif.feedback.pairs import fingerprint, overlap, pairs_of
 from tcm_rlaif.models import prompts
 from tcm_rlaif.study.schema import Params
 
@@ -24,10 +24,6 @@ def case(name="病例1", answer=None):
     return Case(id=name, source="invented", patient_id=name, visit=Visit(chief_complaint="失眠3月"), answer=answer)
 
 
-def messages(c):
-    return [{"role": "user", "content": c.visit.findings}]
-
-
 FOUR = tuple(answer_text(HERBS[i : i + 4]) for i in (0, 3, 6, 8))
 GOLD = parse(answer_text(HERBS[2:8])).answer
 
@@ -35,7 +31,7 @@ GOLD = parse(answer_text(HERBS[2:8])).answer
 def build(scores, texts=FOUR, c=None, **settings):
     c = c or case()
     verdict = Verdict(c.id, tuple(scores), tuple({} for _ in scores), "judged")
-    return build_pairs([Item(c, tuple(texts))], [verdict], messages, **settings)
+    return pairs_of([Item(c, tuple(texts))], [verdict], Params(**{"pair_number": 1} | settings), seed=0)
 
 
 def counts(found, unit):
@@ -48,7 +44,7 @@ def chosen_rejected(found):
 
 def test_rows_are_trl_conversational_preferences_with_case_and_scores():
     (row,) = build((0.9, 0.5, 0.4, 0.1)).rows
-    assert row["prompt"] == [{"role": "user", "content": "失眠3月"}]
+    assert row["prompt"] == prompts.prompt(case())
     assert row["chosen"] == [{"role": "assistant", "content": FOUR[0]}]
     assert row["rejected"] == [{"role": "assistant", "content": FOUR[3]}]
     assert (row["case_id"], row["score_chosen"], row["score_rejected"]) == ("病例1", 0.9, 0.1)
@@ -58,23 +54,23 @@ def test_trl_reads_the_rows_as_conversational_preference_data():
     from datasets import Dataset
     from trl import is_conversational
 
-    rows = build((0.9, 0.5, 0.4, 0.1), pairs_per_prompt=2).rows
+    rows = build((0.9, 0.5, 0.4, 0.1), pair_number=2).rows
     data = Dataset.from_list(rows)
     assert len(data) == 2 and is_conversational(data[0]) and {"prompt", "chosen", "rejected"} <= set(data.column_names)
 
 
 def test_second_pair_of_best_worst_is_second_best_with_second_worst():
-    found = build((0.1, 0.9, 0.5, 0.3), pairs_per_prompt=3)
+    found = build((0.1, 0.9, 0.5, 0.3), pair_number=3)
     assert chosen_rejected(found) == [(FOUR[1], FOUR[0]), (FOUR[2], FOUR[3])]
 
 
 def test_best_random_lower_never_takes_an_equal_score_and_draws_by_case_and_seed():
     scores = (0.9, 0.9, 0.2, 0.1)
-    first = build(scores, strategy="best_random_lower", pairs_per_prompt=4)
+    first = build(scores, pair_strategy="best_random_lower", pair_number=4)
     assert {r for _, r in chosen_rejected(first)} == {FOUR[2], FOUR[3]}
     assert {c for c, _ in chosen_rejected(first)} == {FOUR[0]}
-    assert first == build(scores, strategy="best_random_lower", pairs_per_prompt=4)
-    drawn = {build((0.9, 0.3, 0.2, 0.1), c=case(f"{i}"), strategy="best_random_lower").rows[0]["score_rejected"]
+    assert first == build(scores, pair_strategy="best_random_lower", pair_number=4)
+    drawn = {build((0.9, 0.3, 0.2, 0.1), c=case(f"{i}"), pair_strategy="best_random_lower").rows[0]["score_rejected"]
              for i in range(40)}  # fmt: skip
     assert drawn == {0.3, 0.2, 0.1}
 
@@ -82,18 +78,20 @@ def test_best_random_lower_never_takes_an_equal_score_and_draws_by_case_and_seed
 def test_best_mean_minus_2sigma_takes_the_typically_bad_answer_not_the_freak():
     texts = tuple(answer_text(HERBS[i % 9 : i % 9 + 4], dose=3 + i) for i in range(14))
     scores = (0.9,) * 12 + (0.3, 0.0)  # mean 0.79, sigma 0.27: target 0.26
-    assert build(scores, texts, strategy="best_mean_minus_2sigma").rows[0]["score_rejected"] == 0.3
-    assert build(scores, texts, strategy="best_worst").rows[0]["score_rejected"] == 0.0
+    assert build(scores, texts, pair_strategy="best_mean_minus_2sigma").rows[0]["score_rejected"] == 0.3
+    assert build(scores, texts, pair_strategy="best_worst").rows[0]["score_rejected"] == 0.0
 
 
 def test_gold_sample_takes_the_gold_answer_as_chosen_whatever_the_scores():
-    found = build((0.9, 0.5, 0.4, 0.1), c=case(answer=GOLD), strategy="gold_sample", margin=1.0)
+    found = build(
+        (0.9, 0.5, 0.4, 0.1), c=case(answer=GOLD), pair_strategy="gold_sample", judge_sees_gold=True, pair_margin=1.0
+    )
     ((chosen, rejected),) = chosen_rejected(found)
     assert parse(chosen).answer == GOLD and rejected in FOUR and found.rows[0]["score_chosen"] is None
 
 
 def test_gold_sample_without_gold_answer_gives_no_pair_and_says_so():
-    found = build((0.9, 0.1, 0.2, 0.3), strategy="gold_sample")
+    found = build((0.9, 0.1, 0.2, 0.3), pair_strategy="gold_sample", judge_sees_gold=True)
     assert found.rows == [] and counts(found, "prompts") == {"all": 1, "no gold answer": 1}
 
 
@@ -117,9 +115,13 @@ def test_text_without_prescription_is_compared_by_its_characters_width_and_space
 @pytest.mark.parametrize(
     ("settings", "texts", "fate"),
     [
-        ({"margin": 0.5}, FOUR, "score difference below the margin"),
-        ({"max_overlap": 0.5}, [answer_text(HERBS[:4]), answer_text(HERBS[:4], dose=30)] * 2, "herbs overlap too much"),
-        ({"max_length_ratio": 1.5}, [FOUR[0], "不知道"] * 2, "lengths differ too much"),
+        ({"pair_margin": 0.5}, FOUR, "score difference below the margin"),
+        (
+            {"pair_max_overlap": 0.5},
+            [answer_text(HERBS[:4]), answer_text(HERBS[:4], dose=30)] * 2,
+            "herbs overlap too much",
+        ),
+        ({"pair_max_length_ratio": 1.5}, [FOUR[0], "不知道"] * 2, "lengths differ too much"),
     ],
 )
 def test_a_filter_drops_the_pair_without_putting_another_in_its_place(settings, texts, fate):
@@ -128,8 +130,8 @@ def test_a_filter_drops_the_pair_without_putting_another_in_its_place(settings, 
 
 
 def test_flipped_labels_swap_every_pair_and_nothing_else():
-    judged = build((0.9, 0.5, 0.4, 0.1), pairs_per_prompt=2)
-    flipped = build((0.9, 0.5, 0.4, 0.1), pairs_per_prompt=2, labels="flipped")
+    judged = build((0.9, 0.5, 0.4, 0.1), pair_number=2)
+    flipped = build((0.9, 0.5, 0.4, 0.1), pair_number=2, pair_labels="flipped")
     assert chosen_rejected(flipped) == [(b, a) for a, b in chosen_rejected(judged)]
     assert flipped.funnel == judged.funnel and flipped.rows[0]["score_chosen"] == 0.1
 
@@ -137,7 +139,7 @@ def test_flipped_labels_swap_every_pair_and_nothing_else():
 def many(labels, seed=0, n=200):
     items = [Item(case(f"病例{i}"), FOUR) for i in range(n)]
     verdicts = [Verdict(i.case.id, (0.9, 0.5, 0.4, 0.1), ({},) * 4, "judged") for i in items]
-    return build_pairs(items, verdicts, messages, labels=labels, seed=seed)
+    return pairs_of(items, verdicts, Params(pair_number=1, pair_labels=labels), seed)
 
 
 def test_shuffled_labels_swap_about_half_of_the_same_pairs_by_case_and_seed():
@@ -154,7 +156,7 @@ def test_funnel_rows_add_up_over_all_fates():
     for i, scores in enumerate(rows):
         items.append(Item(case(f"病例{i}"), FOUR))
         verdicts.append(Verdict(f"病例{i}", scores, ({},) * 4, "partial"))
-    found = build_pairs(items, verdicts, messages, pairs_per_prompt=2)
+    found = pairs_of(items, verdicts, Params(pair_number=2), seed=0)
     for unit, whole in (("candidates", "sampled"), ("prompts", "all"), ("pairs", "proposed")):
         steps = counts(found, unit)
         assert steps.pop(whole) == sum(steps.values()), unit
@@ -166,7 +168,7 @@ def test_funnel_rows_add_up_over_all_fates():
 
 def test_verdicts_of_other_items_are_refused():
     with pytest.raises(ValueError, match="病例2"):
-        build_pairs([Item(case(), FOUR)], [Verdict("病例2", (1.0,) * 4, ({},) * 4, "judged")], messages)
+        pairs_of([Item(case(), FOUR)], [Verdict("病例2", (1.0,) * 4, ({},) * 4, "judged")], Params(), seed=0)
 
 
 def test_overlap_is_the_jaccard_index_of_base_herbs():

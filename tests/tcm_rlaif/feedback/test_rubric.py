@@ -17,6 +17,7 @@ TEXT = (
     "处方：麻黄9g，桂枝6g，苦杏仁6g，炙甘草3g。3剂，水煎服。"
 )
 ANSWER = parse(TEXT).answer
+RUBRIC = r.RubricJudge()
 
 
 def cold(**patient):
@@ -38,9 +39,9 @@ def herbs(*pairs):
 
 
 def test_a_textbook_answer_to_a_textbook_patient_scores_nearly_full_marks():
-    row = r.criteria(cold(sex="男", age=30), TEXT)
+    row = RUBRIC.criteria(cold(sex="男", age=30), TEXT)
     assert row["format"] == row["safety"] == row["dose"] == row["repetition"] == 1.0
-    assert row["coverage"] > 0.9 and row["coherence"] > 0.85 and r.total(row) > 0.9
+    assert row["coverage"] > 0.9 and row["coherence"] > 0.85 and RUBRIC.total(row) > 0.9
     assert "continuity" not in row
 
 
@@ -50,17 +51,17 @@ def test_the_weights_of_a_first_visit_sum_to_one():
 
 def test_the_gold_answer_plays_no_part():
     blind, seeing = cold(), cold().model_copy(update={"answer": ANSWER})
-    assert r.criteria(blind, TEXT) == r.criteria(seeing, TEXT)
+    assert RUBRIC.criteria(blind, TEXT) == RUBRIC.criteria(seeing, TEXT)
 
 
 def test_order_of_herbs_changes_no_score():
     other_way = write(changed(prescription=ANSWER.prescription[::-1]))
-    assert other_way != TEXT and r.criteria(cold(), other_way) == r.criteria(cold(), TEXT)
+    assert other_way != TEXT and RUBRIC.criteria(cold(), other_way) == RUBRIC.criteria(cold(), TEXT)
 
 
 def test_an_empty_answer_is_neither_safe_nor_well_dosed():
-    assert r.total(r.criteria(cold(), "")) == 0.0
-    assert r.criteria(cold(), "中医诊断：感冒。")["safety"] == 0.0
+    assert RUBRIC.total(RUBRIC.criteria(cold(), "")) == 0.0
+    assert RUBRIC.criteria(cold(), "中医诊断：感冒。")["safety"] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_format_counts_missing_parts_and_remarks():
 @pytest.mark.parametrize("words", ["守上方，加茯苓12g", "去熟地黄", "7g，仍在"])
 def test_a_piece_that_cannot_be_read_costs_all_of_format_however_short(words):
     text = TEXT.replace("处方：", f"处方：{words}，", 1)
-    assert r.criteria(cold(), text)["format"] == 0 < r.criteria(cold(), TEXT)["format"]
+    assert RUBRIC.criteria(cold(), text)["format"] == 0 < RUBRIC.criteria(cold(), TEXT)["format"]
 
 
 def follow_up(now, before=ANSWER):
@@ -124,14 +125,14 @@ def test_continuity_wants_the_previous_prescription_kept_and_new_findings_answer
     assert r.continuity(answered, case) == 1.0
     assert r.continuity(ANSWER, case) < 0.5  # the same again, and the new finding unanswered
     assert r.continuity(changed(prescription=herbs(("熟地黄", 15))), case) == 0.0
-    assert "continuity" in r.criteria(case, TEXT)
+    assert "continuity" in RUBRIC.criteria(case, TEXT)
 
 
 def test_pairwise_and_listwise_replies_follow_from_the_scores():
     worse = write(changed(prescription=herbs(("麻黄", 90))))
     replies = {}
     questions = [Question("pairwise", cold(), (worse, TEXT)), Question("listwise", cold(), (TEXT, worse, TEXT + "。"))]
-    r.RubricJudge().ask(questions, replies.__setitem__)
+    RUBRIC.ask(questions, replies.__setitem__)
     assert replies[questions[0]].values == (0.0,)
     best, least, _ = replies[questions[1]].values
     assert best > least
@@ -140,7 +141,7 @@ def test_pairwise_and_listwise_replies_follow_from_the_scores():
 def planted_table(cases, per_kind):
     planted, impossible = plant(cases, per_kind=per_kind, seed=0)
     items = [Item(p.case, (p.intact, p.defective)) for p in planted]
-    verdicts = judge_items([r.RubricJudge()], items, mode="pointwise", progress=False).verdicts
+    verdicts = judge_items([RUBRIC], items, mode="pointwise", progress=False).verdicts
     return {row["defect"]: row for row in detection(planted, verdicts)}, impossible
 
 
@@ -161,5 +162,5 @@ def test_planted_defects_in_real_cases_are_mostly_detected_and_the_impossible_on
 
 def test_unknown_names_get_little_credit_and_break_nothing():
     answer = Answer(disease="怪病", syndrome="无名证", formula="无名方", prescription=herbs(("无名草", 9)))
-    row = r.criteria(cold(), write(answer))
+    row = RUBRIC.criteria(cold(), write(answer))
     assert row["coverage"] <= r.UNKNOWN and row["coherence"] < 0.2

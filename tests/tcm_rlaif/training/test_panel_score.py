@@ -8,7 +8,8 @@ import pytest
 from tcm.answers import write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.cases.store import write_cases
-from tcm_rlaif.feedback.judges import make_judges, rubric
+from tcm_rlaif.feedback.judges import make_judges
+from tcm_rlaif.feedback.judges.rubric import RubricJudge
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.training.preference_run import PreferenceRun
 
@@ -42,7 +43,7 @@ def panel_score(stage, judge):
 @pytest.mark.parametrize("judge", [["rubric"], ["openai"], ["rubric", "evidence"]])
 def test_the_rubric_scores_where_it_judges_first_or_a_model_judges_alone(stage, judge) -> None:
     text = write(CASES[1].answer)
-    assert panel_score(stage, judge)(CASES[10], text) == rubric.total(rubric.criteria(CASES[10], text))
+    assert panel_score(stage, judge)(CASES[10], text) == RubricJudge().score(CASES[10], text)
 
 
 @pytest.mark.parametrize("judge", [["evidence"], ["openai", "evidence"]])

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from tcm.cases import Case
 from tcm_rlaif.feedback.judges.base import Judge
 from tcm_rlaif.feedback.judges.impaired import impaired
-
-if TYPE_CHECKING:
-    from tcm_rlaif.feedback.judges.rubric import RubricJudge
-    from tcm_rlaif.study.schema import Params
+from tcm_rlaif.feedback.judges.rubric import RubricJudge
+from tcm_rlaif.study.schema import Params
 
 JUDGES = {
     "rubric": "rubric",
@@ -24,7 +21,7 @@ COMPUTED = ("evidence", "rubric", "format")
 """Judges that cost nothing to ask and have `score(case, text)`, the sum of their `parts(criteria(case, text))`."""
 
 
-def make_judges(P: "Params", training_cases: Sequence[Case]) -> list[Judge]:
+def make_judges(P: Params, training_cases: Sequence[Case]) -> list[Judge]:
     """The judges that the parameters name, in that order; more than one is a jury.
 
     Args:
@@ -35,7 +32,7 @@ def make_judges(P: "Params", training_cases: Sequence[Case]) -> list[Judge]:
     return [impaired(judge, P) if judge.name in COMPUTED else judge for judge in judges]
 
 
-def computed_judge(P: "Params", training_cases: Sequence[Case]) -> "RubricJudge":
+def computed_judge(P: Params, training_cases: Sequence[Case]) -> RubricJudge:
     """What scores answers at no cost: the first judge that computes, or the rubric where a model judges alone.
 
     Args:

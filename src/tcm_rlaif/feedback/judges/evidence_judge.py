@@ -103,11 +103,11 @@ class EvidenceJudge(rubric.RubricJudge):
         """The rubric's criteria and `agreement`."""
         self.prepare([case])
         agreement = self._about[case.id].expected_f1(read_for(case, text).answer.herbs)
-        return {**rubric.criteria(case, text), "agreement": round(agreement, 6)}
+        return {**super().criteria(case, text), "agreement": round(agreement, 6)}
 
     def parts(self, row: dict[str, float]) -> dict[str, float]:
         """What each criterion adds to the score: of the weighted mean of rubric and `agreement`, what safety leaves."""
-        rules = rubric.parts({name: value for name, value in row.items() if name != "agreement"})
+        rules = super().parts({name: value for name, value in row.items() if name != "agreement"})
         if "agreement" not in row:  # a judge made worse on purpose, see `impaired`
             return rules
         both = {name: value / (1 + self.weight) for name, value in rules.items()}

@@ -22,7 +22,8 @@ def combine(verdicts: Mapping[str, Sequence[Verdict]]) -> list[Verdict]:
 def _combine_one(of_item: dict[str, Verdict]) -> Verdict:
     first = next(iter(of_item.values()))
     ranks = [borda(v.scores) for v in of_item.values()]
-    scores = tuple(_mean([r for r in column if r is not None]) for column in zip(*ranks, strict=True))
+    known = [[rank for rank in column if rank is not None] for column in zip(*ranks, strict=True)]
+    scores = tuple(sum(found) / len(found) if found else None for found in known)
     criteria = tuple(
         {f"{judge}.{name}": value for judge, v in of_item.items() for name, value in v.criteria[i].items()}
         for i in range(len(first.scores))
@@ -34,7 +35,3 @@ def _combine_one(of_item: dict[str, Verdict]) -> Verdict:
     else:
         status = next((v.status for v in of_item.values() if v.status != JUDGED), JUDGED)
     return Verdict(first.case_id, scores, criteria, status)
-
-
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None

@@ -37,33 +37,15 @@ REPEAT_TEMPERATURE = 0.7  # repeats measure how stable a judge is: at temperatur
 
 def from_params(P: Params, training_cases: Sequence[Case]) -> "OpenAIJudge":
     """The judge that the parameters describe."""
-    return OpenAIJudge(
-        P.judge_model,
-        base_url=P.judge_base_url,
-        key_variable=P.judge_key_variable,
-        concurrency=P.judge_concurrency,
-        timeout_s=P.judge_timeout_s,
-        max_retries=P.judge_max_retries,
-        max_requests=P.judge_max_requests,
-        max_tokens=P.judge_max_tokens,
-        sees_gold=P.judge_sees_gold,
-    )
+    return OpenAIJudge(P)
 
 
 class OpenAIJudge:
     """Asks a chat model through the official `openai` client.
 
     Args:
-        model: name that the endpoint knows.
-        base_url: address of the endpoint; empty = the client's default.
-        key_variable: environment variable that holds the key; a local server may need none.
-        concurrency: requests in flight.
-        timeout_s: longest wait for one reply, in seconds.
-        max_retries: retries of one question, whatever went wrong.
-        max_requests: budget of requests over the life of the cache, retries included.
-        max_tokens: budget of tokens, prompt and reply, over the life of the cache.
+        P: `judge_model` and the keys `judge_…` of a model judge; both budgets are over the life of the cache.
         max_reply_tokens: longest reply; doubled on a retry after a truncated one.
-        sees_gold: show the gold answer to the judge.
         first_backoff_s: scale of the waits between retries, in seconds.
     """
 
@@ -71,40 +53,25 @@ class OpenAIJudge:
     soft = False
     stored = True
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        base_url: str = "",
-        key_variable: str = "OPENAI_API_KEY",
-        concurrency: int = 8,
-        timeout_s: float = 60.0,
-        max_retries: int = 4,
-        max_requests: int = 5000,
-        max_tokens: int = 5_000_000,
-        max_reply_tokens: int = 1024,
-        sees_gold: bool = False,
-        first_backoff_s: float = 0.5,
-    ) -> None:
-        self.model, self.key_variable = model, key_variable
-        self._endpoint = Endpoint(base_url, key_variable, model, timeout_s)
-        self.concurrency, self.max_retries = concurrency, max_retries
-        self.max_requests, self.max_tokens, self.max_reply_tokens = max_requests, max_tokens, max_reply_tokens
-        self.sees_gold, self.first_backoff_s = sees_gold, first_backoff_s
+    def __init__(self, P: Params, *, max_reply_tokens: int = 1024, first_backoff_s: float = 0.5) -> None:
+        self.P, self.max_reply_tokens, self.first_backoff_s = P, max_reply_tokens, first_backoff_s
+        self._endpoint = Endpoint(P.judge_base_url, P.judge_key_variable, P.judge_model, P.judge_timeout_s)
         self.spent = (0, 0)
         self.format = FORMATS[0]
         self.dropped_parameters: list[str] = []  # what the endpoint turned out not to take, for the report
 
     def identity(self, mode: Mode) -> dict[str, str]:
         """What could change a reply. The address is no part: the same model may move."""
-        return {"model": self.model, "prompt": prompt_text.VERSION, "sees_gold": "yes" if self.sees_gold else "no"}
+        seen = "yes" if self.P.judge_sees_gold else "no"
+        return {"model": self.P.judge_model, "prompt": prompt_text.VERSION, "sees_gold": seen}
 
     def description(self, question: Question) -> list[str]:
         """What it goes by: the prompt that puts a question."""
-        return [f"{self.name}, {m['role']}:\n{m['content']}" for m in prompt_text.messages(question, self.sees_gold)]
+        asked = prompt_text.messages(question, self.P.judge_sees_gold)
+        return [f"{self.name}, {m['role']}:\n{m['content']}" for m in asked]
 
     def ask(self, questions: Sequence[Question], record: Record) -> None:
-        """Ask all questions, `concurrency` at a time.
+        """Ask all questions, `judge_concurrency` at a time.
 
         The event loop runs in a thread of its own, since a notebook's main thread has one running already. On an
         interrupt the requests in flight are finished and recorded, and no further one is sent.
@@ -125,13 +92,13 @@ class OpenAIJudge:
                 stop.set()
 
     async def _ask_all(self, questions: Iterator[Question], record: Record) -> None:
-        self._budget = Budget(self.max_requests, self.max_tokens, self.spent)
+        self._budget = Budget(self.P.judge_max_requests, self.P.judge_max_tokens, self.spent)
         self._pacer = Pacer()
         async with self._endpoint.client() as client:
             # one question alone first: a wrong key or a format not taken then costs one request, not one a worker
             await self._work(client, islice(questions, 1), record)
             async with asyncio.TaskGroup() as group:
-                for _ in range(self.concurrency):
+                for _ in range(self.P.judge_concurrency):
                     group.create_task(self._work(client, questions, record))
 
     async def _work(self, client: Any, questions: Iterator[Question], record: Record) -> None:
@@ -146,7 +113,7 @@ class OpenAIJudge:
         started, faults, tokens, requests = time.monotonic(), Counter(), 0, 0
         rng = random.Random(f"{question.case.id}{question.texts}{question.repeat}")
         status, note, attempt = "", "", 0
-        while attempt <= self.max_retries:
+        while attempt <= self.P.judge_max_retries:
             request = self._request(question, faults)
             most = most_tokens(request)
             await self._pacer.wait()
@@ -178,7 +145,7 @@ class OpenAIJudge:
         return Reply(status, (), {}, requests, tokens, _since(started), dict(faults), note)
 
     async def _pause(self, failure: Failure, attempt: int, rng: random.Random) -> None:
-        if attempt == self.max_retries:
+        if attempt == self.P.judge_max_retries:
             return
         if failure.wait is not None:
             self._pacer.pause(failure.wait)
@@ -188,8 +155,8 @@ class OpenAIJudge:
         """The parameters of one request; a deterministic model must not repeat an unreadable reply for ever."""
         unreadable = sum(faults[category] for category in UNREADABLE)
         request = {
-            "model": self.model,
-            "messages": prompt_text.messages(question, self.sees_gold),
+            "model": self.P.judge_model,
+            "messages": prompt_text.messages(question, self.P.judge_sees_gold),
             "temperature": REPEAT_TEMPERATURE if question.repeat or unreadable else 0.0,
             "max_tokens": self.max_reply_tokens * (2 if faults["truncated"] else 1),
         }

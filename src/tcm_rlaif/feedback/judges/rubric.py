@@ -7,6 +7,7 @@ answer contradicts itself, the patient or the pharmacopoeia; it cannot tell a go
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from tcm.answers import read_for
 from tcm.cases import Answer, Case, PrescriptionItem
@@ -81,12 +82,32 @@ class RubricJudge:
             record(question, self._reply(question.mode, rows))
 
     def criteria(self, case: Case, text: str) -> dict[str, float]:
-        """Each criterion that applies, 0..1."""
-        return criteria(case, text)
+        """Score an answer text by every criterion that applies to the case; each 0..1, 1 is best.
+
+        Coherence counts as far as the diagnosis explains the findings: what follows from a wrong one is no merit, and
+        the flawless answer of another patient must not win (our choice).
+        Herbs in another order give the same scores. Without a prescription, what is about the prescription is 0: an
+        empty answer is not a safe one.
+        """
+        parsed = read_for(case, text)
+        answer = parsed.answer
+        explained = coverage(answer, case)
+        found = {
+            "coverage": explained,
+            "coherence": explained * coherence(answer, case),
+            "safety": safety(answer, case),
+            "dose": dose(answer, case),
+            "format": format_score(answer, text, parsed.unread, parsed.remarks),
+            "repetition": repetition(answer, text),
+        }
+        if case.previous_answer is not None and case.previous_answer.prescription:
+            found["continuity"] = continuity(answer, case)
+        return {name: round(value, 6) for name, value in found.items()}
 
     def parts(self, row: dict[str, float]) -> dict[str, float]:
-        """What each criterion adds to the score of an answer."""
-        return parts(row)
+        """What each criterion adds to the score, 0..1: to the weighted mean of those that apply."""
+        weight = sum(WEIGHTS[name] for name in row)
+        return {name: WEIGHTS[name] * value / weight for name, value in row.items()}
 
     def total(self, row: dict[str, float]) -> float:
         """One score of the criteria, 0..1."""
@@ -105,49 +126,12 @@ class RubricJudge:
         return Reply(JUDGED, tuple(scores))
 
 
-def parts(row: dict[str, float]) -> dict[str, float]:
-    """What each criterion adds to the weighted mean of those that apply, 0..1."""
-    weight = sum(WEIGHTS[name] for name in row)
-    return {name: WEIGHTS[name] * value / weight for name, value in row.items()}
-
-
-def total(row: dict[str, float]) -> float:
-    """Weighted mean of the criteria, 0..1."""
-    return round(sum(parts(row).values()), 6)
-
-
-def criteria(case: Case, text: str) -> dict[str, float]:
-    """Score an answer text by every criterion that applies to the case; each 0..1, 1 is best.
-
-    Coherence counts as far as the diagnosis explains the findings: what follows from a wrong one is no merit, and the
-    flawless answer of another patient must not win (our choice).
-    Herbs in another order give the same scores. Without a prescription, what is about the prescription is 0: an empty
-    answer is not a safe one.
-    """
-    parsed = read_for(case, text)
-    answer = parsed.answer
-    explained = coverage(answer, case)
-    found = {
-        "coverage": explained,
-        "coherence": explained * coherence(answer, case),
-        "safety": safety(answer, case),
-        "dose": dose(answer, case),
-        "format": format_score(answer, text, parsed.unread, parsed.remarks),
-        "repetition": repetition(answer, text),
-    }
-    if case.previous_answer is not None and case.previous_answer.prescription:
-        found["continuity"] = continuity(answer, case)
-    return {name: round(value, 6) for name, value in found.items()}
-
-
 def _mean(values: Iterable[float]) -> float:
     values = list(values)
     return sum(values) / len(values) if values else 0.0
 
 
-def base_herbs(names: Iterable[str]) -> frozenset[str]:
-    """Base herbs of names; an unknown name stands for itself."""
-    return herb_set(names, "base")
+base_herbs = partial(herb_set, level="base")
 
 
 def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
