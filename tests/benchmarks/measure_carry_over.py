@@ -56,8 +56,7 @@ def cell(values: pd.DataFrame, patient_of: dict[str, str]) -> dict[str, Any] | N
     if not values.size:
         return None
     found = stats.estimate(values, patient_of)
-    low, high = found.interval(0.95)
-    return {"mean": found.mean, "low": low, "high": high, "by_seed": list(found.by_seed.values()), "n": found.n}
+    return found.row("mean", 0.95) | {"by_seed": list(found.by_seed.values()), "n": found.n}
 
 
 def within(share: dict[str, Any] | None) -> dict[str, Any] | None:
