@@ -64,7 +64,8 @@ class Picker:
             ipywidgets.Dropdown(description=what, style=style) for what in ("arm", "seed", "case")
         )
         self._case.layout.width = "32em"
-        study = self._open(name)
+        self._note = ipywidgets.Label()
+        self._opened, study = name, self._open(name)
         if arm and arm not in study.arms:
             raise StageError(f"arm: study {name!r} has no arm {arm!r}; {nearest(arm, study.arms)}")
         self._fill(arm, seed)
@@ -88,7 +89,7 @@ class Picker:
         import ipywidgets
         from IPython.display import display
 
-        display(ipywidgets.VBox([ipywidgets.HBox([self._study, self._arm, self._seed]), self._case]))
+        display(ipywidgets.VBox([ipywidgets.HBox([self._study, self._arm, self._seed]), self._case, self._note]))
 
     def text(self, begins: Callable[[Chosen], str], name: str, rows: int = 2):
         """A text to edit, which begins anew with each choice."""
@@ -153,16 +154,22 @@ class Picker:
         again()
 
     def _changed(self, fill: Callable[[], None] = lambda: None) -> None:
-        """Bring all lists and texts to the new choice first, then show it once."""
+        """Bring all lists and texts to the new choice first, then show it once; a study that cannot be read is left."""
         if self._filling:
             return
-        self._filling = True
+        self._filling, wanted, problem = True, self._study.value, ""
+        self._note.value = f"reading {wanted} …"
         try:
             fill()
+        except (ValueError, OSError, KeyError, StageError) as error:
+            problem = f"{wanted} cannot be opened: {error}"
+            self._study.value = self._opened
+            self._fill()
+        try:
             for begin in self._first:
                 begin()
         finally:
-            self._filling = False
+            self._filling, self._opened, self._note.value = False, self._study.value, problem
         for again in self._then:
             again()
 
