@@ -17,6 +17,7 @@ import psutil
 import pytest
 import yaml
 
+from tcm_rlaif.report import first_screen
 from tcm_rlaif.report.safe_html import audit_html
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import ROOT
@@ -179,6 +180,13 @@ def test_the_results_hold_arms_floors_judge_and_cost(finished):
     assert all(abs(row["first loss"] - 0.6931) < 1e-3 and abs(row["first margin"]) < 1e-3 for row in trained)
     assert {row["stage"] for row in results["cost"]} >= {"02_sft", "04_dpo", "all"}
     assert all(row["peak MiB"] < 4096 for row in results["cost"])
+
+
+def test_the_first_screen_says_what_imitation_and_what_feedback_adds(finished):
+    first = (REPORTS / "report.html").read_text("utf-8").split("What was declared</h2>")[0]
+    results = json.loads((REPORTS / "results.json").read_text("utf-8"))
+    assert "AI feedback changes that by" in first_screen.lead(results), "the smoke study asks what feedback adds"
+    assert "AI feedback changes that by" in first and "SFT " in first
 
 
 def test_what_hidden_states_hold_lies_beside_the_report(finished):
