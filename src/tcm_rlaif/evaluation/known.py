@@ -74,6 +74,14 @@ def start_of(study: Params, arm: str, seed: int) -> str | None:
     return None
 
 
+def starts(study: Params) -> dict[str, str]:
+    """Each arm that learns the judge's choice, and the arm from whose model it starts."""
+    found = {
+        arm: start_of(study, arm, study.seeds[0]) for arm in study.arms if learns_choice(params.for_arm(study, arm))
+    }
+    return {arm: start for arm, start in found.items() if start}
+
+
 METRIC = "herb_base_f1"
 """What the pre-flight counts in, so that both gains are in the same unit."""
 

@@ -139,7 +139,7 @@ def setting(evidence: Evidence, study: Params) -> str:
     invented = (
         "**invented** cases (no patient stands behind them)"
         if data["source"] == "invented"
-        else f"cases of {data['source']}"
+        else f"cases of {data['source'].replace('own', 'your own records')}"
     )
     return (
         f"{split['train']} training, {split['validation']} validation and {split['test']} test "

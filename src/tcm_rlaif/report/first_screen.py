@@ -31,7 +31,8 @@ def lead(results: dict[str, Any]) -> str:
     """
     metric, said = primary(results), []
     rows = {row["arms"]: row for row in results["comparisons"] if row["metric"] == metric and row["declared"]}
-    starts = {row["arm"]: row.get("start") for row in results.get("promises", {}).get("rows", [])}
+    older = {row["arm"]: row.get("start") for row in results.get("promises", {}).get("rows", [])}
+    starts = results.get("starts", older)
     starts = {arm: start for arm, start in starts.items() if start in results["arms"] and trained(start, results)}
     for sft in dict.fromkeys(starts.values()) or ["sft"] * ("sft" in results["arms"]):
         said.append(_reached(sft, metric, rows, results))

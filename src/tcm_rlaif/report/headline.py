@@ -156,17 +156,23 @@ def _floors(results: dict[str, Any]) -> list[str]:
 
 def _safety(results: dict[str, Any], asked: set[str]) -> list[str]:
     """How many prescriptions of each trained arm that is asked about have a safety finding, beside the physicians'."""
-    rows = {row["answers by"]: row for row in results.get("safety", []) if row["any"] is not None}
+    rows = {row["answers by"]: row for row in results.get("safety", []) if row["n"]}
     arms = [name for name in results["arms"] if name in rows and name in asked and trained(name, results)]
     if "gold" not in rows or not arms:
         return []
     cases = rows["gold"]["n"]
     told = ", ".join(f"{name} {_rates(rows[name], cases)}" for name in arms)
+    silent = [name for name in results["arms"] if name in asked and _wrote_nothing(name, results)]
+    told += f"; no prescription at all by {', '.join(silent)}" if silent else ""
     said = f"the physicians' own {_rates(rows['gold'], cases)}; {told}."
     if "safety_excess" in results:  # results of older studies have none
         more = [f"{KINDS[kind]} in {_above(KINDS[kind], arms, results)}" for kind in ("any", "high")]
         said += f" Clearly more often than theirs: {', '.join(more)}."
     return [f"**Safety**, prescriptions with any finding (of high severity): {said}"]
+
+
+def _wrote_nothing(arm: str, results: dict[str, Any]) -> bool:
+    return trained(arm, results) and any(row["answers by"] == arm and not row["n"] for row in results["safety"])
 
 
 def _rates(row: dict[str, Any], cases: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from tcm.files import write_json
-from tcm_rlaif.evaluation import ablation, comparisons, frontier, rounding, standing, tables
+from tcm_rlaif.evaluation import ablation, comparisons, frontier, known, rounding, standing, tables
 from tcm_rlaif.report import safety, training_health
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.plan import plan, study_folder
@@ -104,6 +104,7 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
         "all_metrics": ablation.all_metrics(evidence).to_dict(),
         "comparisons": table.to_dict("records"),
         "standing": standing.rows(evidence, study),
+        "starts": known.starts(study),
         "lines": {key: standing.floor_means(evidence, key) for key in ablation.figures(evidence)},
         "findings": [*comparisons.findings(table), *standing.sentences(evidence, study)],
         "rounding": rounding.sentence(rounding.measured()),

@@ -32,7 +32,8 @@ def test_the_answer_tells_both_effects_the_floor_of_each_task_and_the_physicians
 
 
 def test_the_lead_tells_imitation_feedback_and_which_arms_pass_the_floors(values) -> None:
-    found = values | {"promises": {"rows": [{"arm": "sft_dpo", "seed": 0, "start": "sft"}]}}
+    found = {name: value for name, value in values.items() if name != "promises"}  # not known yet on a report's page
+    assert found["starts"] == {"sft_dpo": "sft"}
     asked, line, *_ = first_screen.markdown(found).split("\n\n")
     assert asked == headline.question(found) and line == f"**{first_screen.lead(found)}**"
     assert "declared tests" in headline.answer(found)[2], "floors are shown, not tested"
@@ -53,8 +54,7 @@ def test_a_gain_that_a_control_has_too_is_told_with_the_control(values, verdict,
     shared = {"metric": "herb_f1", "declared": True, "difference": 0.0312}
     rows = [{**shared, "arms": "sft_dpo - sft", "verdict": "higher"}]
     rows += [{**shared, "arms": "sft_dpo - shuffled", "verdict": verdict}]
-    promises = {"rows": [{"arm": "sft_dpo", "start": "sft"}]}
-    said = first_screen.lead({**values, "comparisons": rows, "promises": promises, "standing": []})
+    said = first_screen.lead({**values, "comparisons": rows, "standing": []})
     assert said == f"SFT reaches herb_f1 0.67. AI feedback changes that by +0.031 in sft_dpo (higher{told})."
 
 
@@ -95,6 +95,14 @@ def test_safety_tells_which_arms_are_clearly_less_safe_and_who_wrote_few_prescri
     excess[1] |= {"low": 0.1}
     told = headline.answer({**values, "safety": safety, "safety_excess": excess})[-1]
     assert "any finding in all of them" in told
+
+
+def test_an_arm_that_wrote_no_prescription_is_told_without_a_rate(values) -> None:
+    nan = float("nan")
+    rows = [{"answers by": name, "n": n, "any": any_, "high": any_}
+            for name, n, any_ in (("sft", 2, 0.5), ("sft_dpo", 0, nan), ("gold", 2, 0.1))]  # fmt: skip
+    told = headline.answer({**values, "safety": rows, "safety_excess": []})[-1]
+    assert "sft 50% (50.0%); no prescription at all by sft_dpo. Clearly" in told and "nan" not in told
 
 
 def test_without_an_untrained_model_to_compare_it_is_told_how_far_imitation_comes(values) -> None:
