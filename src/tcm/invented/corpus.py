@@ -204,6 +204,16 @@ def formula_chat(formula: Formula, rng: random.Random) -> str:
     return chat(ask.format(formula.name), f"{_doses(formula.composition)}。")
 
 
+def facts(patterns: int = 0) -> list[str]:
+    """Every herb and formula of an edition, told once: a sample of `statements` may miss what changed in the tables.
+
+    Args:
+        patterns: edition of the textbook, see `textbook.edition`.
+    """
+    rng, book = random.Random("facts"), textbook.edition(patterns)
+    return [herb_statement(h, rng) for h in book.herbs] + [formula_statement(f, rng) for f in book.formulas]
+
+
 def statements(seed: int, patterns: int = 0) -> Iterator[str]:
     """An endless stream of statements; the same arguments give the same stream.
 

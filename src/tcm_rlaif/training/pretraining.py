@@ -28,12 +28,12 @@ def cached_folder(P: Params) -> Path:
     of tokenizer, model, training and what all trainers share.
     """
     keys = {k: v for k, v in P.model_dump(mode="json").items() if k.startswith("base_") and k not in HOW_LOADED}
-    sample = "\n".join(islice(corpus.statements(P.base_seed, P.base_patterns), 3000))
+    said = [*corpus.facts(P.base_patterns), *islice(corpus.statements(P.base_seed, P.base_patterns), 3000)]
     code = [
         ast.unparse(ast.parse(Path(f).read_text("utf-8")))
         for f in (tiny.__file__, shared.__file__, OPTIMISER, __file__)
     ]
-    made_of = json.dumps([keys, sample, prompts.LAYOUT_WORDS, prompts.FIXED_WORDING, code], sort_keys=True)
+    made_of = json.dumps([keys, said, prompts.LAYOUT_WORDS, prompts.FIXED_WORDING, code], sort_keys=True)
     return ROOT / "runs" / "cache" / f"tiny-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
 
 

@@ -1,9 +1,11 @@
 """The tiny base is built once for all studies that want the same, and anew when anything that makes it changes."""
 
+from dataclasses import replace
+
 import pytest
 import tiny_model
 
-from tcm.invented import corpus
+from tcm.invented import corpus, textbook
 from tcm_rlaif.models import prompts, tiny
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.training import arguments, pretraining
@@ -32,6 +34,13 @@ def test_another_corpus_gives_another_folder(monkeypatch) -> None:
     before = cached_folder(tiny_model.params())
     monkeypatch.setattr(corpus, "statements", lambda seed, patterns: iter(["麻黄，发汗。"]))
     assert cached_folder(tiny_model.params()) != before
+
+
+def test_one_herb_that_is_told_otherwise_gives_another_folder(monkeypatch) -> None:
+    P, book = tiny_model.params(), textbook.edition(tiny_model.params().base_patterns)
+    before, rare = cached_folder(P), replace(book.herbs[-1], dose_max_g=1234.0)
+    monkeypatch.setattr(textbook, "edition", lambda patterns: replace(book, herbs=(*book.herbs[:-1], rare)))
+    assert cached_folder(P) != before
 
 
 @pytest.mark.parametrize("module", [tiny, arguments, pretraining], ids=lambda m: m.__name__.rsplit(".", 1)[1])
