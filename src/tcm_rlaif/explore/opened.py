@@ -106,8 +106,11 @@ class OpenStudy:
         return self._policy(arm, seed)
 
     def _load(self, arm: str, seed: int) -> Policy:
+        from transformers.utils.logging import disable_progress_bar
+
         from tcm_rlaif.models import loading
 
+        disable_progress_bar()  # of weights that are read in a second, and then stands above the answer for good
         inputs = dict(find_run(self.P, "05_evaluate", arm, seed).inputs)
         trained = next((self.folder / inputs[role] / "adapter" for role in ("dpo", "sft") if role in inputs), None)
         source = read_json(self.folder / inputs["base"] / DONE)["model"]
