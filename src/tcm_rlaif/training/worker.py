@@ -33,7 +33,7 @@ def build(folder: Path, job: dict) -> Trainer:
     from datasets import load_from_disk
 
     kind = getattr(trl, job["trainer"])
-    settings = getattr(trl, job["trainer"].replace(Trainer, "Config"))(**job["arguments"])  # joins the processes
+    settings = getattr(trl, job["trainer"].replace("Trainer", "Config"))(**job["arguments"])  # joins the processes
     if torch.cuda.is_available():
         torch.cuda.set_device(settings.device)
     P = Params.model_validate(job["params"])
