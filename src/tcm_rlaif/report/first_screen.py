@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tcm_rlaif.evaluation import standing
+from tcm_rlaif.evaluation.stats import MIN_SEEDS
 from tcm_rlaif.report.headline import answer, metrics, not_shown, primary, question, source, trained, verdict
 
 FEW = 3  # arms with feedback that the line tells
@@ -39,6 +40,7 @@ def lead(results: dict[str, Any]) -> str:
     fed = [_added(arm, start, rows, starts) for arm, start in starts.items() if f"{arm} - {start}" in rows]
     fed[FEW:] = [f"and {len(fed) - FEW} more"] if len(fed) > FEW else []
     said += [f"AI feedback changes that by {', '.join(fed)}"] if fed else []
+    few = f" ({len(results['seeds'])} seed(s): exploratory)" if len(results["seeds"]) < MIN_SEEDS else ""
     for task, words in standing.TASKS.items():
         passed: dict[str, list[str]] = {}
         for row in results.get("standing", []):
@@ -47,7 +49,7 @@ def lead(results: dict[str, Any]) -> str:
                 arms += [row["arm"]] if row["stands"] == standing.BEATS else []
         if passed:
             told = "; above ".join(f"{floor}: {', '.join(arms) or 'none'}" for floor, arms in passed.items())
-            said.append(f"On {words}, arms clearly above {told}")
+            said.append(f"On {words}, arms clearly above {told}{few}")
     return "".join(f"{sentence}. " for sentence in said).rstrip()
 
 

@@ -43,7 +43,9 @@ def test_the_lead_tells_imitation_feedback_and_which_arms_pass_the_floors(values
     assert (
         first
         == "On first visits, arms clearly above popularity (0.50): sft, sft_dpo; above expert_rule (0.00): sft, sft_dpo"
+        " (2 seed(s): exploratory)"
     )
+    assert "exploratory" not in first_screen.lead(found | {"seeds": [0, 1, 2]}).split(". On ")[1]
     assert later.startswith("On follow-up visits, arms clearly above copy_previous (0.67): ")
     rows = [{**row, "stands": standing.UNCLEAR} for row in values["standing"]]
     assert "above popularity (0.50): none; above" in first_screen.lead({**found, "standing": rows})
