@@ -148,8 +148,8 @@ def _text(value: object, digits: int) -> str:
         return "–"
     if not isinstance(value, Real) or isinstance(value, Integral):
         return str(value)
-    small = 0 < abs(value) < 10**-digits
-    return f"{value:.1e}" if small else f"{value:.{digits}f}"
+    small = 1e-12 < abs(value) < 10**-digits  # below it stand sums that ought to be 0
+    return f"{value:.1e}" if small else f"{value:z.{digits}f}"
 
 
 def show_figure(figure: Figure, alt: str) -> None:

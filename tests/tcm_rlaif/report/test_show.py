@@ -36,6 +36,11 @@ def test_small_numbers_are_not_rounded_to_nothing() -> None:
     assert re.findall(r'<td class="num">(.*?)</td>', html) == ["5.0e-06", "0.000", "0.250"]
 
 
+def test_a_sum_that_ought_to_be_zero_shows_as_zero() -> None:
+    html = table_html(pd.DataFrame({"difference": [-6.5e-18, -0.0, -0.25]}), "caption")
+    assert re.findall(r'<td class="num">(.*?)</td>', html) == ["0.000", "0.000", "-0.250"]
+
+
 @pytest.mark.parametrize("rows, folded", [(40, False), (41, True)])
 def test_a_table_longer_than_a_screen_is_folded(rows, folded, monkeypatch) -> None:
     shown = []
