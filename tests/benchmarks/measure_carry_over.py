@@ -31,9 +31,7 @@ START = "sft"  # what feedback started from
 def new_to(trained: Trained, theirs: Sequence[Case]) -> list[Case]:
     """Which cases share no patient and no findings with what an arm was trained or tuned on."""
     seen = [case for name in ("train", "validation") for case in read_split(trained.folders["data"], name)]
-    group = splits.groups([*seen, *theirs], trained.P.data_near_duplicate)
-    known = set(group[: len(seen)])
-    return [case for case, number in zip(theirs, group[len(seen) :], strict=True) if number not in known]
+    return splits.apart(theirs, seen, [True] * len(seen), trained.P.data_near_duplicate)[0]
 
 
 def away(trained: Trained, cases: Sequence[Case]) -> pd.DataFrame:

@@ -104,11 +104,25 @@ def unlabelled(
     Returns:
         The usable ones, and those left out because they share a group with a test or validation case.
     """
+    return apart(pool, cases, [name != "train" for name in place], near_duplicate)
+
+
+def apart(
+    pool: Sequence[Case], cases: Sequence[Case], minded: Sequence[bool], near_duplicate: float = 0.8
+) -> tuple[list[Case], list[Case]]:
+    """Which cases of a pool are in no group with certain others.
+
+    Args:
+        cases: all that may chain two together; minded: whether a group with this one counts.
+
+    Returns:
+        Those that stand apart, and those that do not.
+    """
     if not pool:
         return [], []  # groups of many cases take a minute
     group = groups([*cases, *pool], near_duplicate)
-    held_out = {number for number, name in zip(group, place, strict=False) if name != "train"}
-    alone = [number not in held_out for number in group[len(cases) :]]
+    taken = {number for number, counts in zip(group, minded, strict=False) if counts}
+    alone = [number not in taken for number in group[len(cases) :]]
     return [c for c, a in zip(pool, alone, strict=True) if a], [c for c, a in zip(pool, alone, strict=True) if not a]
 
 

@@ -80,11 +80,11 @@ def main(args: argparse.Namespace) -> int:
     if against:
         _print(["", *(f"not usable: {reason}" for reason in against)], sys.stderr)
         return 2
-    facts += [f"few: {few}"] if few else []
-    _print(["", *facts[-1:]] if few else [""])
+    said_few = [f"few: {few}"] if few else []
+    _print(["", *said_few])
     if args.out:
         left_out = [f"left out: {number} records ({why})" for why, number in sorted(records.left_out.items())]
-        _write(args, found, kept, [said[0], *_notes(found), *left_out, *facts])
+        _write(args, found, kept, [said[0], *_notes(found), *left_out, *facts, *said_few])
         print(f"{args.out} written; next: ./study run {args.out.resolve()}")
     else:
         print("usable; --out params/NAME.yaml writes the params file")

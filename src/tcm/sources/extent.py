@@ -25,17 +25,19 @@ def refuse_what_fits_nowhere(path: Path) -> None:
     Raises:
         CaseError: names file, cell and the fix.
     """
+    from openpyxl.utils import column_index_from_string
+
     with suppress(zipfile.BadZipFile, zlib.error, RuntimeError, EOFError), zipfile.ZipFile(path) as file:
         if (size := sum(part.file_size for part in file.infolist())) > UNPACKED:
             raise CaseError(f"{path}: unpacks to {size / 2**30:.0f} GiB; save the records alone as .csv")
         for sheet in (part.filename for part in file.infolist() if "/worksheets/" in part.filename):
             column, row = _last_cell(file, sheet)
-            if _number(column) * row > CELLS:
-                far = f"a sheet reaches to cell {column.decode()}{row}"
+            if column_index_from_string(column) * row > CELLS:
+                far = f"a sheet reaches to cell {column}{row}"
                 raise CaseError(f"{path}: {far}; delete the rows and columns beyond the records and save it again")
 
 
-def _last_cell(file: zipfile.ZipFile, sheet: str) -> tuple[bytes, int]:
+def _last_cell(file: zipfile.ZipFile, sheet: str) -> tuple[str, int]:
     """The last column and the last row in which a sheet has a cell."""
     column, row, rest = b"A", 0, b""
     with file.open(sheet) as part:
@@ -44,12 +46,4 @@ def _last_cell(file: zipfile.ZipFile, sheet: str) -> tuple[bytes, int]:
                 column = max(column, letters, key=lambda name: (len(name), name))
                 row = max(row, int(digits))
             rest = chunk[-_OVERLAP:]
-    return column, row
-
-
-def _number(column: bytes) -> int:
-    """A column's number: A is 1, AA is 27."""
-    number = 0
-    for letter in column:
-        number = 26 * number + letter - ord("A") + 1
-    return number
+    return column.decode(), row
