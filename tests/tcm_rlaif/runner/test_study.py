@@ -197,7 +197,7 @@ def test_a_run_that_is_alone_gets_all_cores(commands, monkeypatch) -> None:
     assert threads(8, seeds=[0], arms={"sft": {"training": "sft"}}, ablation_questions={}) == 8
     assert threads(8, base_model="models/own") == 8
     monkeypatch.setattr(study, "has_gpu", lambda: True)
-    assert threads(8, gpus=1) == 8 and threads(8, gpus=2) == 4
+    assert threads(8, gpus=1) == 8 and threads(8, gpus=2) == 4 and threads(8, gpus=4) == 2
 
 
 # models that are not there
