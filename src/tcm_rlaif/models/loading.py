@@ -168,9 +168,25 @@ def load_base(source: str, P: Params) -> tuple[Model, Tokenizer]:
         except (OSError, ValueError, ImportError, SafetensorError) as error:
             raise ModelError(f"{key}: {_cannot(source, name, ' '.join(str(error).split()))}") from error
     chat.prepare(tokenizer, model, source)
-    if P.base_quantization == "none":
-        model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+    if torch.cuda.is_available():
+        without_cudnn_attention()
+        if P.base_quantization == "none":
+            model = model.to("cuda")
     return model.eval(), tokenizer
+
+
+def without_cudnn_attention() -> None:
+    """Leave attention on GPUs to PyTorch's other kernels: the backward pass of cuDNN's may return NaN.
+
+    It does where a padded batch's length is an odd multiple of 64, which every second one here is (`logps.PAD_TO`).
+
+    Source:
+        github.com/pytorch/pytorch/issues/196678: H100 and H200, PyTorch 2.11 and later, first met with Qwen2.5. Seen
+        here: on an H100 (PyTorch 2.11) every SFT of a 0.5B Qwen2.5 was NaN within an epoch, whole and in 4 bits.
+    """
+    import torch
+
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def _cannot(source: str, name: str, reason: str) -> str:

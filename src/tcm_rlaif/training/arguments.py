@@ -31,6 +31,7 @@ def arguments(P: Params, seed: int, folder: Path, stage: str, steps: int) -> dic
         "warmup_steps": steps // 10,
         "logging_steps": max(1, steps // 50),
         "logging_first_step": True,
+        "logging_nan_inf_filter": False,  # it would write 0 for a loss that is no number
         "use_cpu": not torch.cuda.is_available(),
         "report_to": P.report_to,
         "save_total_limit": 1,
@@ -49,8 +50,29 @@ def run(trainer: "Trainer") -> list[dict[str, float]]:
 
     Returns:
         The log as rows: `step`, `epoch` and what the trainer logged.
+
+    Raises:
+        FloatingPointError: as soon as a loss or the gradient is no number: every later step would be lost.
     """
+    trainer.add_callback(_numbers())
     with trainer.args.main_process_first(local=False):  # of several processes one clears away what is damaged
         last = checkpoints.newest(Path(trainer.args.output_dir))
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     return [row for row in trainer.state.log_history if "train_runtime" not in row]
+
+
+def _numbers():
+    """A callback that ends a training whose loss or gradient is no number."""
+    from transformers import TrainerCallback
+
+    class Numbers(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            for name in ("loss", "grad_norm", "eval_loss"):
+                if not math.isfinite(logs.get(name, 0)):
+                    raise FloatingPointError(
+                        f"step {state.global_step} of {state.max_steps}: {name} is {logs[name]}, nothing would be "
+                        f"learned any more; lower the learning rate (here {args.learning_rate:g}), or set "
+                        "base_dtype: float32 or base_attention: eager"
+                    )
+
+    return Numbers()
