@@ -128,12 +128,16 @@ class Case(Record):
         return self
 
 
-def explain(error: ValidationError, hide: Iterable[str] = ()) -> str:
-    """One phrase per wrong field, `field: what is wrong (got value)`; hidden fields show no value."""
+def explain(error: ValidationError, hide: Iterable[str] = (), whole: str = "record") -> str:
+    """One phrase per wrong field, `field: what is wrong (got value)`; hidden fields show no value.
+
+    Args:
+        whole: what to call what is said of all fields together; empty = such a phrase names its field itself.
+    """
     lines = []
     for e in error.errors():
-        field = ".".join(str(part) for part in e["loc"]) or "record"
-        whole = isinstance(e["input"], dict | BaseModel)  # said of the record as such, which is long
-        got = "" if whole or field in hide else f" (got {str(e['input'])[:80]!r})"
-        lines.append(f"{field}: {e['msg'].removeprefix('Value error, ')}{got}")
+        field = ".".join(str(part) for part in e["loc"]) or whole
+        of_all = isinstance(e["input"], dict | BaseModel)  # which is long
+        got = "" if of_all or field in hide else f" (got {str(e['input'])[:80]!r})"
+        lines.append(f"{field}: {e['msg']}{got}".removeprefix(": ").replace("Value error, ", "", 1))
     return "; ".join(lines)

@@ -107,7 +107,7 @@ def _checked(values: Mapping[str, Any], where: str) -> Params:
     try:
         return Params.model_validate(dict(values))
     except ValidationError as error:
-        raise ParamsError(f"{where}: {explain(error, hide={'judge_key_variable', 'judge_base_url'})}") from None
+        raise ParamsError(f"{where}: {explain(error, {'judge_key_variable', 'judge_base_url'}, whole='')}") from None
 
 
 def _check_arm(P: Params, arm: str, difference: Mapping[str, Any], where: str) -> None:

@@ -102,6 +102,9 @@ class Params(FeedbackParams):
             raise ValueError("eval_number: greedy answers to a case are all the same; set eval_temperature, to 0.8 say")
         if self.preference_training == "grpo" and (len(self.judge) > 1 or {"openai", "transformers"} & set(self.judge)):
             raise ValueError("preference_training grpo: judge: name one that computes: rubric, evidence or format")
+        for name in ("judge", "dpo_loss_type"):
+            if len({*getattr(self, name)}) < len(getattr(self, name)):
+                raise ValueError(f"{name}: name each once")
         if self.preference_training == "grpo" and self.accelerate:
             raise ValueError("preference_training grpo samples while it trains, in one process: leave out accelerate")
         if self.pair_strategy == "gold_sample" and not self.judge_sees_gold:

@@ -138,6 +138,7 @@ class FeedbackParams(SftParams):
         "our choice, on 200 fresh invented cases, one seed, candidates at temperature 0.5: judge's score +0.023 "
         "[+0.013, +0.035], herb F1 +0.039 [+0.019, +0.063]",
         gt=0,
+        le=1000,
     )
     preference_beta: Float = key(0.04, "grpo: weight of the KL from the policy as it came in", ge=0)
     dpo_loss_type: Annotated[tuple[Literal["sigmoid", "sft", "robust", "sigmoid_norm", "ipo"], ...], Names] = key(
@@ -158,7 +159,7 @@ class FeedbackParams(SftParams):
         gt=0,
         lt=1,
     )
-    dpo_epochs: Float = key(1, "passes over the pairs", "epochs", gt=0)
+    dpo_epochs: Float = key(1, "passes over the pairs", "epochs", gt=0, le=1000)
     dpo_batch_size: Int = key(4, "pairs per forward pass", "pairs", ge=1)
     dpo_accumulation: Int = key(2, "forward passes that make one step", "passes", ge=1)
     dpo_health_evaluations: Int = key(4, "health checks during training, on validation cases", "times", ge=1)

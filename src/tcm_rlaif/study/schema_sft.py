@@ -149,7 +149,7 @@ class SftParams(BaseModel):
     sft_learning_rate: Float = key(
         5.0e-3, "peak learning rate", "", "our choice, on invented validation cases", gt=0, lt=1
     )
-    sft_epochs: Float = key(6, "passes over the training cases", "epochs", gt=0)
+    sft_epochs: Float = key(6, "passes over the training cases", "epochs", gt=0, le=1000)
     sft_keep: Literal["last", "best"] = key(
         "last",
         "which epoch is kept: the last, or the one with the lowest validation loss (with few answers that rises while "
