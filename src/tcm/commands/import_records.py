@@ -85,7 +85,7 @@ def main(args: argparse.Namespace) -> int:
     if args.out:
         left_out = [f"left out: {number} records ({why})" for why, number in sorted(records.left_out.items())]
         _write(args, found, kept, [said[0], *_notes(found), *left_out, *facts, *said_few])
-        print(f"{args.out} written; next: ./study run {args.out.resolve()}")
+        print(f"{args.out} written; next: ./study run {args.out}")
     else:
         print("usable; --out params/NAME.yaml writes the params file")
     return 0

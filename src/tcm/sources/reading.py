@@ -11,11 +11,11 @@ from tcm.files import parse_json
 
 
 def decode(content: bytes, path: Path) -> tuple[str, str]:
-    """The text of a file and its encoding: UTF-8, UTF-16 (with or without mark), else GB18030.
+    """The text of a file and its encoding: UTF-8, UTF-16 (with or without mark), Big5, else GB18030.
 
     Source:
         Our choice: Chinese Windows saves text as one of these. UTF-8 and UTF-16 prove themselves; what is neither is
-        taken for GB18030 where it decodes without error.
+        Big5 where its characters are the common ones of Big5, else GB18030 where it decodes without error.
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         names = ["utf-16"]
@@ -25,15 +25,31 @@ def decode(content: bytes, path: Path) -> tuple[str, str]:
     elif b"\0" in content:  # of a comma, a digit or a line break in UTF-16; no other text holds one
         names = ["utf-16-le" if content[1::2].count(0) > content[::2].count(0) else "utf-16-be"]
     else:
-        names = ["utf-8-sig", "gb18030"]
+        names = ["utf-8-sig", "cp950", "gb18030"] if _is_big5(content) else ["utf-8-sig", "gb18030"]
     for name in names:
         try:
             text = content.decode(name)
         except UnicodeDecodeError:
             continue
         if "\0" not in text:
-            return text, {"utf-8-sig": "UTF-8", "gb18030": "GB18030"}.get(name, "UTF-16")
-    raise CaseError(f"{path}: is no text in UTF-8, UTF-16 or GB18030; save it as UTF-8 (in a spreadsheet: CSV UTF-8)")
+            return text, {"utf-8-sig": "UTF-8", "cp950": "Big5", "gb18030": "GB18030"}.get(name, "UTF-16")
+    known = "UTF-8, UTF-16, GB18030 or Big5"
+    raise CaseError(f"{path}: is no text in {known}; save it as UTF-8 (in a spreadsheet: CSV UTF-8)")
+
+
+def _is_big5(content: bytes) -> bool:
+    """Whether a text reads well as Big5, as Taiwan and Hong Kong save it.
+
+    Source:
+        Our choice: Big5 puts its 5,401 common characters first (lead byte up to 0xC6). Of 60 invented cases in
+        traditional script, whole and cut to 40 characters, 92 % to all are such; cases in GB18030, in either script, read
+        wrongly as Big5, show at most 68 %.
+    """
+    try:
+        han = [char for char in content.decode("cp950") if "\u4e00" <= char <= "\u9fff"]
+    except UnicodeDecodeError:
+        return False
+    return sum(char.encode("cp950")[0] <= 0xC6 for char in han) > 0.8 * len(han)
 
 
 def _is_utf8(content: bytes) -> bool:

@@ -56,6 +56,13 @@ def test_each_encoding_gives_the_same_rows_and_is_said(tmp_path, encoding: str, 
     assert f"in {said}," in read_table(path).said
 
 
+@pytest.mark.parametrize(("encoding", "said"), [("big5", "Big5"), ("cp950", "Big5"), ("gb18030", "GB18030")])
+def test_traditional_script_is_read_in_the_encoding_it_was_saved_in(tmp_path, encoding: str, said: str) -> None:
+    path = file(tmp_path, "病案號,主訴\n甲,頭痛三日，惡寒發熱\n乙,失眠多夢\n".encode(encoding))
+    assert cells(path) == [(2, "甲", "頭痛三日，惡寒發熱"), (3, "乙", "失眠多夢")]
+    assert f"in {said}," in read_table(path).said
+
+
 @pytest.mark.parametrize("mark", ["\t", ";", ",", "|"])
 def test_each_separator_is_found_whatever_the_name_of_the_file(tmp_path, mark: str) -> None:
     assert cells(file(tmp_path, TEXT.replace(",", mark), "病历.txt")) == [(2, "甲", "失眠"), (3, "乙", "头痛")]
@@ -143,7 +150,7 @@ def test_sheets_that_are_not_read_are_said(tmp_path) -> None:
     [
         ("a.xlsx", b"PK\x03\x04 damaged", "a.xlsx: is no spreadsheet that can be read"),
         ("a.xls", "<html><table></table></html>", "a.xls: is a web page, whatever its name says"),
-        ("a.csv", b"\xff\xff\xff\x80", "a.csv: is no text in UTF-8, UTF-16 or GB18030"),
+        ("a.csv", b"\xff\xff\xff\x80", "a.csv: is no text in UTF-8, UTF-16, GB18030 or Big5"),
     ],
 )
 def test_what_is_no_table_is_refused_with_the_fix(tmp_path, name: str, content, message: str) -> None:
