@@ -42,8 +42,8 @@ def _is_big5(content: bytes) -> bool:
 
     Source:
         Our choice: Big5 puts its 5,401 common characters first (lead byte up to 0xC6). Of 60 invented cases in
-        traditional script, whole and cut to 40 characters, 92 % to all are such; cases in GB18030, in either script, read
-        wrongly as Big5, show at most 68 %.
+        traditional script, whole and cut to 40 characters, 92 % to all are such; cases in GB18030, in either script,
+        read wrongly as Big5, show at most 68 %.
     """
     try:
         han = [char for char in content.decode("cp950") if "\u4e00" <= char <= "\u9fff"]
