@@ -146,6 +146,7 @@ def main() -> None:
     for _ in range(options.repeats):
         for name in WAYS:
             found[name].append(measured(name, options))
+            print(f"{name}: {found[name][-1]['wall']:.0f} s", file=sys.stderr, flush=True)
     rows = {}
     for name, runs in found.items():
         numbers = [key for key, value in runs[0].items() if not isinstance(value, str)]
