@@ -119,14 +119,18 @@ def points(means: pd.DataFrame, train: Sequence[Case], study: Params) -> pd.Data
 
 
 def findings(rows: pd.DataFrame, arms: pd.DataFrame, metric: str) -> Iterator[str]:
-    """For each arm a sentence: how it stands to the line at as many answers, and how few reach what it reaches."""
+    """How arms stand to the line at as many answers, and how few reach as much: a sentence for those alike in it."""
     line = rows[(rows["metric"] == metric) & (rows["answers by"] == LINE)].sort_values("answers")
+    alike: dict[tuple, list[dict]] = {}
     for arm in arms.to_dict("records") if len(line) else ():
         beside = line.iloc[(line["answers"] - arm["answers"]).abs().argmin()]
-        reach = line.loc[line["mean"] >= arm["mean"], "answers"]
-        many = f"reaches as much with {reach.min()} answers" if len(reach) else "reaches as much with none of these"
+        reach = line.loc[line["mean"] >= arm["mean"], "answers"].min()
         side = "above" if arm["mean"] > beside["mean"] else "below"
-        yield (
-            f"{arm['arm']}, trained on {arm['answers']} answers, has {metric} {ranged(arm)}, {side} the line at "
-            f"{beside['answers']} answers: {ranged(beside)}. {LINE} {many}."
+        many = "none of these" if pd.isna(reach) else f"{reach:.0f} answers"
+        stands = (
+            f"{side} the line at {beside['answers']} answers, {ranged(beside)}; {LINE} reaches as much with {many}."
         )
+        alike.setdefault((arm["answers"], stands), []).append(arm)
+    for (answers, stands), part in alike.items():
+        named = "; ".join(f"{arm['arm']} {ranged(arm)}" for arm in part)
+        yield f"Trained on {answers} answers, {metric}: {named}: {stands}"

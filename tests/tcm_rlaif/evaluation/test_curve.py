@@ -75,8 +75,22 @@ def test_the_arms_that_sft_trained_stand_at_the_answers_they_saw_and_below_or_ab
         columns=["metric", "answers by", "answers", "mean", "low", "high"],
     )
     below, above = curve.findings(line, found, "herb_f1")
-    assert "below the line at 20 answers: 0.700" in below and below.endswith("expert reaches as much with 20 answers.")
+    assert "below the line at 20 answers, 0.700" in below and below.endswith("expert reaches as much with 20 answers.")
     assert "above the line at 20 answers" in above and above.endswith("expert reaches as much with none of these.")
+
+
+def test_arms_that_stand_alike_share_a_sentence() -> None:
+    line = pd.DataFrame(
+        [("herb_f1", "expert", 10, 0.5, 0.4, 0.6), ("herb_f1", "expert", 20, 0.7, 0.6, 0.8)],
+        columns=["metric", "answers by", "answers", "mean", "low", "high"],
+    )
+    arms = pd.DataFrame(
+        [{"arm": name, "mean": mean, "low": mean, "high": mean, "answers": 20} for name, mean in
+         (("sft", 0.41), ("sft_dpo", 0.42), ("sft_kto", 0.6))]
+    )  # fmt: skip
+    low, high = curve.findings(line, arms, "herb_f1")
+    assert "sft 0.410" in low and "sft_dpo 0.420" in low and "with 10 answers." in low
+    assert "sft_kto 0.600" in high and "with 20 answers." in high
 
 
 def test_an_arm_is_set_beside_as_many_answers_as_it_saw() -> None:
