@@ -5,7 +5,7 @@ from typing import Any
 
 from tcm_rlaif.evaluation import standing
 from tcm_rlaif.evaluation.stats import MIN_SEEDS
-from tcm_rlaif.report.headline import answer, metrics, not_shown, primary, question, source, trained, verdict
+from tcm_rlaif.report.headline import answer, fed_back, metrics, not_shown, primary, question, source, trained, verdict
 
 FEW = 3  # arms with feedback that the line tells
 
@@ -35,6 +35,9 @@ def lead(results: dict[str, Any]) -> str:
     older = {row["arm"]: row.get("start") for row in results.get("promises", {}).get("rows", [])}
     starts = results.get("starts", older)
     starts = {arm: start for arm, start in starts.items() if start in results["arms"] and trained(start, results)}
+    for arm, start in (pair.split(" - ") for pair in rows):  # the judge may also choose at the test alone
+        if arm not in starts and fed_back(arm, results) and trained(start, results) and not fed_back(start, results):
+            starts[arm] = start
     for sft in dict.fromkeys(starts.values()) or ["sft"] * ("sft" in results["arms"]):
         said.append(_reached(sft, metric, rows, results))
     fed = [_added(arm, start, rows, starts) for arm, start in starts.items() if f"{arm} - {start}" in rows]

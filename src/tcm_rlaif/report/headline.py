@@ -54,7 +54,7 @@ def answer(results: dict[str, Any]) -> list[str]:
         found.setdefault(row["arms"], []).append(row)
     said = _imitation([row for row in rows if row["arms"] == IMITATION], results)
     others = [pair for pair in found if pair != IMITATION]
-    fed = [pair for pair in others if _fed_back(pair.split(" - ")[0], results)]
+    fed = [pair for pair in others if fed_back(pair.split(" - ")[0], results)]
     for head, pairs in (("AI feedback", fed), ("Beside it" if fed else "Asked", [p for p in others if p not in fed])):
         told = [f"{found[pair][0]['shows']} ({pair}): {_effects(found[pair])}" for pair in pairs[:MOST]]
         told += [f"and {len(pairs) - MOST} more"] if len(pairs) > MOST else []
@@ -73,7 +73,7 @@ def trained(arm: str, results: dict[str, Any]) -> bool:
     return arm != "base" and _keys(arm, results).get("training") != "none"
 
 
-def _fed_back(arm: str, results: dict[str, Any]) -> bool:
+def fed_back(arm: str, results: dict[str, Any]) -> bool:
     """Whether an arm learned from feedback, or has the judge choose among its answers at the test."""
     keys = _keys(arm, results)
     return keys.get("training", "sft_dpo") not in ("none", "sft") or keys.get("eval_number", 1) > 1

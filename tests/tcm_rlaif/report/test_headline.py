@@ -51,6 +51,18 @@ def test_the_lead_tells_imitation_feedback_and_which_arms_pass_the_floors(values
     assert "above popularity (0.50): none; above" in first_screen.lead({**found, "standing": rows})
 
 
+def test_a_choice_at_the_test_is_feedback_on_the_arm_that_it_is_compared_with(values) -> None:
+    keys = {"base_asked": {"training": "none"}, "asked": {"training": "sft"}}
+    keys["chosen"] = {"training": "sft", "eval_number": 8}
+    arms = {name: {"herb_f1": {"mean": mean}} for name, mean in (("base_asked", 0.2), ("asked", 0.6), ("chosen", 0.7))}
+    shared = {"metric": "herb_f1", "declared": True, "difference": 0.1, "verdict": "higher"}
+    rows = [{**shared, "arms": pair} for pair in ("asked - base_asked", "chosen - asked")]
+    found = {**values, "params": {"arms": keys}, "arms": arms, "starts": {}, "comparisons": rows, "standing": []}
+    assert first_screen.lead(found) == (
+        "SFT takes herb_f1 from 0.20 to 0.60 (higher). AI feedback changes that by +0.100 in chosen (higher)."
+    )
+
+
 @pytest.mark.parametrize("verdict, told", [("higher", ""), ("no clear difference", ", but not clearly above shuffled")])
 def test_a_gain_that_a_control_has_too_is_told_with_the_control(values, verdict, told) -> None:
     shared = {"metric": "herb_f1", "declared": True, "difference": 0.0312}
