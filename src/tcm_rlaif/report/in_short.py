@@ -10,6 +10,7 @@ FEEDBACK = {  # the first of these that a study has -> where its training starte
     "sft_best_of_n": ("base", "sft"),
     "retrieved_best_of_n": ("base_retrieved", "retrieved"),
     "sft_dpo": ("base", "sft"),
+    "best_of_n": ("base_retrieved", "retrieved"),
 }
 FLOORS = ("nearest_case", "expert_rule", "expert")
 SOURCES = {
