@@ -76,7 +76,8 @@ def trained(arm: str, results: dict[str, Any]) -> bool:
 def fed_back(arm: str, results: dict[str, Any]) -> bool:
     """Whether an arm learned from feedback, or has the judge choose among its answers at the test."""
     keys = _keys(arm, results)
-    return keys.get("training", "sft_dpo") not in ("none", "sft") or keys.get("eval_number", 1) > 1
+    chosen = keys.get("eval_number", 1) > 1 and keys.get("eval_choice", "judge") == "judge"
+    return keys.get("training", "sft_dpo") not in ("none", "sft") or chosen
 
 
 def _listed(head: str, parts: list[str]) -> str:
