@@ -27,7 +27,7 @@ def results(tmp_path_factory):
     }
     whole = params.read_yaml("params/small-data.yaml")
     values = {
-        **{name: value for name, value in whole.items() if not name.startswith(("data_", "eval_", "ablation_"))},
+        **{name: value for name, value in whole.items() if not name.startswith(("data_", "eval_", "ablation_", "probe_"))},
         **small,
         "study": STUDY, "seeds": [0], "sizes": {8: 1, 16: 1}, "sft_epochs": 2, "eval_cases": 8,
         "arms": {arm: whole["arms"][arm] for arm in KEPT},

@@ -151,7 +151,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 from tcm_rlaif.training import launch
 from pathlib import Path
 place = test_launch.stage(accelerate=test_launch.CPU, sft_permutations=0)
-place.P = place.P.model_copy(update={"sft_epochs": 100_000})
+place.P = place.P.model_copy(update={"sft_epochs": 1000})
 print("ready", flush=True)
 launch.run(test_launch.trainer("sft", Path(sys.argv[1]), place.P), place)
 """
