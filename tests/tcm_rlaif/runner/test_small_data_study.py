@@ -26,8 +26,9 @@ def results(tmp_path_factory):
         k: v for k, v in params.read_yaml("params/smoke.yaml").items() if k.startswith(("base_", "data_", "eval_"))
     }
     whole = params.read_yaml("params/small-data.yaml")
+    larger = ("data_", "eval_", "ablation_", "probe_")
     values = {
-        **{name: value for name, value in whole.items() if not name.startswith(("data_", "eval_", "ablation_", "probe_"))},
+        **{name: value for name, value in whole.items() if not name.startswith(larger)},
         **small,
         "study": STUDY, "seeds": [0], "sizes": {8: 1, 16: 1}, "sft_epochs": 2, "eval_cases": 8,
         "arms": {arm: whole["arms"][arm] for arm in KEPT},
