@@ -182,7 +182,8 @@ def without_cudnn_attention() -> None:
 
     Source:
         github.com/pytorch/pytorch/issues/196678: H100 and H200, PyTorch 2.11 and later, first met with Qwen2.5. Seen
-        here: on an H100 (PyTorch 2.11) every SFT of a 0.5B Qwen2.5 was NaN within an epoch, whole and in 4 bits.
+        here: on an H100 (PyTorch 2.11) every SFT of a 0.5B Qwen2.5 was NaN within an epoch, whole and in 4 bits;
+        without this attention it was not run there yet.
     """
     import torch
 

@@ -23,6 +23,10 @@ RNG = random.Random(4)
 TRAIN = [invented(n, n % 2, RNG) for n in range(24)]
 TEST = [invented(n, n % 2, RNG) for n in range(100, 106)]
 STUDY = Params()
+LINE = pd.DataFrame(
+    [("herb_f1", "expert", 10, 0.5, 0.4, 0.6), ("herb_f1", "expert", 20, 0.7, 0.6, 0.8)],
+    columns=["metric", "answers by", "answers", "mean", "low", "high"],
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,25 +74,17 @@ def test_the_arms_that_sft_trained_stand_at_the_answers_they_saw_and_below_or_ab
         evidence = ablation.collect(stage)
         found = curve.points(ablation.arm_means(evidence, "herb_f1", study), TRAIN, study)
     assert found.set_index("arm")["answers"].to_dict() == {"sft": 20, "sft_dpo": 20}
-    line = pd.DataFrame(
-        [("herb_f1", "expert", 10, 0.5, 0.4, 0.6), ("herb_f1", "expert", 20, 0.7, 0.6, 0.8)],
-        columns=["metric", "answers by", "answers", "mean", "low", "high"],
-    )
-    below, above = curve.findings(line, found, "herb_f1")
+    below, above = curve.findings(LINE, found, "herb_f1")
     assert "below the line at 20 answers, 0.700" in below and below.endswith("expert reaches as much with 20 answers.")
     assert "above the line at 20 answers" in above and above.endswith("expert reaches as much with none of these.")
 
 
 def test_arms_that_stand_alike_share_a_sentence() -> None:
-    line = pd.DataFrame(
-        [("herb_f1", "expert", 10, 0.5, 0.4, 0.6), ("herb_f1", "expert", 20, 0.7, 0.6, 0.8)],
-        columns=["metric", "answers by", "answers", "mean", "low", "high"],
-    )
     arms = pd.DataFrame(
         [{"arm": name, "mean": mean, "low": mean, "high": mean, "answers": 20} for name, mean in
          (("sft", 0.41), ("sft_dpo", 0.42), ("sft_kto", 0.6))]
     )  # fmt: skip
-    low, high = curve.findings(line, arms, "herb_f1")
+    low, high = curve.findings(LINE, arms, "herb_f1")
     assert "sft 0.410" in low and "sft_dpo 0.420" in low and "with 10 answers." in low
     assert "sft_kto 0.600" in high and "with 20 answers." in high
 
