@@ -61,7 +61,7 @@ for run in RUNS.values():
             folder=str(STUDY / run.folder),
         threads: workflow.cores if run.stage == "00_base_model" else threads(P, workflow.cores)
         resources:
-            gpu=int(NOTEBOOKS[run.stage].gpu),
+            gpu=int(NOTEBOOKS[run.stage].gpu and P.gpus > 0),
         shell:
-            "OMP_NUM_THREADS={threads} "
+            "OMP_NUM_THREADS=${{SLURM_CPUS_PER_TASK:-{threads}}} "  # a job of Slurm has what its profile asked for
             "python -m tcm_rlaif.runner.notebook {params.source} {params.folder} -y {params.given:q}"

@@ -125,7 +125,7 @@ def threads(P: Params, cores: int) -> int:
     """
     stages = [run.stage for run in plan(P)]
     alone = max(map(stages.count, stages)) == 1
-    if not alone and has_gpu():
+    if not alone and P.gpus and has_gpu():
         return max(1, cores // P.gpus)
     alone |= P.base_model != "tiny" or bool(P.accelerate)
     return cores if alone else max(1, cores // 2)

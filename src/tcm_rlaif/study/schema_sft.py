@@ -48,7 +48,9 @@ class SftParams(BaseModel):
     training: Literal[*TRAININGS] = key(
         "sft_dpo", "which stages train; `dpo` starts from the base model", source="ablation of arXiv 2411.00897"
     )
-    gpus: Int = key(1, "GPU jobs at a time where the machine has GPUs", "jobs", ge=1)
+    gpus: Int = key(
+        1, "GPU jobs at a time where the machine has GPUs; 0: no run asks a scheduler for a GPU", "jobs", ge=0
+    )
     report_to: Literal["none", "tensorboard"] = key(
         "none",
         "tensorboard: losses and rewards also for TensorBoard, beside each training; moves no result (needs the "

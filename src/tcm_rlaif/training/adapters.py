@@ -1,7 +1,8 @@
 """Adapters: how each is configured, a frozen copy as reference, the trained model without wrappers."""
 
+from tcm_rlaif.models.prompts import SYSTEM
 from tcm_rlaif.study.schema import Params
-from tcm_rlaif.study.types import Model, PeftModel, Trainer
+from tcm_rlaif.study.types import Model, PeftModel, Tokenizer, Trainer
 
 
 def lora(P: Params):
@@ -20,7 +21,7 @@ def lora(P: Params):
 def fresh(P: Params):
     """The configuration of what SFT trains (`adapter`).
 
-    A learned prompt begins as words drawn from the vocabulary; a prefix at random.
+    A learned prompt begins as words drawn from the vocabulary; a prefix as `begin` sets it.
 
     Source:
         LoRA: arXiv 2106.09685. Prompt tuning, with its start from the vocabulary: arXiv 2104.08691; for few medical
@@ -33,6 +34,20 @@ def fresh(P: Params):
     if P.adapter == "prompt":
         return PromptTuningConfig(prompt_tuning_init="SAMPLE_VOCAB", **learned)
     return PrefixTuningConfig(**learned) if P.adapter == "prefix" else lora(P)
+
+
+def begin(model: PeftModel, tokenizer: Tokenizer, P: Params) -> None:
+    """Let a fresh prefix begin as what the model makes of the task's instruction; other adapters stay as they are.
+
+    Source:
+        arXiv 2101.00190, section 7.4: from few cases a prefix learns little and unsteadily from a random start, and
+        more from the activations of real words, best those of the task. Which words: our choice.
+    """
+    from peft import initialize_kv_prefix_from_text
+
+    if P.adapter == "prefix":
+        enough = SYSTEM * P.adapter_tokens  # its first tokens are taken
+        initialize_kv_prefix_from_text(model, tokenizer, text=enough, use_chat_template=False)
 
 
 def missing(model: Model, configuration):
@@ -61,4 +76,6 @@ def copy_adapter(model: PeftModel, name: str) -> None:
 
 def trained(trainer: Trainer) -> PeftModel:
     """The trained model without the autocast wrapper of the trainer, in evaluation mode: as it will be loaded later."""
-    return trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
+    policy = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
+    policy._is_accelerate_prepared = False  # else the next trainer takes it as wrapped and leaves out autocast
+    return policy

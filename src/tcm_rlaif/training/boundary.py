@@ -32,13 +32,16 @@ Held = dict[str, float]
 
 
 def fields(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str | None]:
-    """Which part of an answer each of its tokens belongs to: that of the label written last before it."""
+    """Which part of an answer each of its tokens belongs to: that of the label written last before it, up to its 。.
+
+    What is alike in every answer (labels, how the herbs are taken) belongs to none: it holds long before the part does.
+    """
     found: list[str | None] = []
     text = ""
     for number in range(len(ids)):
         places = {label: text.rfind(label) for label in LABELS}
         last = max(places, key=places.__getitem__)
-        field = LABELS[last] if places[last] >= 0 else None
+        field = LABELS[last] if places[last] >= 0 and "。" not in text[places[last] + len(last) :] else None
         text = tokenizer.decode(ids[: number + 1])
         dose = field == "herbs" and re.search(r"\d[\d.]*g?$", text)
         found.append("doses" if dose else field)

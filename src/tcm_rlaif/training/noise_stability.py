@@ -4,7 +4,9 @@ Source:
     LNSR, arXiv 2107.04835: R = sum over the layers l above b of lambda_l ||f_l(x_b + e) - f_l(x_b)||^2, e Gaussian. The
     noise of 5 % of the state's norm is that of its figure 1. What we changed: the change is taken relative to the norm
     of the undisturbed state and averaged over layers and tokens, so that one weight fits models of any size, and all
-    layers above weigh the same. It costs a second forward pass a step, no further step.
+    layers above weigh the same. R is then near 0.05^2 = 0.0025, and a weight of 1 is next to none: on the tiny model
+    after SFT the gradient of R is about a hundredth of the loss's. It costs a second forward pass a step, no further
+    step.
 """
 
 from collections.abc import Iterator, Sequence

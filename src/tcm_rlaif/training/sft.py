@@ -94,7 +94,8 @@ def sft_trainer(
         metric_for_best_model="eval_loss" if validation else None,
         greater_is_better=False if validation else None,
     )
-    return SFTTrainer(
+    begun = adapters.missing(model, adapters.fresh(P)) is None
+    trainer = SFTTrainer(
         model,
         settings,
         train_dataset=token_rows(tokenizer, train),
@@ -102,6 +103,9 @@ def sft_trainer(
         processing_class=tokenizer,
         peft_config=adapters.missing(model, adapters.fresh(P)),
     )
+    if not begun:
+        adapters.begin(trainer.model, tokenizer, P)
+    return trainer
 
 
 def _saved(P: Params, steps: int, validated: bool, saves: int, readings: float) -> dict[str, Any]:

@@ -26,11 +26,12 @@ def results(tmp_path_factory):
         k: v for k, v in params.read_yaml("params/smoke.yaml").items() if k.startswith(("base_", "data_", "eval_"))
     }
     whole = params.read_yaml("params/small-data.yaml")
-    larger = ("data_", "eval_", "ablation_", "probe_")
+    larger = ("data_", "eval_", "ablation_")
     values = {
         **{name: value for name, value in whole.items() if not name.startswith(larger)},
         **small,
         "study": STUDY, "seeds": [0], "sizes": {8: 1, 16: 1}, "sft_epochs": 2, "eval_cases": 8,
+        "probe_arms": ["base", "sft_8", "sft_16"], "probe_cases": 60,
         "arms": {arm: whole["arms"][arm] for arm in KEPT},
     }  # fmt: skip
     values["arms"]["boundary"] |= whole["arms"]["noise_stability"]
@@ -67,3 +68,12 @@ def test_the_report_says_of_each_idea_where_it_helps_and_draws_the_axis(results)
 
 def test_scores_by_how_often_training_met_the_disease_are_kept(results):
     assert {row["arm"] for row in results["rarity"]} == {f"{idea}_{size}" for idea in KEPT[1:] for size in (8, 16)}
+
+
+def test_probes_look_into_arms_of_the_axis_and_density_is_set_beside_every_curve(results):
+    found = json.loads((FOLDER / "07_probes" / "probes.json").read_text("utf-8"))
+    assert found["arms"] == ["base", "sft_8", "sft_16"]
+    assert {row["arms"] for row in found["changes"]["rows"]} >= {"sft_8 - base", "sft_16 - base"}
+    points = {(row["arm"], row["answers"]) for row in found["density"]["points"]}
+    assert points == {(f"{idea}_{size}", size) for idea in KEPT[1:] for size in (8, 16)}
+    assert (REPORTS / "probes.html").exists()

@@ -4,7 +4,7 @@ import pytest
 import tiny_model
 import torch
 
-from tcm_rlaif.models import logps, sampling
+from tcm_rlaif.models import logps, prompts, sampling
 from tcm_rlaif.models.loading import load_policy
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.training import adapters, proofs, sft
@@ -68,6 +68,19 @@ def test_it_comes_back_whole(learned, tmp_path):
     ids = tokenizer("患者，失眠，心烦。")["input_ids"]
     said = [logps.token_logps(one, tokenizer, [ids], [1])[0][0] for one in (model, back, tiny_model.base()[0])]
     assert said[0] == pytest.approx(said[1], rel=1e-5) and abs(said[0] - said[2]) > 1e-2
+
+
+def test_a_prefix_begins_as_what_the_model_makes_of_the_instruction(tmp_path):
+    P = tiny_model.params(training="sft", adapter="prefix", adapter_tokens=5)
+    model, tokenizer = tiny_model.base()
+    given = torch.tensor([tokenizer(prompts.SYSTEM)["input_ids"][:5]])
+    with torch.inference_mode():
+        layers = list(model(input_ids=given, use_cache=True).past_key_values)
+    made = sft.sft_trainer(model, tokenizer, sft.sft_rows(CASES[:4]), None, P, seed=0, folder=tmp_path)
+    weight = made.model.prompt_encoder["default"].embedding.weight.detach()
+    for number, part in enumerate(torch.stack([one for layer in layers for one in layer[:2]])):  # key, value by layer
+        begun = weight.reshape(5, 2 * len(layers), -1)[:, number]
+        assert torch.allclose(begun, part[0].transpose(0, 1).reshape(5, -1), atol=1e-5)
 
 
 def test_preference_training_with_it_is_refused():
