@@ -71,7 +71,7 @@ def measure(train: Sequence[Case], test: Sequence[Case], study: Params) -> pd.Da
         the subsets first), its bootstrap interval ``low`` and ``high`` over cases, the mean of each of the ``subsets``,
         ``n`` cases. No rows where there is nothing to learn from or to ask.
     """
-    sizes = {*SIZES, *_seen(train, study).values()}
+    sizes = {*SIZES, *study.sizes, *_seen(train, study).values()}
     train, test = ([case for case in part if case.answer and case.answer.prescription] for part in (train, test))
     columns = ("metric", "answers by", "answers", "mean", "low", "high", "subsets", "n")
     if not train or not test:

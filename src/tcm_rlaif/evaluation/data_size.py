@@ -20,8 +20,21 @@ from tcm_rlaif.study.timings import states
 
 PLAIN = "sft"
 """The name of plain SFT among the arms."""
-HELPS, UNCLEAR, HURTS = "better than plain SFT", "no clear difference", "worse than plain SFT"
-COLUMNS = ("idea", "answers", "mean", "low", "high", "seeds", "minutes", "difference", "from", "to", "stands")
+HELPS, UNCLEAR, HURTS = "above plain SFT", "no clear difference", "below plain SFT"
+COLUMNS = (
+    "idea",
+    "answers",
+    "mean",
+    "low",
+    "high",
+    "seeds",
+    "minutes",
+    "difference",
+    "from",
+    "to",
+    "stands",
+    "declared",
+)
 
 
 def rows(evidence: Evidence, means: pd.DataFrame, key: str, study: Params) -> pd.DataFrame:
@@ -33,8 +46,9 @@ def rows(evidence: Evidence, means: pd.DataFrame, key: str, study: Params) -> pd
 
     Returns:
         The mean with its interval over seeds and cases, the number of seeds, mean ``minutes`` of its SFT without
-        start-up; the ``difference`` from plain SFT with as many answers, its interval ``from``, ``to``, and how it
-        ``stands`` by that. No rows where the study has no `sizes`.
+        start-up; the ``difference`` from plain SFT with as many answers, its interval ``from``, ``to``, how it
+        ``stands`` by that alone, and whether it is ``declared`` (its verdict is then that of the comparisons). No rows
+        where the study has no `sizes`.
     """
     places, taken = axis.places(study), minutes(study)
     by_arm = {row["arm"]: row for row in means.to_dict("records")}
@@ -42,11 +56,13 @@ def rows(evidence: Evidence, means: pd.DataFrame, key: str, study: Params) -> pd
     for arm, (idea, size) in places.items():
         row = {name: by_arm[arm][name] for name in ("mean", "low", "high")}
         row |= {"idea": idea, "answers": size, "seeds": len(by_arm[arm]["seeds"]), "minutes": taken.get(arm)}
-        if (plain := f"{PLAIN}_{size}") in places and idea != PLAIN:
-            gain = compared(evidence, arm, plain, key)
+        plain = f"{PLAIN}_{size}"
+        if plain in places and idea != PLAIN and (gain := compared(evidence, arm, plain, key)):
             low, high = gain.interval(study.ablation_confidence)
-            stands = HELPS if low > 0 else HURTS if high < 0 else UNCLEAR
+            apart = gain.p < 1 - study.ablation_confidence  # an interval of no width proves nothing
+            stands = HELPS if apart and low > 0 else HURTS if apart and high < 0 else UNCLEAR
             row |= {"difference": gain.mean, "from": low, "to": high, "stands": stands}
+            row |= {"declared": (arm, plain) in params.family(study) and key in study.ablation_primary}
         found.append(row)
     return pd.DataFrame(found).reindex(columns=list(COLUMNS))
 
@@ -64,7 +80,8 @@ def minutes(study: Params) -> Mapping[str, float]:
 
 
 def findings(table: pd.DataFrame, key: str, few: int = stats.MIN_SEEDS) -> Iterator[str]:
-    """For each number of answers a sentence: which ideas help, which hurt, which do neither; and one on the whole.
+    """For each number of answers a sentence: which ideas stand above plain SFT, which below, which neither; for each
+    idea one on where; and one on chance.
 
     Each goes by its own interval: they are not adjusted together, and the sentences say so.
     """
@@ -75,14 +92,20 @@ def findings(table: pd.DataFrame, key: str, few: int = stats.MIN_SEEDS) -> Itera
             for stands in (HELPS, UNCLEAR, HURTS)
             if len(of := part[part["stands"] == stands].sort_values("difference", ascending=False))
         ]
-        note = "; too few seeds: exploratory" if part["seeds"].min() < few else ""
+        note = "; declared: their adjusted verdicts stand with the comparisons" if part["declared"].any() else ""
+        note += "; too few seeds: exploratory" if part["seeds"].min() < few else ""
         yield f"At {size} answers, {key}: {'; '.join(told)} (each by its own interval, not adjusted together{note})."
+    minutes = table[table["idea"] == PLAIN].set_index("answers")["minutes"]
     for idea, part in ideas.groupby("idea", sort=False):
-        helps = [str(size) for size in part.loc[part["stands"] == HELPS, "answers"]]
-        where = f"helps at {', '.join(helps)} answers" if helps else "helps at no number of answers"
-        plain = table[table["idea"] == PLAIN].set_index("answers")["minutes"]
-        ratio = (part.set_index("answers")["minutes"] / plain).dropna()
-        yield f"{idea} {where}" + (f", at {ratio.mean():.1f} times the minutes of plain SFT." if len(ratio) else ".")
+        of = {
+            stands: [str(size) for size in part.loc[part["stands"] == stands, "answers"]] for stands in (HELPS, HURTS)
+        }
+        where = [f"{stands} at {', '.join(sizes)} answers" for stands, sizes in of.items() if sizes]
+        ratio = (part.set_index("answers")["minutes"] / minutes).dropna()
+        cost = f" It takes {ratio.min():.1f} to {ratio.max():.1f} times the minutes of plain SFT." if len(ratio) else ""
+        yield f"{idea}: {'; '.join(where) or 'clearly apart from plain SFT at no number of answers'}.{cost}"
+    if len(ideas):
+        yield f"Of {len(ideas)} such intervals some exclude 0 by chance alone (at 95 % about one in twenty)."
 
 
 def describe(table: pd.DataFrame, key: str) -> str:

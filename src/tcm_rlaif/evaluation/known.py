@@ -139,7 +139,8 @@ def agreement(found: pd.DataFrame) -> str:
     expected, possible, gain = (f"{promised[key].mean():+.3f}" for key in ("expected", "possible", "gain"))
     return (
         f"In {len(promised)} of {len(both)} trainings the judge's choice promised a gain (interval above 0), "
-        f"{expected} herb F1 on average of the {possible} that a choice by the physicians' own answers would bring; "
+        f"{expected} herb F1 (processing ignored) on average of the {possible} that a choice by the physicians' own "
+        "answers would bring; "
         f"training brought {gain} on average, a gain in {more}, a loss in {less}, and nothing clear in "
         f"{len(promised) - more - less}."
     )

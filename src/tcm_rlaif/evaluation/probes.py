@@ -169,10 +169,10 @@ def changes(held: pd.DataFrame, study: Params) -> pd.DataFrame:
 
 
 def asked(study: Params) -> list[tuple[str, str]]:
-    """The study's questions whose two arms are both probed; where it asks none, each later arm against the first."""
+    """The study's questions whose two arms are both probed; each later arm that is in none against the first one."""
     first, *others = study.probe_arms
     found = [pair for pair in params.questions(study) if set(pair) <= set(study.probe_arms)]
-    return found or [(arm, first) for arm in others]
+    return found + [(arm, first) for arm in others if not any(arm in pair for pair in found)]
 
 
 def against_score(held: pd.DataFrame, results: Mapping[str, Any], metric: str, confidence: float) -> pd.DataFrame:

@@ -36,6 +36,7 @@ def free_memory() -> tuple[int, str]:
     import torch
 
     if torch.cuda.is_available():
+        torch.cuda.empty_cache()  # what PyTorch keeps for later is free, too
         return torch.cuda.mem_get_info()[0], "on the GPU"
     return psutil.virtual_memory().available, "on this machine"
 

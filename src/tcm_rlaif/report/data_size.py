@@ -1,5 +1,6 @@
 """The figure of a study with a data-size axis: score against the number of training answers, and what it took."""
 
+from tcm_rlaif.evaluation.data_size import PLAIN
 from tcm_rlaif.report.plots import COLOURS, MARKERS, subplots
 from tcm_rlaif.study.types import DataFrame, Figure
 
@@ -22,7 +23,8 @@ def figure(table: DataFrame, floors: DataFrame, key: str) -> Figure:
                  "ls": STYLES[number // len(COLOURS) % len(STYLES)], "lw": 1.4 if number else 2.8}  # fmt: skip
         left.plot(part["answers"], part["mean"], label=idea, **style)
         right.plot(part["answers"], part["minutes"], **style)
-    first = table[table["idea"] == table["idea"].iloc[0]].sort_values("answers")
+    first = table[table["idea"] == (PLAIN if PLAIN in set(table["idea"]) else table["idea"].iloc[0])]
+    first = first.sort_values("answers")
     left.fill_between(first["answers"].astype(float), first["low"], first["high"], color=COLOURS[0], alpha=0.12, lw=0)
     for number, (name, line) in enumerate(floors[floors["metric"] == key].groupby("answers by")):
         line = line[line["answers"] <= max(sizes)]

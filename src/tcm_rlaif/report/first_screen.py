@@ -59,12 +59,13 @@ def lead(results: dict[str, Any]) -> str:
 def _reached(sft: str, metric: str, rows: dict[str, dict[str, Any]], results: dict[str, Any]) -> str:
     """How far imitation comes, and from where if an untrained model is declared to be compared with it."""
     mean = results["arms"][sft][metric]["mean"]
+    named = "SFT" if sft == "sft" else f"SFT ({sft})"
     for pair, row in rows.items():
         first, second = pair.split(" - ")
         if first == sft and not trained(second, results):
             before = results["arms"][second][metric]["mean"]
-            return f"SFT takes {metric} from {before:.2f} to {mean:.2f} ({verdict(row)})"
-    return f"SFT reaches {metric} {mean:.2f}"
+            return f"{named} takes {metric} from {before:.2f} to {mean:.2f} ({verdict(row)})"
+    return f"{named} reaches {metric} {mean:.2f}"
 
 
 def _added(arm: str, start: str, rows: dict[str, dict[str, Any]], starts: dict[str, str]) -> str:

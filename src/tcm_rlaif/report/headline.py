@@ -16,6 +16,8 @@ SOURCES = {
     "invented": "invented cases", "mtcmb": "textbook cases (MTCMB)", "best4sdt": "case records (TCM-BEST4SDT)",
     "tcmeval_sdt": "clinical records (TCMEval-SDT)", "own": "own case records",
 }  # fmt: skip
+WHOSE = {"invented": "invented physicians", "mtcmb": "textbooks"}
+"""Who wrote the answers; elsewhere physicians did."""
 IMITATION = "sft - base"
 UNCLEAR = "no clear difference"  # in a verdict
 WITHIN = "\n    - "  # an entry of a list within a list
@@ -27,12 +29,17 @@ def question(results: dict[str, Any]) -> str:
     """What was asked, of which cases and which model, in one sentence."""
     split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
     answers = results.get("all_params", {}).get("sft_cases") or split["train"]
-    seeds, whose = len(results["seeds"]), "invented " if results["data"]["source"] == "invented" else ""
+    seeds = len(results["seeds"])
     return (
-        f"How far do {min(answers, split['train'])} answers of {whose}physicians take a language model of "
+        f"How far do {min(answers, split['train'])} answers of {whose(results)} take a language model of "
         f"{results['base']['parameters'] / 1e6:.1f} million parameters, by imitation (SFT) and then by AI feedback? "
         f"Tested on {_tested(results)} {source(results)}, {seeds} seed{'s' if seeds > 1 else ''}."
     )
+
+
+def whose(results: dict[str, Any]) -> str:
+    """Who wrote the answers."""
+    return WHOSE.get(results["data"]["source"], "physicians")
 
 
 def _tested(results: dict[str, Any]) -> int:
@@ -165,7 +172,7 @@ def _safety(results: dict[str, Any], asked: set[str]) -> list[str]:
     told = ", ".join(f"{name} {_rates(rows[name], cases)}" for name in arms)
     silent = [name for name in results["arms"] if name in asked and _wrote_nothing(name, results)]
     told += f"; no prescription at all by {', '.join(silent)}" if silent else ""
-    said = f"the physicians' own {_rates(rows['gold'], cases)}; {told}."
+    said = f"the {whose(results)}' own {_rates(rows['gold'], cases)}; {told}."
     if "safety_excess" in results:  # results of older studies have none
         more = [f"{KINDS[kind]} in {_above(KINDS[kind], arms, results)}" for kind in ("any", "high")]
         said += f" Clearly more often than theirs: {', '.join(more)}."

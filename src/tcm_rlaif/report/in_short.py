@@ -3,6 +3,7 @@
 from typing import Any
 
 from tcm.metrics.intervals import ranged
+from tcm_rlaif.evaluation import standing
 from tcm_rlaif.report.index import ORDER, sound
 
 FIRST = "herb_f1"  # README tells the findings on this metric; all others stand in docs/results.md
@@ -12,7 +13,7 @@ FEEDBACK = {  # the first of these that a study has -> where its training starte
     "sft_dpo": ("base", "sft"),
     "best_of_n": ("base_retrieved", "retrieved"),
 }
-FLOORS = ("nearest_case", "expert_rule", "expert")
+FLOORS = (standing.COMBINED, *standing.KNOWING)
 SOURCES = {
     "en": {"invented": "invented cases", "mtcmb": "textbook cases (MTCMB)", "best4sdt": "case records (BEST4SDT)"},
     "zh": {"invented": "虚构病例", "mtcmb": "教材病例（MTCMB）", "best4sdt": "医案（BEST4SDT）"},
@@ -24,11 +25,15 @@ HEAD = {
 SAID = {
     "en": "Herb F1 (0 to 1) on test cases: the model's answers beside answers that need no model. The arms of a row "
     "are asked alike; named where they are not `base` and `sft`. Model: millions of parameters; the tiny one is built "
-    "here. Seeds: with fewer than three everything is exploratory. Minutes: on 2 cores; the tiny base model, built "
-    "once, comes on top.",
+    "here. Seeds: with fewer than three everything is exploratory. `best_per_task`: the best that knows no tables (at "
+    "first visits the nearest case or popularity, at follow-ups copying the last prescription); `expert_rule` and "
+    "`expert` know what the judge knows. Minutes: on 2 cores; `default` includes building the tiny base model, the "
+    "others found it built.",
     "zh": "测试病例上的药物F1（0到1）：模型的回答与不需模型的回答并列。同一行各臂的提问方式相同，"
     "不是 `base`、`sft` 的注明臂名。"
-    "模型一列为百万参数，小模型在此自建。种子少于三个时只作探索。分钟：双核，不含只需建立一次的小基础模型。",
+    "模型一列为百万参数，小模型在此自建。种子少于三个时只作探索。`best_per_task`：不知知识表者中最好的"
+    "（初诊为最近似的病例或最常用药，复诊为照抄前方）；`expert_rule` 与 `expert` 知评判者之所知。"
+    "分钟：双核，`default` 含建立小基础模型，其余各项已有之。",
 }
 
 
@@ -50,7 +55,7 @@ def table(studies: dict[str, dict[str, Any]], language: str) -> str:
 
 
 def _row(name: str, results: dict[str, Any], language: str) -> list[Any]:
-    arms, floors = results["arms"], results["floors"]
+    arms = results["arms"]
     split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
     best = next((arm for arm in FEEDBACK if "herb_f1" in arms.get(arm, {})), "sft_dpo")
     model = f"{results['base']['parameters'] / 1e6:.0f} M"
@@ -58,5 +63,5 @@ def _row(name: str, results: dict[str, Any], language: str) -> list[Any]:
     for arm in (*FEEDBACK[best], best):
         named = "" if arm in ("base", "sft") else f" ({arm})"
         cells += [ranged(arms[arm]["herb_f1"], form=".2f") + named if arm in arms else "–"]
-    cells += [f"{floors[floor]['herb_f1']['mean']:.2f}" for floor in FLOORS]
+    cells += [f"{results['lines']['herb_f1'][floor]:.2f}" for floor in FLOORS]
     return [*cells, f"{results['side_by_side']['wall_seconds'] / 60:.0f}"]

@@ -24,12 +24,13 @@ def checked_rows() -> dict[str, dict[str, int]]:
 
 
 def marks() -> str:
-    """`checked_rows` as a table, and the share of herbs written in our formulas that were looked up twice."""
+    """`checked_rows` as a table, and what share of the places where formulas write a herb was looked up twice."""
     lines = [f"| table | {' | '.join(MARKS)} |", "|---" * (len(MARKS) + 1) + "|"]
     lines += [f"| {name} | {' | '.join(str(n) for n in row.values())} |" for name, row in checked_rows().items()]
     written = [herb_info(name).base for formula in formulas().values() for name, _ in formula.composition]
     twice = counts(herbs()[base].checked for base in written)["twice"] / len(written)
-    return "\n".join([*lines, "", f"Of all herbs that stand in a formula, {twice:.0%} are looked up twice."])
+    said = f"Of the herbs that formulas write, each time counted, {twice:.0%} are looked up twice."
+    return "\n".join([*lines, "", said])
 
 
 def rates(found: dict[str, Any]) -> str:

@@ -1,8 +1,10 @@
 """Adapters: how each is configured, a frozen copy as reference, the trained model without wrappers."""
 
+from collections.abc import Mapping
+
 from tcm_rlaif.models.prompts import SYSTEM
 from tcm_rlaif.study.schema import Params
-from tcm_rlaif.study.types import Model, PeftModel, Tokenizer, Trainer
+from tcm_rlaif.study.types import Model, PeftModel, Tensor, Tokenizer, Trainer
 
 
 def lora(P: Params):
@@ -48,6 +50,26 @@ def begin(model: PeftModel, tokenizer: Tokenizer, P: Params) -> None:
     if P.adapter == "prefix":
         enough = SYSTEM * P.adapter_tokens  # its first tokens are taken
         initialize_kv_prefix_from_text(model, tokenizer, text=enough, use_chat_template=False)
+
+
+def weights(model: Model) -> dict[str, Tensor]:
+    """Copies of the weights of the adapter that a model has; empty where it has none yet."""
+    return {name: value.detach().clone() for name, value in model.named_parameters() if ".default." in name}
+
+
+def in_float32(trainer: Trainer, before: Mapping[str, Tensor]) -> Trainer:
+    """Undo TRL's cast of a 4-bit base's adapter to bfloat16.
+
+    Reference and reloaded policy are float32, so that the policy would begin apart from them; and of AdamW's steps on
+    weights in bfloat16 most round to nothing.
+
+    Args:
+        before: `weights` of the model that the trainer was given.
+    """
+    for name, value in trainer.model.named_parameters():
+        if ".default." in name and value.dtype.itemsize < 4:
+            value.data = before.get(name, value.data).float()
+    return trainer
 
 
 def missing(model: Model, configuration):

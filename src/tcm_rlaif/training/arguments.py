@@ -15,7 +15,7 @@ from tcm_rlaif.study.schema import Params
 from tcm_rlaif.training import checkpoints
 
 if TYPE_CHECKING:
-    from transformers import Trainer
+    from transformers import Trainer, TrainingArguments
 
 
 def arguments(P: Params, seed: int, folder: Path, stage: str, steps: int) -> dict[str, Any]:
@@ -38,6 +38,16 @@ def arguments(P: Params, seed: int, folder: Path, stage: str, steps: int) -> dic
         "disable_tqdm": False,
         "dataloader_pin_memory": torch.cuda.is_available(),
     }
+
+
+def on_one_gpu(settings: "TrainingArguments") -> "TrainingArguments":
+    """Keep a trainer on one GPU, however many are visible: by itself it would spread each batch over all of them.
+
+    TRL's trainers refuse that (`DataParallel`), transformers' own would take a larger batch without a word. Several
+    GPUs are for `accelerate`, whose processes have one each.
+    """
+    settings._n_gpu = min(1, settings.n_gpu)
+    return settings
 
 
 def steps_of(rows: int, batch: int, epochs: float) -> int:

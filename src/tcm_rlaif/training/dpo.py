@@ -9,7 +9,7 @@ from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import DPOTrainer, Model, Tokenizer
 from tcm_rlaif.training import economy
 from tcm_rlaif.training.adapters import lora, missing
-from tcm_rlaif.training.arguments import arguments, steps_of
+from tcm_rlaif.training.arguments import arguments, on_one_gpu, steps_of
 
 
 def trainer(
@@ -36,20 +36,24 @@ def trainer(
     rows = Dataset.from_list(
         [{k: chat.fitted(tokenizer, row[k]) for k in ("prompt", "chosen", "rejected")} for row in pairs]
     )
-    settings = DPOConfig(
-        **arguments(P, seed, folder, "dpo", steps(P, len(rows))),
-        save_strategy="no",
-        per_device_train_batch_size=P.dpo_batch_size,
-        gradient_accumulation_steps=P.dpo_accumulation,
-        num_train_epochs=P.dpo_epochs,
-        learning_rate=P.dpo_learning_rate,
-        beta=P.dpo_beta,
-        loss_type=list(P.dpo_loss_type),
-        loss_weights=list(P.dpo_loss_weights),
-        label_smoothing=P.dpo_label_smoothing,
-        pad_to_multiple_of=PAD_TO,
-        max_length=None,
-        activation_checkpointing=economy.checkpointing(model, 2 * P.dpo_batch_size * P.sft_max_length, P),
+    tokens = token_rows(tokenizer, pairs)
+    longest = max(len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"])) for row in tokens)
+    settings = on_one_gpu(
+        DPOConfig(
+            **arguments(P, seed, folder, "dpo", steps(P, len(rows))),
+            save_strategy="no",
+            per_device_train_batch_size=P.dpo_batch_size,
+            gradient_accumulation_steps=P.dpo_accumulation,
+            num_train_epochs=P.dpo_epochs,
+            learning_rate=P.dpo_learning_rate,
+            beta=P.dpo_beta,
+            loss_type=list(P.dpo_loss_type),
+            loss_weights=list(P.dpo_loss_weights),
+            label_smoothing=P.dpo_label_smoothing,
+            pad_to_multiple_of=PAD_TO,
+            max_length=None,
+            activation_checkpointing=economy.checkpointing(model, 2 * P.dpo_batch_size * (longest + PAD_TO), P),
+        )
     )
     trainer = DPOTrainer(
         model,
@@ -59,9 +63,7 @@ def trainer(
         peft_config=missing(model, lora(P)),
         callbacks=list(callbacks),
     )
-    trainer.train_dataset = token_rows(
-        tokenizer, pairs
-    )  # TRL's own start where prompt and whole differ, not at the end
+    trainer.train_dataset = tokens  # TRL's own start where prompt and whole differ, not at the end
     return trainer
 
 

@@ -19,7 +19,7 @@ from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import Model, Tokenizer, Trainer
 from tcm_rlaif.training.adapters import lora, missing
-from tcm_rlaif.training.arguments import arguments
+from tcm_rlaif.training.arguments import arguments, on_one_gpu
 
 
 def rows(feedback: Feedback, P: Params, seed: int) -> RowSet:
@@ -78,20 +78,22 @@ def trainer(
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
-    settings = GRPOConfig(
-        **arguments(P, seed, folder, "grpo", steps(P, len(found))),
-        save_strategy="no",
-        per_device_train_batch_size=P.candidate_number * P.dpo_batch_size,
-        gradient_accumulation_steps=P.dpo_accumulation,
-        num_train_epochs=P.preference_rounds,
-        learning_rate=P.preference_learning_rate,
-        beta=P.preference_beta,
-        num_generations=P.candidate_number,
-        temperature=P.candidate_temperature,
-        top_p=P.candidate_top_p,
-        max_completion_length=P.candidate_max_new_tokens,
-        pad_to_multiple_of=PAD_TO,
-        activation_checkpointing=False,
+    settings = on_one_gpu(
+        GRPOConfig(
+            **arguments(P, seed, folder, "grpo", steps(P, len(found))),
+            save_strategy="no",
+            per_device_train_batch_size=P.candidate_number * P.dpo_batch_size,
+            gradient_accumulation_steps=P.dpo_accumulation,
+            num_train_epochs=P.preference_rounds,
+            learning_rate=P.preference_learning_rate,
+            beta=P.preference_beta,
+            num_generations=P.candidate_number,
+            temperature=P.candidate_temperature,
+            top_p=P.candidate_top_p,
+            max_completion_length=P.candidate_max_new_tokens,
+            pad_to_multiple_of=PAD_TO,
+            activation_checkpointing=False,
+        )
     )
     return GRPOTrainer(
         model,

@@ -10,7 +10,7 @@ from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import Model, Tokenizer, Trainer
 from tcm_rlaif.training import economy
 from tcm_rlaif.training.adapters import lora, missing
-from tcm_rlaif.training.arguments import arguments, steps_of
+from tcm_rlaif.training.arguments import arguments, on_one_gpu, steps_of
 
 
 def trainer(
@@ -29,17 +29,19 @@ def trainer(
     rows = [{"prompt": prompt, "completion": answer, "label": good} for prompt, answer, good in answers]
     random.Random(f"{seed}:kto").shuffle(rows)  # TRL takes them in order, and KTO's KL needs other prompts beside it
     fitted = [row | {k: chat.fitted(tokenizer, row[k]) for k in ("prompt", "completion")} for row in rows]
-    settings = KTOConfig(
-        **arguments(P, seed, folder, "kto", steps(P, len(pairs))),
-        save_strategy="no",
-        per_device_train_batch_size=P.dpo_batch_size,
-        gradient_accumulation_steps=2 * P.dpo_accumulation,
-        num_train_epochs=P.dpo_epochs,
-        learning_rate=P.dpo_learning_rate,
-        beta=P.dpo_beta,
-        pad_to_multiple_of=PAD_TO,
-        max_length=None,
-        activation_checkpointing=economy.checkpointing(model, P.dpo_batch_size * P.sft_max_length, P),
+    settings = on_one_gpu(
+        KTOConfig(
+            **arguments(P, seed, folder, "kto", steps(P, len(pairs))),
+            save_strategy="no",
+            per_device_train_batch_size=P.dpo_batch_size,
+            gradient_accumulation_steps=2 * P.dpo_accumulation,
+            num_train_epochs=P.dpo_epochs,
+            learning_rate=P.dpo_learning_rate,
+            beta=P.dpo_beta,
+            pad_to_multiple_of=PAD_TO,
+            max_length=None,
+            activation_checkpointing=economy.checkpointing(model, P.dpo_batch_size * P.sft_max_length, P),
+        )
     )
     data = Dataset.from_list(fitted)
     trainer = KTOTrainer(

@@ -67,7 +67,9 @@ class PreferenceRun:
         settings: dict[str, Any] = {"seed": self.stage.seed, "folder": self.stage.folder / f"round{round_number}"}
         if self.method.online:
             settings |= {"judge": self.judge, "cases": [item.case for item in self.feedback.items]}
-        self.trainer = self.method.trainer(model, self.tokenizer, self.rows, self.P, **settings)
+        before = adapters.weights(model)
+        trainer = self.method.trainer(model, self.tokenizer, self.rows, self.P, **settings)
+        self.trainer = adapters.in_float32(trainer, before)
         self.steps = self.method.steps(self.P, len(self.rows))
         self.model: PeftModel = self.trainer.model
         self.panel = self._panel()

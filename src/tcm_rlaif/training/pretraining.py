@@ -12,7 +12,7 @@ from tcm_rlaif.models import prompts, tiny
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.training import arguments as shared
-from tcm_rlaif.training.arguments import arguments
+from tcm_rlaif.training.arguments import arguments, on_one_gpu
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
@@ -50,12 +50,14 @@ def trainer(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", P: P
         for one in tokenizer(list(islice(stream, 2000)), add_special_tokens=False)["input_ids"]:
             ids += [*one, tokenizer.pad_token_id]
     blocks = [ids[i * P.base_block : (i + 1) * P.base_block] for i in range(needed)]
-    settings = TrainingArguments(
-        **arguments(P, P.base_seed, folder, "base", P.base_steps),
-        per_device_train_batch_size=P.base_batch_size,
-        max_steps=P.base_steps,
-        learning_rate=P.base_learning_rate,
-        save_strategy="no",
+    settings = on_one_gpu(
+        TrainingArguments(
+            **arguments(P, P.base_seed, folder, "base", P.base_steps),
+            per_device_train_batch_size=P.base_batch_size,
+            max_steps=P.base_steps,
+            learning_rate=P.base_learning_rate,
+            save_strategy="no",
+        )
     )
     rows = [{"input_ids": block, "labels": block} for block in blocks]
     optimizer = muon(model, P.base_learning_rate, weight_decay=0.05)

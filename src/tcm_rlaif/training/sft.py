@@ -12,7 +12,7 @@ from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import Model, SFTTrainer, Tokenizer
 from tcm_rlaif.training import adapters, economy
-from tcm_rlaif.training.arguments import arguments, steps_of
+from tcm_rlaif.training.arguments import arguments, on_one_gpu, steps_of
 
 
 def sft_rows(
@@ -75,37 +75,41 @@ def sft_trainer(
 
     economy.answers_alone()
     epochs = P.sft_epochs if epochs is None else epochs
+    rows = token_rows(tokenizer, train)
+    longest = max(map(len, rows["input_ids"])) + PAD_TO
     more = answered and len(train) != answered
     steps = steps_of(answered or len(train), P.sft_batch_size * P.sft_accumulation, epochs)
-    settings = SFTConfig(
-        **arguments(P, seed, folder, "sft", steps),
-        **_saved(P, steps, bool(validation), saves, readings=epochs if more else 0),
-        max_steps=steps if more else -1,
-        per_device_train_batch_size=P.sft_batch_size,
-        per_device_eval_batch_size=P.sft_batch_size,
-        gradient_accumulation_steps=P.sft_accumulation,
-        num_train_epochs=epochs,
-        learning_rate=P.sft_learning_rate if learning_rate is None else learning_rate,
-        pad_to_multiple_of=PAD_TO,
-        max_length=None,  # `check_lengths` refuses long rows; cutting them would hide the end of an answer
-        completion_only_loss=True,
-        train_sampling_strategy="group_by_length",
-        activation_checkpointing=economy.checkpointing(model, P.sft_batch_size * P.sft_max_length, P),
-        metric_for_best_model="eval_loss" if validation else None,
-        greater_is_better=False if validation else None,
+    settings = on_one_gpu(
+        SFTConfig(
+            **arguments(P, seed, folder, "sft", steps),
+            **_saved(P, steps, bool(validation), saves, readings=epochs if more else 0),
+            max_steps=steps if more else -1,
+            per_device_train_batch_size=P.sft_batch_size,
+            per_device_eval_batch_size=P.sft_batch_size,
+            gradient_accumulation_steps=P.sft_accumulation,
+            num_train_epochs=epochs,
+            learning_rate=P.sft_learning_rate if learning_rate is None else learning_rate,
+            pad_to_multiple_of=PAD_TO,
+            max_length=None,  # `check_lengths` refuses long rows; cutting them would hide the end of an answer
+            completion_only_loss=True,
+            train_sampling_strategy="group_by_length",
+            activation_checkpointing=economy.checkpointing(model, P.sft_batch_size * longest, P),
+            metric_for_best_model="eval_loss" if validation else None,
+            greater_is_better=False if validation else None,
+        )
     )
-    begun = adapters.missing(model, adapters.fresh(P)) is None
+    before, begun = adapters.weights(model), adapters.missing(model, adapters.fresh(P)) is None
     trainer = SFTTrainer(
         model,
         settings,
-        train_dataset=token_rows(tokenizer, train),
+        train_dataset=rows,
         eval_dataset=token_rows(tokenizer, validation),
         processing_class=tokenizer,
         peft_config=adapters.missing(model, adapters.fresh(P)),
     )
     if not begun:
         adapters.begin(trainer.model, tokenizer, P)
-    return trainer
+    return adapters.in_float32(trainer, before)
 
 
 def _saved(P: Params, steps: int, validated: bool, saves: int, readings: float) -> dict[str, Any]:

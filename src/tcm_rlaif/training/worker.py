@@ -8,7 +8,7 @@ from tcm.files import read_json, write_json
 from tcm_rlaif.models import loading
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import Trainer
-from tcm_rlaif.training import arguments, economy, launch
+from tcm_rlaif.training import adapters, arguments, economy, launch
 
 
 def main(folder: Path) -> None:
@@ -34,19 +34,21 @@ def build(folder: Path, job: dict) -> Trainer:
 
     kind = getattr(trl, job["trainer"])
     settings = getattr(trl, job["trainer"].replace("Trainer", "Config"))(**job["arguments"])  # joins the processes
-    if torch.cuda.is_available():
+    if settings.device.type == "cuda":
         torch.cuda.set_device(settings.device)
     P = Params.model_validate(job["params"])
     economy.answers_alone()
     model, tokenizer = loading.load_policy(job["source"], folder / "start", P, trainable=True)
     validation = folder / "validation"
-    return _same_rows(kind)(
+    before = adapters.weights(model)
+    trainer = _same_rows(kind)(
         model,
         args=settings,
         train_dataset=load_from_disk(str(folder / "train")),
         eval_dataset=load_from_disk(str(validation)) if validation.exists() else None,
         processing_class=tokenizer,
     )
+    return adapters.in_float32(trainer, before)
 
 
 def _same_rows(kind: type[Trainer]) -> type[Trainer]:

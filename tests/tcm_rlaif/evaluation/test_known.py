@@ -64,7 +64,7 @@ def test_a_promise_is_kept_only_where_the_interval_shows_it(low: float, high: fl
         "gain high": high,
     }
     found = known.agreement(pd.DataFrame([row]))
-    assert said in found and "+0.100 herb F1 on average of the +0.300 that a choice by" in found
+    assert said in found and "+0.100 herb F1 (processing ignored) on average of the +0.300 that a choice by" in found
     assert known.agreement(pd.DataFrame([row | {"expected low": -0.1}])).startswith("In no training")
 
 

@@ -27,7 +27,7 @@ def test_the_answer_tells_both_effects_the_floor_of_each_task_and_the_physicians
     assert "sft_dpo, 1.000: +0.500 [" in floors and "**beats it**; expert, which knows what the judge knows" in floors
     assert floors.count("\n    - ") == 2, "each task stands on a line of its own"
     assert "**" not in headline.plain(floors) and "\n" not in headline.plain(floors)
-    assert "the physicians' own 0% (0.0%); sft 0% (0.0%), sft_dpo 0% (0.0%)" in safety and "base" not in safety
+    assert "the invented physicians' own 0% (0.0%); sft 0% (0.0%), sft_dpo 0% (0.0%)" in safety and "base" not in safety
     assert safety.endswith("Clearly more often than theirs: any finding in none, of high severity in none.")
 
 
@@ -59,7 +59,7 @@ def test_a_choice_at_the_test_is_feedback_on_the_arm_that_it_is_compared_with(va
     rows = [{**shared, "arms": pair} for pair in ("asked - base_asked", "chosen - asked")]
     found = {**values, "params": {"arms": keys}, "arms": arms, "starts": {}, "comparisons": rows, "standing": []}
     assert first_screen.lead(found) == (
-        "SFT takes herb_f1 from 0.20 to 0.60 (higher). AI feedback changes that by +0.100 in chosen (higher)."
+        "SFT (asked) takes herb_f1 from 0.20 to 0.60 (higher). AI feedback changes that by +0.100 in chosen (higher)."
     )
 
 
@@ -104,7 +104,7 @@ def test_safety_tells_which_arms_are_clearly_less_safe_and_who_wrote_few_prescri
         {"arm": "sft_dpo", "finding": "any finding", "low": 0},
     ]
     told = headline.answer({**values, "safety": safety, "safety_excess": excess})[-1]
-    assert "the physicians' own 10% (0.4%); sft 50% (0.4%), sft_dpo 25% of 1 (0.4%). Clearly" in told
+    assert "the invented physicians' own 10% (0.4%); sft 50% (0.4%), sft_dpo 25% of 1 (0.4%). Clearly" in told
     assert told.endswith("any finding in sft, of high severity in none.")
     excess[1] |= {"low": 0.1}
     told = headline.answer({**values, "safety": safety, "safety_excess": excess})[-1]

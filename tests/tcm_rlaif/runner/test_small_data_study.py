@@ -61,7 +61,7 @@ def test_every_idea_made_as_many_steps_as_plain_sft(results):
 
 def test_the_report_says_of_each_idea_where_it_helps_and_draws_the_axis(results):
     said = " ".join(results["data_size"]["said"])
-    assert all(f"{idea} helps at" in said for idea in KEPT[2:])
+    assert all(f"{idea}: " in said for idea in KEPT[2:])
     report = (REPORTS / "report.html").read_text("utf-8")
     assert "by number of training answers" in report and said.split(".")[0][:40] in report
 

@@ -1,13 +1,14 @@
 """Adapters: a frozen copy says the same and is not trained, and a saved adapter comes back whole."""
 
 import tiny_model
+import torch
 
 from tcm.answers.wording import case_text
 from tcm_rlaif.models.loading import load_policy
 from tcm_rlaif.models.logps import answer_logps
-from tcm_rlaif.training import dpo, proofs
+from tcm_rlaif.training import adapters, dpo, proofs, sft
 from tcm_rlaif.training.adapters import copy_adapter, trained
-from tcm_rlaif.training.arguments import run
+from tcm_rlaif.training.arguments import on_one_gpu, run
 
 
 def messages(number: int) -> list:
@@ -38,3 +39,42 @@ def test_a_saved_adapter_comes_back_whole_and_without_the_reference(tmp_path):
     assert proofs.largest_difference(policy, loaded, tokenizer, text) == 0
     assert proofs.largest_difference(policy, tiny_model.with_adapter()[0], tokenizer, text) > 1e-3
     assert [p.name for p in (tmp_path / "adapter").iterdir() if p.is_dir()] == []
+
+
+def test_a_policy_that_was_cast_to_bfloat16_is_again_what_it_was_and_equals_its_reference(tmp_path):
+    """TRL casts the adapter of a 4-bit base; steps of AdamW on such weights mostly round to nothing."""
+    model, tokenizer = tiny_model.with_adapter()
+    tiny_model.perturb(model, seed=1)
+    copy_adapter(model, "ref")
+    before = adapters.weights(model)
+    made = dpo.trainer(model, tokenizer, tiny_model.pairs(4), tiny_model.params(), seed=0, folder=tmp_path)
+    for name, weight in made.model.named_parameters():
+        if ".default." in name:
+            weight.data = weight.data.bfloat16()
+    adapters.in_float32(made, before)
+    of = dict(made.model.named_parameters())
+    assert before and all(weight.dtype == torch.float32 for weight in of.values())
+    assert all(torch.equal(of[n], of[n.replace(".default.", ".ref.")]) for n in before)
+
+
+def test_after_one_training_the_next_computes_in_the_same_type(tmp_path):
+    P = tiny_model.params(base_dtype="bfloat16", sft_epochs=1)
+    model, tokenizer = tiny_model.base()
+    rows = sft.sft_rows(tiny_model.cases()[:4])
+    types = []
+    for name in ("first", "second"):
+        made = sft.sft_trainer(model, tokenizer, rows, None, P, seed=0, folder=tmp_path / name)
+        linear = next(m for n, m in made.model.named_modules() if n.endswith("lora_A.default"))
+        handle = linear.register_forward_hook(lambda _m, _i, out: types.append(out.dtype))
+        run(made)
+        handle.remove()
+        model = trained(made)
+    assert set(types) == {torch.bfloat16}
+
+
+def test_of_several_visible_gpus_a_trainer_takes_one(tmp_path):
+    from trl import SFTConfig
+
+    settings = SFTConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False)
+    settings._n_gpu = 4
+    assert on_one_gpu(settings).n_gpu == 1 and settings.train_batch_size == settings.per_device_train_batch_size
