@@ -37,13 +37,17 @@ def render(results: dict[str, Any]) -> str:
         "| answers by | " + " | ".join(columns) + " |",
         "|---" * (len(columns) + 1) + "|",
     ]
+    sized = results.get("data_size", {"rows": [], "said": []})  # older results have none
+    on_axis = {f"{row['idea']}_{row['answers']}" for row in sized["rows"]}
     for arm, means in results["arms"].items():
+        if arm in on_axis:
+            continue
         lines.append(f"| **{arm}** | " + " | ".join(f"{ranged(means[c])} ({means[c]['n']})" for c in columns) + " |")
     for name, means in results["floors"].items():
         lines.append(f"| {name} | " + " | ".join(_floor(means[c]) for c in columns) + " |")
     said = [*results["findings"], *results.get("curve", {}).get("findings", ())]  # older results have no curve
     said += [results["promises"]["said"]] if "promises" in results else []
-    lines += ["", *(f"- {finding}" for finding in said)]
+    lines += [*_by_size(sized["rows"]), "", *(f"- {finding}" for finding in [*said, *sized["said"]])]
     lines += _judges(results.get("judge_quality", []))
     total = next(row for row in results["cost"] if row["stage"] == "all")
     whole = results["side_by_side"]
@@ -55,6 +59,25 @@ def render(results: dict[str, Any]) -> str:
         f"{whole['memory_mib'] / 1024:.1f} GiB. Everything behind these lines: `reports/{results['study']}/`.",
     ]
     return "\n".join(lines)
+
+
+def _by_size(rows: list[dict[str, Any]]) -> list[str]:
+    """Every idea by number of answers: its mean, and its difference from plain SFT on the same answers."""
+    if not rows:
+        return []
+    sizes = sorted({row["answers"] for row in rows})
+    lines = ["", "| idea | " + " | ".join(f"{size} answers" for size in sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
+    for idea in dict.fromkeys(row["idea"] for row in rows):
+        of = {row["answers"]: row for row in rows if row["idea"] == idea}
+        cells = [f"{of[size]['mean']:.3f}{_gain(of[size])}" if size in of else "–" for size in sizes]
+        lines.append(f"| **{idea}** | {' | '.join(cells)} |")
+    return lines
+
+
+def _gain(row: dict[str, Any]) -> str:
+    if row["difference"] is None:
+        return ""
+    return f" ({row['difference']:+.3f} [{row['from']:+.3f}, {row['to']:+.3f}])"
 
 
 def _judges(rows: list[dict[str, Any]]) -> list[str]:

@@ -27,6 +27,17 @@ def test_both_languages_hold_the_same_numbers_sections_and_commands():
     assert set(re.findall(r"\./study (\w+)", CHINESE)) <= set(re.findall(r"\./study (\w+)", TEXT + DOCS))
 
 
+def test_ideas_on_an_axis_stand_by_number_of_answers_with_their_differences():
+    plain = {"idea": "sft", "mean": 0.3, "difference": None, "from": None, "to": None}
+    rows = [plain | {"answers": 10}, plain | {"answers": 40, "mean": 0.5}]
+    rows += [{"idea": "tasks", "answers": 40, "mean": 0.52, "difference": 0.02, "from": -0.01, "to": 0.05}]
+    assert readme._by_size(rows)[1:] == [
+        "| idea | 10 answers | 40 answers |", "|---|---|---|", "| **sft** | 0.300 | 0.500 |",
+        "| **tasks** | – | 0.520 (+0.020 [-0.010, +0.050]) |",
+    ]  # fmt: skip
+    assert readme._by_size([]) == []
+
+
 def test_readme_is_read_in_two_minutes():
     assert len(TEXT.splitlines()) <= 150
 

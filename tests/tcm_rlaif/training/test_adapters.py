@@ -45,7 +45,6 @@ def test_a_policy_that_was_cast_to_bfloat16_is_again_what_it_was_and_equals_its_
     """TRL casts the adapter of a 4-bit base; steps of AdamW on such weights mostly round to nothing."""
     model, tokenizer = tiny_model.with_adapter()
     tiny_model.perturb(model, seed=1)
-    copy_adapter(model, "ref")
     before = adapters.weights(model)
     made = dpo.trainer(model, tokenizer, tiny_model.pairs(4), tiny_model.params(), seed=0, folder=tmp_path)
     for name, weight in made.model.named_parameters():
