@@ -1,4 +1,4 @@
-"""Ideas against plain SFT by the number of training answers: what helps at which size, and what it costs.
+"""Ideas against plain SFT by the number of training answers: what stands above it at which size, and what it costs.
 
 Every arm of a study with `sizes` stands at several numbers of answers. It is compared with plain SFT on the same
 answers, the same test cases and the same seeds. These differences are shown, not tested, but for those that the params
@@ -20,7 +20,7 @@ from tcm_rlaif.study.timings import states
 
 PLAIN = "sft"
 """The name of plain SFT among the arms."""
-HELPS, UNCLEAR, HURTS = "above plain SFT", "no clear difference", "below plain SFT"
+ABOVE, UNCLEAR, BELOW = "above plain SFT", "no clear difference", "below plain SFT"
 COLUMNS = (
     "idea",
     "answers",
@@ -60,7 +60,7 @@ def rows(evidence: Evidence, means: pd.DataFrame, key: str, study: Params) -> pd
         if plain in places and idea != PLAIN and (gain := compared(evidence, arm, plain, key)):
             low, high = gain.interval(study.ablation_confidence)
             apart = gain.p < 1 - study.ablation_confidence  # an interval of no width proves nothing
-            stands = HELPS if apart and low > 0 else HURTS if apart and high < 0 else UNCLEAR
+            stands = ABOVE if apart and low > 0 else BELOW if apart and high < 0 else UNCLEAR
             row |= {"difference": gain.mean, "from": low, "to": high, "stands": stands}
             row |= {"declared": (arm, plain) in params.family(study) and key in study.ablation_primary}
         found.append(row)
@@ -89,23 +89,25 @@ def findings(table: pd.DataFrame, key: str, few: int = stats.MIN_SEEDS) -> Itera
     for size, part in ideas.groupby("answers"):
         told = [
             f"{stands}: " + ", ".join(f"{r.idea} ({r.difference:+.3f})" for r in of.itertuples())
-            for stands in (HELPS, UNCLEAR, HURTS)
+            for stands in (ABOVE, UNCLEAR, BELOW)
             if len(of := part[part["stands"] == stands].sort_values("difference", ascending=False))
         ]
-        note = "; declared: their adjusted verdicts stand with the comparisons" if part["declared"].any() else ""
+        note = "; declared: their adjusted verdicts stand with the comparisons" if part["declared"].all() else ""
         note += "; too few seeds: exploratory" if part["seeds"].min() < few else ""
         yield f"At {size} answers, {key}: {'; '.join(told)} (each by its own interval, not adjusted together{note})."
-    minutes = table[table["idea"] == PLAIN].set_index("answers")["minutes"]
+    plain = table[table["idea"] == PLAIN].set_index("answers")["minutes"]
     for idea, part in ideas.groupby("idea", sort=False):
         of = {
-            stands: [str(size) for size in part.loc[part["stands"] == stands, "answers"]] for stands in (HELPS, HURTS)
+            stands: [str(size) for size in part.loc[part["stands"] == stands, "answers"]] for stands in (ABOVE, BELOW)
         }
         where = [f"{stands} at {', '.join(sizes)} answers" for stands, sizes in of.items() if sizes]
-        ratio = (part.set_index("answers")["minutes"] / minutes).dropna()
-        cost = f" It takes {ratio.min():.1f} to {ratio.max():.1f} times the minutes of plain SFT." if len(ratio) else ""
+        ratio = (part.set_index("answers")["minutes"] / plain).dropna()
+        few, most = (f"{value:.1f}" for value in (ratio.min(), ratio.max()))
+        cost = f" It takes {few if few == most else f'{few} to {most}'} times the minutes of plain SFT."
+        cost = cost if len(ratio) else ""
         yield f"{idea}: {'; '.join(where) or 'clearly apart from plain SFT at no number of answers'}.{cost}"
     if len(ideas):
-        yield f"Of {len(ideas)} such intervals some exclude 0 by chance alone (at 95 % about one in twenty)."
+        yield f"Of {len(ideas)} such intervals some may exclude 0 by chance alone (at 95 % about one in twenty)."
 
 
 def describe(table: pd.DataFrame, key: str) -> str:

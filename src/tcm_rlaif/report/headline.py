@@ -29,10 +29,12 @@ def question(results: dict[str, Any]) -> str:
     """What was asked, of which cases and which model, in one sentence."""
     split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
     answers = results.get("all_params", {}).get("sft_cases") or split["train"]
-    seeds = len(results["seeds"])
+    seeds, sizes = len(results["seeds"]), sorted(map(int, results.get("all_params", {}).get("sizes") or {}))
+    many = f"{sizes[0]} to {sizes[-1]}" if sizes else min(answers, split["train"])
+    then = " and then by AI feedback" if any(fed_back(arm, results) for arm in results["arms"]) else ""
     return (
-        f"How far do {min(answers, split['train'])} answers of {whose(results)} take a language model of "
-        f"{results['base']['parameters'] / 1e6:.1f} million parameters, by imitation (SFT) and then by AI feedback? "
+        f"How far do {many} answers of {whose(results)} take a language model of "
+        f"{results['base']['parameters'] / 1e6:.1f} million parameters, by imitation (SFT){then}? "
         f"Tested on {_tested(results)} {source(results)}, {seeds} seed{'s' if seeds > 1 else ''}."
     )
 

@@ -5,6 +5,7 @@ while Snakemake works, and is free as soon as all of it has ended, however it en
 outlives a killed process, is therefore switched off.
 """
 
+import os
 import shutil
 import signal
 import subprocess
@@ -54,6 +55,8 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
         _check_data(P, due)
         _check_models(P, due)
         _say_what_is_old(P, due)
+        if not _elsewhere(extra):
+            os.environ.pop("SLURM_CPUS_PER_TASK", None)  # of an allocation that this runs in; runs here have a share
         started, command = time.time(), [*_snakemake(P, list(due), cores, extra), *extra]
         if extra:  # whoever talks to Snakemake wants its answer
             status = supervised(command, lock)
@@ -182,14 +185,18 @@ def _snakemake(P: Params, due: list[str], cores: int, extra: Sequence[str] = ())
     if due or not published.exists() or published.stat().st_mtime < max(done.stat().st_mtime for done in shown):
         due = [*due, "report"]
     forced = ["--forcerun", *(rule_name(folder) for folder in due)] if due else []
-    elsewhere = {"--executor", "--workflow-profile"} & set(extra)  # a scheduler knows its own GPUs
-    gpus = [] if elsewhere else ["--resources", f"gpu={P.gpus if has_gpu() else cores}"]
+    gpus = [] if _elsewhere(extra) else ["--resources", f"gpu={P.gpus if has_gpu() else cores}"]
     return [
         sys.executable, "-m", "snakemake", "--nolock", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT),
         *forced, "--cores", str(cores), *gpus,
         "--workflow-profile", str(ROOT / "profiles" / "default"),
         "--config", f"due={','.join(folder for folder in due if folder != 'report')}", f"params={snapshot(P)}",
     ]  # fmt: skip
+
+
+def _elsewhere(extra: Sequence[str]) -> bool:
+    """Whether a scheduler starts the runs, which knows its own GPUs and processors."""
+    return bool({"--executor", "--workflow-profile"} & set(extra))
 
 
 def rule_name(folder: str) -> str:

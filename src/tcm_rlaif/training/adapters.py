@@ -49,7 +49,8 @@ def begin(model: PeftModel, tokenizer: Tokenizer, P: Params) -> None:
 
     if P.adapter == "prefix":
         enough = SYSTEM * P.adapter_tokens  # its first tokens are taken
-        initialize_kv_prefix_from_text(model, tokenizer, text=enough, use_chat_template=False)
+        how = {"use_chat_template": False, "max_length": P.adapter_tokens}
+        initialize_kv_prefix_from_text(model, tokenizer, text=enough, **how)
 
 
 def weights(model: Model) -> dict[str, Tensor]:

@@ -22,7 +22,8 @@ def checkpointing(model: Model, tokens: int, P: Params) -> bool:
     if model.device.type == "cuda":
         torch.cuda.empty_cache()
         free, whole = torch.cuda.mem_get_info()
-        free = min(free, whole // max(1, P.gpus))  # runs beside this one may not have begun yet
+        share = whole // max(1, P.gpus) - torch.cuda.memory_allocated()  # runs beside this one may not have begun yet
+        free = min(free, share)
     return P.base_model != "tiny" and activations(model, tokens) > free / 2
 
 

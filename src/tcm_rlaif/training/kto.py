@@ -29,6 +29,8 @@ def trainer(
     rows = [{"prompt": prompt, "completion": answer, "label": good} for prompt, answer, good in answers]
     random.Random(f"{seed}:kto").shuffle(rows)  # TRL takes them in order, and KTO's KL needs other prompts beside it
     fitted = [row | {k: chat.fitted(tokenizer, row[k]) for k in ("prompt", "completion")} for row in rows]
+    tokens = token_rows(tokenizer, rows, P.dpo_batch_size)
+    longest = max(len(r["prompt_ids"]) + max(len(r["completion_ids"]), len(r["KL_completion_ids"])) for r in tokens)
     settings = on_one_gpu(
         KTOConfig(
             **arguments(P, seed, folder, "kto", steps(P, len(pairs))),
@@ -40,14 +42,14 @@ def trainer(
             beta=P.dpo_beta,
             pad_to_multiple_of=PAD_TO,
             max_length=None,
-            activation_checkpointing=economy.checkpointing(model, P.dpo_batch_size * P.sft_max_length, P),
+            activation_checkpointing=economy.checkpointing(model, P.dpo_batch_size * (longest + PAD_TO), P),
         )
     )
     data = Dataset.from_list(fitted)
     trainer = KTOTrainer(
         model, args=settings, train_dataset=data, processing_class=tokenizer, peft_config=missing(model, lora(P))
     )
-    trainer.train_dataset = token_rows(tokenizer, rows, P.dpo_batch_size)  # as in `dpo.trainer`
+    trainer.train_dataset = tokens  # as in `dpo.trainer`
     return trainer
 
 

@@ -98,16 +98,16 @@ def sft_trainer(
             greater_is_better=False if validation else None,
         )
     )
-    before, begun = adapters.weights(model), adapters.missing(model, adapters.fresh(P)) is None
+    before, fresh = adapters.weights(model), adapters.missing(model, adapters.fresh(P))
     trainer = SFTTrainer(
         model,
         settings,
         train_dataset=rows,
         eval_dataset=token_rows(tokenizer, validation),
         processing_class=tokenizer,
-        peft_config=adapters.missing(model, adapters.fresh(P)),
+        peft_config=fresh,
     )
-    if not begun:
+    if fresh:
         adapters.begin(trainer.model, tokenizer, P)
     return adapters.in_float32(trainer, before)
 

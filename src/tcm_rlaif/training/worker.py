@@ -34,6 +34,7 @@ def build(folder: Path, job: dict) -> Trainer:
 
     kind = getattr(trl, job["trainer"])
     settings = getattr(trl, job["trainer"].replace("Trainer", "Config"))(**job["arguments"])  # joins the processes
+    settings = arguments.on_one_gpu(settings)
     if settings.device.type == "cuda":
         torch.cuda.set_device(settings.device)
     P = Params.model_validate(job["params"])

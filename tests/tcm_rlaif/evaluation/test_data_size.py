@@ -46,10 +46,10 @@ def test_an_idea_is_compared_with_plain_sft_on_as_many_answers(table):
     assert found.loc[("tasks", 10), "difference"] == pytest.approx(0.1)
     assert found.loc[("prompt", 40), "difference"] == pytest.approx(-0.1)
     assert found["stands"].dropna().to_dict() == {
-        ("tasks", 10): data_size.HELPS,
+        ("tasks", 10): data_size.ABOVE,
         ("tasks", 40): data_size.UNCLEAR,
         ("prompt", 10): data_size.UNCLEAR,
-        ("prompt", 40): data_size.HURTS,
+        ("prompt", 40): data_size.BELOW,
     }
 
 
@@ -66,7 +66,7 @@ def test_the_sentences_say_what_helps_where_and_what_does_not(table):
     assert said[2:] == [
         "tasks: above plain SFT at 10 answers.",
         "prompt: below plain SFT at 40 answers.",
-        "Of 4 such intervals some exclude 0 by chance alone (at 95 % about one in twenty).",
+        "Of 4 such intervals some may exclude 0 by chance alone (at 95 % about one in twenty).",
     ]
 
 
@@ -83,7 +83,7 @@ def test_one_seed_is_called_exploratory(table):
 
 def test_minutes_are_a_ratio_to_plain_sft(table):
     timed = table.assign(minutes=[1.0, 2.0, 2.0, 4.0, 1.0, 2.0])
-    assert "2.0 to 2.0 times the minutes of plain SFT" in list(data_size.findings(timed, "herb_f1"))[2]
+    assert "It takes 2.0 times the minutes of plain SFT" in list(data_size.findings(timed, "herb_f1"))[2]
 
 
 def test_the_figure_has_a_line_for_every_idea_and_every_floor(table):

@@ -170,6 +170,13 @@ def test_what_the_study_cannot_show_is_said(values) -> None:
 def test_the_question_names_answers_model_cases_and_seeds(values) -> None:
     said = headline.question(values)
     assert "2 answers of invented physicians" in said and "2.0 million" in said and "2 invented cases, 2 seeds" in said
+    textbook = {**values, "data": {**values["data"], "source": "mtcmb"}}
+    assert "2 answers of textbooks take" in headline.question(textbook)
+    axis = {**values["all_params"], "sizes": {"10": 3, "110": 3}}
+    assert "How far do 10 to 110 answers of" in headline.question({**values, "all_params": axis})
+    assert "and then by AI feedback" in said
+    plain = {**values, "arms": {name: arm for name, arm in values["arms"].items() if name != "sft_dpo"}}
+    assert "by imitation (SFT)? Tested" in headline.question(plain)
     limited = {**values["all_params"], "eval_cases": 1}
     assert "Tested on 1 invented cases" in headline.question({**values, "all_params": limited})
 

@@ -1,6 +1,7 @@
 """How a study is run: what is due is named to Snakemake, one process tree under one lock, threads by what runs."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -76,6 +77,14 @@ def test_finished_runs_of_other_code_under_src_stand_and_it_is_said(P, commands,
     study.run_study(P, cores=2)
     assert forced(commands[0]) == []
     assert "1 finished runs were made with other code under src and stand as they are" in capsys.readouterr().out
+
+
+def test_an_allocation_of_slurm_gives_its_processors_to_jobs_alone(P, commands, monkeypatch) -> None:
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "8")
+    study.run_study(P, cores=2, extra=["--workflow-profile", "profiles/slurm", "--dry-run"])
+    assert os.environ["SLURM_CPUS_PER_TASK"] == "8"
+    study.run_study(P, cores=2)  # its runs share the cores
+    assert "SLURM_CPUS_PER_TASK" not in os.environ
 
 
 def test_nothing_is_deleted_before_it_is_made_anew(P, commands, tmp_path) -> None:
@@ -197,6 +206,7 @@ def test_a_run_that_is_alone_gets_all_cores(commands, monkeypatch) -> None:
     assert threads(8, seeds=[0], arms={"sft": {"training": "sft"}}, ablation_questions={}) == 8
     assert threads(8, base_model="models/own") == 8
     monkeypatch.setattr(study, "has_gpu", lambda: True)
+    assert threads(8, gpus=0) == 4
     assert threads(8, gpus=1) == 8 and threads(8, gpus=2) == 4 and threads(8, gpus=4) == 2
 
 

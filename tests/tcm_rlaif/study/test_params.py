@@ -125,7 +125,7 @@ def test_a_wrong_type_is_refused_with_the_key_and_what_it_should_be(values, word
         ({"sft_batch_size": 0}, "greater than or equal to 1"),
         ({"sft_epochs": 1.0e9}, "less than or equal to 1000"),
         ({"judge": ["rubric", "rubric"]}, "name each once"),
-        ({"gpus": 0}, "greater than or equal to 1"),
+        ({"gpus": -1}, "greater than or equal to 0"),
         ({"seeds": []}, "at least 1 item"),
         ({"arms": {}}, "at least 1 item"),
         ({"study": "My Study"}, "match pattern"),

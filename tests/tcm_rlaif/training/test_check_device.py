@@ -29,8 +29,17 @@ def test_a_sound_device_passes(found):
         ("loss after", 99.0, "did not fall"),
         ("saved and read back", 0.1, "read back"),
         ("DPO's first margin", 0.5, "does not begin as its reference"),
-        ("DPO's losses", [math.nan], "no number"),
+        ("stopped", "step 3 of 20: loss is nan", "step 3 of 20"),
     ],
 )
 def test_each_fault_is_named(found, name, value, said):
     assert any(said in fault for fault in check_device.faults({**found, name: value}))
+
+
+def test_a_training_that_ends_at_no_number_is_a_fault_and_no_crash(monkeypatch):
+    def broken(trainer):
+        raise FloatingPointError("step 3 of 8: loss is nan")
+
+    monkeypatch.setattr(check_device.arguments, "run", broken)
+    P = tiny_model.params(base_model=str(tiny_model.folder()), sft_epochs=1, sft_batch_size=2)
+    assert check_device.faults(check_device.checked(P, steps=2)) == ["step 3 of 8: loss is nan"]

@@ -89,6 +89,14 @@ def test_grpo_is_refused_beside_it() -> None:
         tiny_model.params(preference_training="grpo", judge="rubric", accelerate=CPU)
 
 
+@pytest.mark.parametrize(
+    "idea", [{"sft_order": "competence"}, {"sft_batches": "by_disease"}, {"sft_noise_stability": 1.0}]
+)
+def test_what_hooks_into_a_trainer_is_refused_rather_than_left_out(idea):
+    with pytest.raises(ValueError, match="train in one process"):
+        tiny_model.params(accelerate=CPU, **idea)
+
+
 # the same training
 
 
