@@ -55,7 +55,13 @@ def rows(evidence: Evidence, means: pd.DataFrame, key: str, study: Params) -> pd
     found = []
     for arm, (idea, size) in places.items():
         row = {name: by_arm[arm][name] for name in ("mean", "low", "high")}
-        row |= {"idea": idea, "answers": size, "seeds": len(by_arm[arm]["seeds"]), "minutes": taken.get(arm)}
+        row |= {
+            "declared": False,
+            "idea": idea,
+            "answers": size,
+            "seeds": len(by_arm[arm]["seeds"]),
+            "minutes": taken.get(arm),
+        }
         plain = f"{PLAIN}_{size}"
         if plain in places and idea != PLAIN and (gain := compared(evidence, arm, plain, key)):
             low, high = gain.interval(study.ablation_confidence)

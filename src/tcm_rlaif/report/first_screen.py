@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tcm_rlaif.evaluation import standing
+from tcm_rlaif.evaluation.data_size import PLAIN
 from tcm_rlaif.evaluation.stats import MIN_SEEDS
 from tcm_rlaif.report.headline import answer, fed_back, metrics, not_shown, primary, question, source, trained, verdict
 
@@ -40,6 +41,7 @@ def lead(results: dict[str, Any]) -> str:
             starts[arm] = start
     for sft in dict.fromkeys(starts.values()) or ["sft"] * ("sft" in results["arms"]):
         said.append(_reached(sft, metric, rows, results))
+    said += _ideas(metric, rows, results)
     fed = [_added(arm, start, rows, starts) for arm, start in starts.items() if f"{arm} - {start}" in rows]
     fed[FEW:] = [f"and {len(fed) - FEW} more"] if len(fed) > FEW else []
     said += [f"AI feedback changes that by {', '.join(fed)}"] if fed else []
@@ -66,6 +68,29 @@ def _reached(sft: str, metric: str, rows: dict[str, dict[str, Any]], results: di
             before = results["arms"][second][metric]["mean"]
             return f"{named} takes {metric} from {before:.2f} to {mean:.2f} ({verdict(row)})"
     return f"{named} reaches {metric} {mean:.2f}"
+
+
+def _ideas(metric: str, rows: dict[str, dict[str, Any]], results: dict[str, Any]) -> list[str]:
+    """Of a study on a data-size axis: what plain SFT reaches, and which ideas are clearly above or below it there."""
+    asked: dict[int, dict[str, dict[str, Any]]] = {}
+    for row in results.get("data_size", {}).get("rows", []):
+        if row.get("declared"):
+            pair = f"{row['idea']}_{row['answers']} - {PLAIN}_{row['answers']}"
+            asked.setdefault(row["answers"], {})[row["idea"]] = rows[pair]
+    told = []
+    for size, ideas in asked.items():
+        reached = results["arms"][f"{PLAIN}_{size}"][metric]["mean"]
+        sides = {
+            side: ", ".join(
+                f"{idea} ({row['difference']:+.3f})" for idea, row in ideas.items() if row["verdict"].startswith(found)
+            )
+            for side, found in (("above", "higher"), ("below", "lower"))
+        }
+        told.append(
+            f"With {size} answers plain SFT reaches {metric} {reached:.2f}; of {len(ideas)} ideas clearly above it: "
+            f"{sides['above'] or 'none'}; clearly below: {sides['below'] or 'none'}"
+        )
+    return told
 
 
 def _added(arm: str, start: str, rows: dict[str, dict[str, Any]], starts: dict[str, str]) -> str:

@@ -167,6 +167,22 @@ def test_what_the_study_cannot_show_is_said(values) -> None:
     assert "invented" not in "; ".join(headline.not_shown({**values, "data": {**values["data"], "source": "mtcmb"}}))
 
 
+def test_the_line_of_a_study_on_an_axis_tells_which_ideas_stand_apart(values) -> None:
+    verdicts = {"tasks": (0.05, "higher"), "order": (0.01, "no clear difference"), "prompt": (-0.2, "lower")}
+    rows = [
+        {"arms": f"{idea}_40 - sft_40", "metric": "herb_f1", "declared": True, "difference": d, "verdict": said}
+        for idea, (d, said) in verdicts.items()
+    ]
+    sized = [{"idea": idea, "answers": 40, "declared": True} for idea in verdicts]
+    sized += [{"idea": "sft", "answers": 40, "declared": None}, {"idea": "tasks", "answers": 10, "declared": False}]
+    arms = {"base": {"herb_f1": {"mean": 0.0}}, "sft_40": {"herb_f1": {"mean": 0.441}}}
+    found = {**values, "arms": arms, "comparisons": rows, "starts": {}, "standing": [], "data_size": {"rows": sized}}
+    assert first_screen.lead(found) == (
+        "With 40 answers plain SFT reaches herb_f1 0.44; of 3 ideas clearly above it: tasks (+0.050); clearly below: "
+        "prompt (-0.200)."
+    )
+
+
 def test_the_question_names_answers_model_cases_and_seeds(values) -> None:
     said = headline.question(values)
     assert "2 answers of invented physicians" in said and "2.0 million" in said and "2 invented cases, 2 seeds" in said
