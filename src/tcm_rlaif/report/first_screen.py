@@ -72,14 +72,15 @@ def _reached(sft: str, metric: str, rows: dict[str, dict[str, Any]], results: di
 
 def _ideas(metric: str, rows: dict[str, dict[str, Any]], results: dict[str, Any]) -> list[str]:
     """Of a study on a data-size axis: what plain SFT reaches, and which ideas are clearly above or below it there."""
-    asked: dict[int, dict[str, dict[str, Any]]] = {}
-    for row in results.get("data_size", {}).get("rows", []):
-        if row.get("declared"):
-            pair = f"{row['idea']}_{row['answers']} - {PLAIN}_{row['answers']}"
-            asked.setdefault(row["answers"], {})[row["idea"]] = rows[pair]
     told = []
-    for size, ideas in asked.items():
-        reached = results["arms"][f"{PLAIN}_{size}"][metric]["mean"]
+    for size in results.get("all_params", {}).get("sizes") or {}:
+        plain = f"{PLAIN}_{size}"
+        ideas = {
+            pair.removesuffix(f"_{size} - {plain}"): row for pair, row in rows.items() if pair.endswith(f" - {plain}")
+        }
+        if not ideas:
+            continue
+        reached = results["arms"][plain][metric]["mean"]
         sides = {
             side: ", ".join(
                 f"{idea} ({row['difference']:+.3f})" for idea, row in ideas.items() if row["verdict"].startswith(found)

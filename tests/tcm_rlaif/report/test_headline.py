@@ -173,10 +173,9 @@ def test_the_line_of_a_study_on_an_axis_tells_which_ideas_stand_apart(values) ->
         {"arms": f"{idea}_40 - sft_40", "metric": "herb_f1", "declared": True, "difference": d, "verdict": said}
         for idea, (d, said) in verdicts.items()
     ]
-    sized = [{"idea": idea, "answers": 40, "declared": True} for idea in verdicts]
-    sized += [{"idea": "sft", "answers": 40, "declared": None}, {"idea": "tasks", "answers": 10, "declared": False}]
+    keys = {**values["all_params"], "sizes": {"10": 3, "40": 5}}
     arms = {"base": {"herb_f1": {"mean": 0.0}}, "sft_40": {"herb_f1": {"mean": 0.441}}}
-    found = {**values, "arms": arms, "comparisons": rows, "starts": {}, "standing": [], "data_size": {"rows": sized}}
+    found = {**values, "arms": arms, "comparisons": rows, "starts": {}, "standing": [], "all_params": keys}
     assert first_screen.lead(found) == (
         "With 40 answers plain SFT reaches herb_f1 0.44; of 3 ideas clearly above it: tasks (+0.050); clearly below: "
         "prompt (-0.200)."
