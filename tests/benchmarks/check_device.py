@@ -1,4 +1,4 @@
-"""Is training sound on this device, with this model? What the study rests on, step by step, in one or two minutes.
+"""Is training sound on this device, with this model? What the study rests on, step by step, in a few minutes.
 
     python tests/benchmarks/check_device.py --model FOLDER_OR_GGUF [--steps 20] [--set KEY=VALUE ...] [--json FILE]
 

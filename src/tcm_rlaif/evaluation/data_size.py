@@ -21,20 +21,8 @@ from tcm_rlaif.study.timings import states
 PLAIN = "sft"
 """The name of plain SFT among the arms."""
 ABOVE, UNCLEAR, BELOW = "above plain SFT", "no clear difference", "below plain SFT"
-COLUMNS = (
-    "idea",
-    "answers",
-    "mean",
-    "low",
-    "high",
-    "seeds",
-    "minutes",
-    "difference",
-    "from",
-    "to",
-    "stands",
-    "declared",
-)
+COLUMNS = ("idea", "answers", "mean", "low", "high", "seeds", "minutes", "difference", "from", "to", "stands",
+           "declared")  # fmt: skip
 
 
 def rows(evidence: Evidence, means: pd.DataFrame, key: str, study: Params) -> pd.DataFrame:
@@ -55,20 +43,15 @@ def rows(evidence: Evidence, means: pd.DataFrame, key: str, study: Params) -> pd
     found = []
     for arm, (idea, size) in places.items():
         row = {name: by_arm[arm][name] for name in ("mean", "low", "high")}
-        row |= {
-            "declared": False,
-            "idea": idea,
-            "answers": size,
-            "seeds": len(by_arm[arm]["seeds"]),
-            "minutes": taken.get(arm),
-        }
+        row |= {"idea": idea, "answers": size, "seeds": len(by_arm[arm]["seeds"]), "minutes": taken.get(arm)}
+        row["declared"] = False
         plain = f"{PLAIN}_{size}"
         if plain in places and idea != PLAIN and (gain := compared(evidence, arm, plain, key)):
             low, high = gain.interval(study.ablation_confidence)
             apart = gain.p < 1 - study.ablation_confidence  # an interval of no width proves nothing
             stands = ABOVE if apart and low > 0 else BELOW if apart and high < 0 else UNCLEAR
             row |= {"difference": gain.mean, "from": low, "to": high, "stands": stands}
-            row |= {"declared": (arm, plain) in params.family(study) and key in study.ablation_primary}
+            row["declared"] = (arm, plain) in params.family(study) and key in study.ablation_primary
         found.append(row)
     return pd.DataFrame(found).reindex(columns=list(COLUMNS))
 
@@ -108,9 +91,8 @@ def findings(table: pd.DataFrame, key: str, few: int = stats.MIN_SEEDS) -> Itera
         }
         where = [f"{stands} at {', '.join(sizes)} answers" for stands, sizes in of.items() if sizes]
         ratio = (part.set_index("answers")["minutes"] / plain).dropna()
-        few, most = (f"{value:.1f}" for value in (ratio.min(), ratio.max()))
-        cost = f" It takes {few if few == most else f'{few} to {most}'} times the minutes of plain SFT."
-        cost = cost if len(ratio) else ""
+        ends = " to ".join(dict.fromkeys(f"{value:.1f}" for value in (ratio.min(), ratio.max())))
+        cost = f" It takes {ends} times the minutes of plain SFT." if len(ratio) else ""
         yield f"{idea}: {'; '.join(where) or 'clearly apart from plain SFT at no number of answers'}.{cost}"
     if len(ideas):
         yield f"Of {len(ideas)} such intervals some may exclude 0 by chance alone (at 95 % about one in twenty)."
