@@ -26,10 +26,14 @@ WAYS = {"as the study trains": {}, "memory given back": {"returned": True}}  # `
 REAL_ONLY = {
     "every token in the head": {"head": "all"},
     "checkpointing the other way": {"other_checkpointing": True},
+    "adapters' inputs copied": {"copied": True},
+    "dropout on adapters' inputs": {"dropout": 0.05},
 }
 
 
-def way(model: str, threads: int, steps: int, batch: int, head="", other_checkpointing=False) -> dict:
+def way(
+    model: str, threads: int, steps: int, batch: int, head="", other_checkpointing=False, copied=False, dropout=0.0
+) -> dict:
     """Train so many steps in this process.
 
     Returns:
@@ -50,7 +54,9 @@ def way(model: str, threads: int, steps: int, batch: int, head="", other_checkpo
         economy.answers_alone = lambda: None
     if other_checkpointing:
         economy.checkpointing = lambda *given, rule=economy.checkpointing: not rule(*given)
-    P = Params(base_model=model, sft_batch_size=batch, sft_epochs=1)
+    if copied:
+        economy.inputs_once = lambda: None
+    P = Params(base_model=model, sft_batch_size=batch, sft_epochs=1, lora_dropout=dropout)
     if model == "tiny":
         tokenizer = tiny.train_tokenizer(P)
         base = tiny.new_tiny(P, tokenizer)

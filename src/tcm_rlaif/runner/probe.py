@@ -69,6 +69,7 @@ def measure(model: Model, rows: Sequence[list[int]], P: Params) -> Rates:
     from tcm_rlaif.training import economy
     from tcm_rlaif.training.adapters import lora
 
+    economy.inputs_once()
     longest = P.sft_batch_size * max(map(len, rows))
     twice = economy.checkpointing(model, longest, P)
     total = sum(p.numel() for p in model.parameters())

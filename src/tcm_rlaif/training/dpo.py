@@ -33,6 +33,7 @@ def trainer(
     from trl import DPOConfig, DPOTrainer
 
     economy.answers_alone()
+    economy.inputs_once()
     rows = Dataset.from_list(
         [{k: chat.fitted(tokenizer, row[k]) for k in ("prompt", "chosen", "rejected")} for row in pairs]
     )

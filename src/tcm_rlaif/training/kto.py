@@ -25,6 +25,7 @@ def trainer(
     from trl import KTOConfig, KTOTrainer
 
     economy.answers_alone()
+    economy.inputs_once()
     answers = [(row["prompt"], row[side], side == "chosen") for row in pairs for side in ("chosen", "rejected")]
     rows = [{"prompt": prompt, "completion": answer, "label": good} for prompt, answer, good in answers]
     random.Random(f"{seed}:kto").shuffle(rows)  # TRL takes them in order, and KTO's KL needs other prompts beside it

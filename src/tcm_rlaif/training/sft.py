@@ -74,6 +74,7 @@ def sft_trainer(
     from trl import SFTConfig, SFTTrainer
 
     economy.answers_alone()
+    economy.inputs_once()
     epochs = P.sft_epochs if epochs is None else epochs
     rows = token_rows(tokenizer, train)
     longest = max(map(len, rows["input_ids"])) + PAD_TO

@@ -1,11 +1,13 @@
-"""Training multiplies only learned tokens with the vocabulary, at the same loss; layers are computed twice only where
-memory asks for it."""
+"""Training multiplies only learned tokens with the vocabulary and copies no inputs of adapters, at the same loss;
+layers are computed twice only where memory asks for it."""
 
 from pathlib import Path
 
 import psutil
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from trl.kernels import chunked_logprob
 from trl.trainer import utils
 
@@ -89,3 +91,37 @@ def test_layers_are_computed_twice_only_where_memory_asks_for_it(
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": free}))
     P = Params(**SMALL, base_model=name)
     assert economy.checkpointing(tiny.new_tiny(P, tokenizer), 4096, P) is twice
+
+
+def test_adapters_inputs_are_copied_to_no_other_type_and_nothing_else_changes(tokenizer, monkeypatch) -> None:
+    base = tiny.new_tiny(Params(**SMALL), tokenizer).to(torch.bfloat16)
+    model = get_peft_model(base, LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False))
+    seen: set[torch.dtype] = set()
+    for name, module in model.named_modules():
+        if name.endswith("lora_A.default"):
+            module.register_forward_pre_hook(lambda _, given: seen.add(given[0].dtype))
+    ids = torch.arange(24).view(2, 12)
+
+    def trained() -> tuple[set, list[torch.Tensor]]:
+        seen.clear()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model(input_ids=ids, labels=ids).loss
+        loss.backward()
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        gradients = [weight.grad.clone() for weight in weights]
+        model.zero_grad()
+        return set(seen), [loss.detach(), *gradients]
+
+    peft_own = getattr(BaseTunerLayer._cast_input_dtype, "__wrapped__", BaseTunerLayer._cast_input_dtype)
+    monkeypatch.setattr(BaseTunerLayer, "_cast_input_dtype", peft_own)  # whoever replaced it before
+    copied, before = trained()
+    economy.inputs_once()
+    economy.inputs_once()
+    taken, after = trained()
+    assert (copied, taken) == ({torch.float32}, {torch.bfloat16})
+    for one, other in zip(before, after, strict=True):
+        torch.testing.assert_close(one, other, rtol=0.02, atol=1e-4)
+    seen.clear()
+    with torch.no_grad():
+        model(input_ids=ids)  # as answers are sampled: without autocast the copies are needed
+    assert seen == {torch.float32}
