@@ -6,7 +6,6 @@ herbs with the set is that long at least, so m is never taken below Σp(h), and 
 """
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 LONGEST = 40
 """No prescription of more herbs is proposed; records of practice hold up to about 30."""
@@ -26,21 +25,6 @@ def hoped_f1(shared: np.ndarray, sizes: np.ndarray | int, mean_size: np.ndarray 
         Our choice of the bound: with it an expectation stays within 0 to 1 where the mean size is below what is shared.
     """
     return 2 * shared / (sizes + np.maximum(mean_size, shared))
-
-
-def expected_f1(p: np.ndarray, answers: csr_matrix, mean_size: np.ndarray | float) -> np.ndarray:
-    """Expected F1 of every answer for every case.
-
-    Args:
-        p: probability of each herb for each case, shape (cases, herbs).
-        answers: 1 where an answer holds a herb, shape (answers, herbs).
-        mean_size: one for all, or shape (cases, 1).
-
-    Returns:
-        Shape (cases, answers); 0 for an answer without herbs.
-    """
-    sizes = np.asarray(answers.sum(axis=1)).ravel()
-    return np.where(sizes > 0, hoped_f1(np.asarray((answers @ p.T).T), np.maximum(sizes, 1), mean_size), 0.0)
 
 
 def best_sets(p: np.ndarray, mean_size: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:

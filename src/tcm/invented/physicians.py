@@ -15,13 +15,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import islice, product
+from itertools import islice
 from typing import NamedTuple
 
 from tcm import knowledge
 from tcm.invented import textbook
 from tcm.knowledge import Herb, Modification, Pattern
 from tcm.knowledge.matching import dice
+from tcm.prescriptions.safety import kept_apart
 
 # Our choice, so that the floors stand to each other about as on TCM-BEST4SDT (`metrics.hardness`).
 FASHION, ALWAYS, LONGEST = 1, (1, 3), (7, 10)  # favourites of all, and of one; herbs that are left of a formula
@@ -223,23 +224,11 @@ def _usual(herb: str) -> float:
 def _harmless(herb: Herb) -> bool:
     """A herb that anybody may get in any prescription: habits never make it unsafe."""
     restricted = herb.toxicity or herb.pregnancy or herb.routes or herb.dose_min_g is None
-    return not restricted and herb.base not in _enemies()
-
-
-@cache
-def _enemies() -> Mapping[str, frozenset[str]]:
-    """Base herb -> the base herbs that tradition forbids beside it."""
-    found: dict[str, set[str]] = {}
-    for rule in knowledge.incompatibilities():
-        for one, other in product(knowledge.groups()[rule.group_a], knowledge.groups()[rule.group_b]):
-            if one != other:
-                found.setdefault(one, set()).add(other)
-                found.setdefault(other, set()).add(one)
-    return {herb: frozenset(others) for herb, others in found.items()}
+    return not restricted and herb.base not in kept_apart()
 
 
 def _agree(herbs: Iterable[str], formula: str) -> bool:
     """Whether herbs and those of a formula may stand together: no incompatible pair, no herb in two forms."""
     names = {*herbs, *knowledge.compose(formula)}
     bases = {_base(name) for name in names}
-    return len(bases) == len(names) and not any(_enemies().get(base, frozenset()) & bases for base in bases)
+    return len(bases) == len(names) and not any(kept_apart().get(base, frozenset()) & bases for base in bases)

@@ -130,7 +130,7 @@ def taken(item: PrescriptionItem, usage: str) -> bool:
 
 
 @cache
-def _kept_apart() -> Mapping[str, frozenset[str]]:
+def kept_apart() -> Mapping[str, frozenset[str]]:
     """Each base herb that 十八反 and 十九畏 name → those that it must not meet."""
     apart: dict[str, frozenset[str]] = {}
     for rule in incompatibilities():
@@ -145,7 +145,7 @@ def _incompatible(known: Sequence[tuple[PrescriptionItem, Herb]]) -> Iterator[Fi
     written: dict[str, str] = {}
     for item, herb in known:
         written.setdefault(herb.base, item.herb)
-    present = {herb for herb in written if not _kept_apart().get(herb, frozenset()).isdisjoint(written)}
+    present = {herb for herb in written if not kept_apart().get(herb, frozenset()).isdisjoint(written)}
     for rule in incompatibilities() if present else ():
         pairs = product(groups()[rule.group_a] & present, groups()[rule.group_b] & present)
         for a, b in sorted(pair for pair in pairs if pair[0] != pair[1]):

@@ -15,13 +15,13 @@ from tcm.metrics.intervals import wilson
 from tcm_rlaif.evaluation import stats, tables
 from tcm_rlaif.evaluation.judging import JUDGED_BY
 from tcm_rlaif.study import params
-from tcm_rlaif.study.measures import FIELDS, JUDGE_SCORES, MEASURES
+from tcm_rlaif.study.measures import JUDGE_SCORES, MEASURES
 from tcm_rlaif.study.notebooks import TRAININGS
 from tcm_rlaif.study.plan import ABLATION, PROBES, STAGES, StageError, plan, study_folder
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.stage import DONE, Stage
 
-SHOWN = tuple(dict.fromkeys((*metrics.PRIMARY, *FIELDS.values(), "usable", *(m.key for m in JUDGE_SCORES))))
+SHOWN = (*metrics.PRIMARY, "formula_f1", "usable", *(m.key for m in JUDGE_SCORES))
 FIGURES = ("dose_overlap", "followup_change_f1")
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 from tcm_rlaif.evaluation import known
 from tcm_rlaif.evaluation.ablation import Evidence
 from tcm_rlaif.evaluation.comparisons import compared
-from tcm_rlaif.study import params
 from tcm_rlaif.study.plan import find_run
 from tcm_rlaif.study.schema import Params
 
@@ -25,11 +24,7 @@ def rows(evidence: Evidence, study: Params) -> pd.DataFrame:
         herb F1 over the arm that it started from, with its interval over seeds and cases.
     """
     found = []
-    for arm in study.arms:
-        P = params.for_arm(study, arm)
-        start = known.start_of(study, arm, study.seeds[0]) if known.learns_choice(P) else None
-        if not start:
-            continue
+    for arm, start in known.starts(study).items():
         folders = {find_run(study, "03_rlaif_labels", arm, seed).folder.split("/", 1)[1] for seed in study.seeds}
         audits = [evidence.labels[folder] for folder in sorted(folders)]
         gain = compared(evidence, arm, start, KEY)

@@ -1,26 +1,21 @@
 """Figures of the explore notebook, in the style of `report.plots`."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tcm_rlaif.report.plots import COLOURS
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+from tcm_rlaif.report.plots import COLOURS, subplots
+from tcm_rlaif.study.types import DataFrame, Figure
 
 HATCHES = ("", "//", "..", "xx", "--", "\\\\", "++", "oo")  # criteria stay apart in grey
 
 
-def judged(criteria: Mapping[str, float], likely: Sequence[Mapping[str, Any]], title: str) -> "Figure":
+def judged(criteria: Mapping[str, float], likely: Sequence[Mapping[str, Any]], title: str) -> Figure:
     """The criteria of a judge beside the herbs that the evidence finds likeliest.
 
     Args:
         likely: rows `herb`, `p`, and `written`: whether the answer holds it.
     """
-    from matplotlib import pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 0.9 + 0.26 * max(len(criteria), len(likely))))
+    figure, (left, right) = subplots(1, 2, figsize=(10, 0.9 + 0.26 * max(len(criteria), len(likely))))
     left.bar_label(left.barh(list(criteria), list(criteria.values()), color=COLOURS[0]), fmt="%.2f", padding=3)
     left.set(title=title, xlim=(0, 1.15), xlabel="criterion, 1 is best")
     herbs, chances = [row["herb"] for row in likely], [row["p"] for row in likely]
@@ -32,16 +27,14 @@ def judged(criteria: Mapping[str, float], likely: Sequence[Mapping[str, Any]], t
     return figure
 
 
-def next_tokens(rows: "pd.DataFrame", title: str) -> "Figure":
+def next_tokens(rows: DataFrame, title: str) -> Figure:
     """Probabilities of the likeliest next tokens.
 
     Args:
         rows: `next`, `probability`, as `asking.next_tokens`.
     """
-    from matplotlib import pyplot as plt
-
     names = [name.replace("$", r"\$") for name in rows["next"]]  # matplotlib reads $…$ as mathematics
-    figure, axes = plt.subplots(figsize=(7.2, 0.9 + 0.28 * len(rows)))
+    figure, axes = subplots(figsize=(7.2, 0.9 + 0.28 * len(rows)))
     shown = ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in rows["probability"]]
     axes.bar_label(axes.barh(range(len(rows)), rows["probability"], color=COLOURS[0]), shown, padding=3)
     axes.set(yticks=range(len(rows)), yticklabels=names, title=title.replace("$", r"\$"))
@@ -51,15 +44,13 @@ def next_tokens(rows: "pd.DataFrame", title: str) -> "Figure":
     return figure
 
 
-def ranking(rows: Sequence[Mapping[str, Any]], judge: str) -> "Figure":
+def ranking(rows: Sequence[Mapping[str, Any]], judge: str) -> Figure:
     """Draws in the judge's order: what each criterion adds to the score, and the herb F1 where it is known.
 
     Args:
         rows: as `views.rank`.
     """
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(8.6, 1.2 + 0.42 * len(rows)))
+    figure, axes = subplots(figsize=(8.6, 1.2 + 0.42 * len(rows)))
     places, starts = range(len(rows)), [0.0] * len(rows)
     for number, name in enumerate(dict.fromkeys(name for row in rows for name in row["parts"])):
         widths = [row["parts"].get(name, 0.0) for row in rows]

@@ -1,6 +1,6 @@
 """Log-probabilities of answers under a policy, *summed* over the tokens of an answer (arXiv 2305.18290)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from tcm.cases import Case
 from tcm_rlaif.models import chat
@@ -40,7 +40,7 @@ def sample_logps(
     """
     heads = prompt_ids(tokenizer, cases, prompter)
     rows = [[*head, *s.ids] for head, s in zip(heads, samples, strict=True)]
-    return _of_each_token(model, tokenizer, rows, [len(head) for head in heads], **batch)
+    return of_each_token(model, tokenizer, rows, [len(head) for head in heads], **batch)
 
 
 def token_logps(
@@ -55,30 +55,32 @@ def token_logps(
     Returns:
         Two lists, length len(rows): sum of log-probabilities (nats), number of answer tokens.
     """
-    each = _of_each_token(model, tokenizer, rows, first, batch_size)
+    each = of_each_token(model, tokenizer, rows, first, batch_size)
     return [logps.sum().item() for logps in each], [len(logps) for logps in each]
 
 
-def _of_each_token(
+def of_each_token(
     model, tokenizer: Tokenizer, rows: Sequence[list[int]], first: Sequence[int], batch_size: int = 16
 ) -> list[Tensor]:
-    batches = next_token_logps(model, tokenizer, rows, first, batch_size)
-    taken = (line for batch, _ in batches for line in batch)
-    return [line[begin - 1 : len(row) - 1] for line, row, begin in zip(taken, rows, first, strict=True)]
+    """Log-probability of each token of each row from a place on; arguments as of `token_logps`."""
+    order = sorted(range(len(rows)), key=lambda i: (first[i], len(rows[i])))  # rows of like length are read together
+    batches = next_token_logps(model, tokenizer, [rows[i] for i in order], [first[i] for i in order], batch_size)
+    taken = dict(zip(order, (line for batch in batches for line in batch), strict=True))
+    return [taken[i][begin - 1 : len(row) - 1] for i, (row, begin) in enumerate(zip(rows, first, strict=True))]
 
 
 def next_token_logps(
-    model, tokenizer: Tokenizer, rows: Sequence[list[int]], first: Sequence[int] | None = None, batch_size: int = 16
-) -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
-    """Batch by batch the log-probability of each token after the first, and the batch, padded on the right.
+    model, tokenizer: Tokenizer, rows: Sequence[list[int]], first: Sequence[int], batch_size: int = 16
+) -> Iterator[Tensor]:
+    """Batch by batch the log-probability of each token after the first, padded on the right.
 
     Args:
-        first: place in each row from which on they are asked for; None = all. What lies before the earliest place of a
+        first: place in each row from which on they are asked for. What lies before the earliest place of a
             batch is not multiplied with the vocabulary and reads 0: sixteen prompts of a thousand tokens would take
             20 GiB at 152,000 words.
 
     Yields:
-        Shape (rows of the batch, tokens - 1), padding included, and the inputs.
+        Shape (rows of the batch, tokens - 1), padding included.
     """
     import torch
 
@@ -89,7 +91,7 @@ def next_token_logps(
             padding_side="right",
             pad_to_multiple_of=PAD_TO,
         ).to(model.device)
-        begin = max(1, min(first[start : start + batch_size])) if first else 1
+        begin = max(1, min(first[start : start + batch_size]))
         asked = inputs["input_ids"][:, begin:]
         keep = asked.shape[1] + 1  # the token before the first one asked for says how likely that is
         with torch.inference_mode():
@@ -97,4 +99,4 @@ def next_token_logps(
             logits = model(**inputs, logits_to_keep=keep).logits[:, -keep:-1]
             one_by_one = zip(logits, asked, strict=True)  # of one row at a time, not of all, a second table is made
             taken = [row.float().log_softmax(-1).gather(-1, ids[:, None]).squeeze(-1) for row, ids in one_by_one]
-        yield torch.nn.functional.pad(torch.stack(taken), (begin - 1, 0)), inputs
+        yield torch.nn.functional.pad(torch.stack(taken), (begin - 1, 0))

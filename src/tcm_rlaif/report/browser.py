@@ -19,7 +19,6 @@ from tcm import answers
 from tcm.answers import wording
 from tcm.cases import Answer, Case, read_split
 from tcm.evidence import CaseEvidence, Evidence
-from tcm.files import write_text
 from tcm.knowledge import dose_in_g
 from tcm.metrics.sets import herb_at
 from tcm.prescriptions import safety
@@ -34,17 +33,6 @@ DOSE_OFF = 1.5  # a dose this many times the physician's, or its inverse, is mar
 FIELDS = {"disease": "中医诊断", "syndrome": "证型", "treatment_principle": "治法", "formula": "方剂"}
 RIGHT = {"disease": "disease_exact", "syndrome": "syndrome_exact", "formula": "formula_exact"}
 SHOWN = ("herb_f1", "syndrome_f1", "disease_f1", "dose_overlap")  # scores of an answer that the page shows
-
-
-def publish(P: Params, path: Path) -> Path:
-    """Write the case browser of a finished study.
-
-    Args:
-        P: the study's parameters.
-        path: the page; replaced whole.
-    """
-    write_text(path, page_of(data_of(P), P.study))
-    return path
 
 
 def page_of(data: dict[str, Any], study: str) -> str:

@@ -129,7 +129,8 @@ def publish(study: Path, reports: Path, public: bool = False) -> Path:
     elif (ran_with := study / SNAPSHOT).exists():
         from tcm_rlaif.report import browser  # scores and judges; `./study params` and the like do without
 
-        browser.publish(params.load(ran_with), reports / CASES)
+        P = params.load(ran_with)
+        write_text(reports / CASES, browser.page_of(browser.data_of(P), P.study))
     _probed(study / PROBES, reports)
     _first_figure(executed, reports / "figure.png")
     write_text(reports / "results.json", (study / ABLATION / "results.json").read_text("utf-8"))

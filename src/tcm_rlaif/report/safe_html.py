@@ -7,7 +7,6 @@ by `clean`, and refused by `problems`, which parses the finished page and knows 
 import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
-from pathlib import Path
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 CONTENT_TAGS = frozenset(
@@ -72,13 +71,11 @@ def admitted(tag: str, name: str, value: str | None) -> bool:
     return bool(pattern and (tags is None or tag in tags) and pattern.fullmatch(value or ""))
 
 
-def audit_html(path: str | Path) -> list[str]:
-    """What is wrong with a finished page: anything that runs, loads, refers elsewhere, or that some cannot read."""
-    return problems(Path(path).read_text(encoding="utf-8"))
-
-
 def problems(page: str) -> list[str]:
-    """`audit_html` of a page that is not written yet. It parses: a pattern would find fault with escaped text."""
+    """What is wrong with a page: anything that runs, loads, refers elsewhere, or that some cannot read.
+
+    It parses: a pattern would find fault with escaped text.
+    """
     auditor = _Auditor()
     auditor.feed(page)
     auditor.close()

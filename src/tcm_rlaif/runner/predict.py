@@ -17,6 +17,7 @@ from tcm.answers import parse, read_for
 from tcm.cases import Answer, Case, CaseError, Patient, Visit, explain, read_utf8
 from tcm.files import parse_json
 from tcm.identifiers import Account, mask_case
+from tcm.knowledge.matching import findings_text
 from tcm.prescriptions import review, safety
 from tcm_rlaif.runner.trained import Trained
 
@@ -77,9 +78,7 @@ def _values(text: str, where: str) -> Iterator[tuple[str, Any]]:
 def _case(value: Any, name: str, where: str) -> Case:
     """One case of a JSON value, without the answer that may stand in it: nobody reads it here."""
     if not isinstance(value, dict):
-        raise CaseError(
-            f'{where}: a JSON {type(value).__name__}; give an object such as {{"chief_complaint": "失眠3月"}}'
-        )
+        raise CaseError(f"{where}: a JSON {type(value).__name__}; give an object such as {EXAMPLE}")
     known = (*OWN, *FINDINGS, *PATIENT)
     for field in value:
         if field not in known:
@@ -140,7 +139,7 @@ def judged(case: Case, text: str, finished: bool) -> dict[str, Any]:
     """What is to be said of one answer; fields as `answer` returns them."""
     read = read_for(case, text)
     said = read.answer
-    told = "。".join(visit.findings for visit in (*case.earlier_visits, case.visit))
+    told = findings_text(case)
     return {
         "text": text,
         "finished": finished,

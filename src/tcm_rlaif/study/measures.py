@@ -12,11 +12,3 @@ JUDGE_SCORES = (
     Metric("other_judge_score", "score by a judge that labelled for no arm", 0, 1, "higher", "arXiv 2210.10760"),
 )
 MEASURES = {metric.key: metric for metric in (*METRICS, *JUDGE_SCORES)}
-FIELDS = {
-    "disease": "disease_f1",
-    "syndrome": "syndrome_f1",
-    "formula": "formula_f1",
-    "herbs": "herb_f1",
-    "doses": "dose_overlap",
-}
-"""Field of an answer -> its metric: the first two are classification, the last two composition."""

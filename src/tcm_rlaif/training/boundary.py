@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from tcm.cases import Case
-from tcm_rlaif.models.logps import next_token_logps
+from tcm_rlaif.models.logps import of_each_token
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import SFTTrainer, Tokenizer
 from tcm_rlaif.training import competence, order
@@ -81,13 +81,9 @@ def ask(trainer: SFTTrainer, parts: Sequence[Sequence[str | None]]) -> list[Held
     rows, training = [list(ids) for ids in trainer.train_dataset["input_ids"]], trainer.model.training
     trainer.model.eval()
     first = [len(ids) - len(own) for ids, own in zip(rows, parts, strict=True)]
-    batches = next_token_logps(trainer.model, trainer.processing_class, rows, first)
-    logps = [values for taken, _ in batches for values in taken.tolist()]
+    logps = of_each_token(trainer.model, trainer.processing_class, rows, first)
     trainer.model.train(training)
-    return [
-        held(values[len(ids) - len(own) - 1 : len(ids) - 1], own)
-        for values, ids, own in zip(logps, rows, parts, strict=True)
-    ]
+    return [held(values.tolist(), own) for values, own in zip(logps, parts, strict=True)]
 
 
 def series(log: Sequence[dict]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from tcm_rlaif.models.prompter import Prompter, checked
 from tcm_rlaif.models.sampling import sample
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import PeftModel, Tensor, Tokenizer, TrainerCallback
+from tcm_rlaif.training import adapters
 
 # Our choice: an answer is ill when it got clearly worse than before training, not when it is merely different.
 WORSE_BY = {"format_valid": -0.25, "finished": -0.25, "herb_repetition": 0.2}
@@ -92,9 +93,7 @@ class HealthPanel:
         self.rows.append(row)
         if not row["ill"]:
             self.kept_step = step
-            self.healthy_weights = {
-                name: value.detach().clone() for name, value in self.model.named_parameters() if ".default." in name
-            }
+            self.healthy_weights = adapters.weights(self.model)
         self.model.train(training)
         return not row["ill"]
 

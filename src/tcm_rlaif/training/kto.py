@@ -8,9 +8,9 @@ from tcm_rlaif.models import chat
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import Model, Tokenizer, Trainer
-from tcm_rlaif.training import economy
+from tcm_rlaif.training import dpo, economy
 from tcm_rlaif.training.adapters import lora, missing
-from tcm_rlaif.training.arguments import arguments, on_one_gpu, steps_of
+from tcm_rlaif.training.arguments import arguments, on_one_gpu
 
 
 def trainer(
@@ -34,10 +34,10 @@ def trainer(
     longest = max(len(r["prompt_ids"]) + max(len(r["completion_ids"]), len(r["KL_completion_ids"])) for r in tokens)
     settings = on_one_gpu(
         KTOConfig(
-            **arguments(P, seed, folder, "kto", steps(P, len(pairs))),
+            **arguments(P, seed, folder, "kto", dpo.steps(P, len(pairs))),
             save_strategy="no",
             per_device_train_batch_size=P.dpo_batch_size,
-            gradient_accumulation_steps=2 * P.dpo_accumulation,
+            gradient_accumulation_steps=2 * P.dpo_accumulation,  # a pair is two answers here: as many steps as DPO
             num_train_epochs=P.dpo_epochs,
             learning_rate=P.dpo_learning_rate,
             beta=P.dpo_beta,
@@ -67,8 +67,3 @@ def token_rows(tokenizer: Tokenizer, rows: Sequence[dict], batch_size: int):
         for place, row in enumerate(batch):
             row["KL_completion_ids"] = batch[place - 1]["completion_ids"]
     return Dataset.from_list(found)
-
-
-def steps(P: Params, pairs: int) -> int:
-    """Optimiser steps on the answers of so many pairs, as many answers a step as DPO takes."""
-    return steps_of(2 * pairs, 2 * P.dpo_batch_size * P.dpo_accumulation, P.dpo_epochs)

@@ -35,7 +35,7 @@ def pairs(feedback: Feedback, P: Params, seed: int) -> RowSet:
 
 METHODS = {
     "dpo": Method(pairs, dpo.trainer, dpo.steps),
-    "kto": Method(pairs, kto.trainer, kto.steps),
+    "kto": Method(pairs, kto.trainer, dpo.steps),
     "best_of_n": Method(best_of_n.rows, best_of_n.trainer, best_of_n.steps),
     "grpo": Method(grpo.rows, grpo.trainer, grpo.steps, asks=False, online=True),
     "sft_chosen": Method(pairs, sft_chosen.trainer, sft_chosen.steps),

@@ -8,7 +8,7 @@ import pytest
 
 from tcm.cases import CaseError
 from tcm_rlaif.report import compare
-from tcm_rlaif.report.safe_html import audit_html
+from tcm_rlaif.report.safe_html import problems
 from tcm_rlaif.runner import cli
 
 
@@ -72,7 +72,7 @@ def test_the_commands(tmp_path, capsys) -> None:
         (tmp_path / f"{name}.json").write_text(json.dumps(made), "utf-8")
     page = tmp_path / "page.html"
     assert cli.main(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--page", str(page)]) == 0
-    assert "sft" in capsys.readouterr().out and audit_html(page) == []
+    assert "sft" in capsys.readouterr().out and problems(page.read_text("utf-8")) == []
     assert cli.main(["compare", str(marks(tmp_path))]) == 0
     assert "1 marks were given after the names were shown" in capsys.readouterr().out
 
@@ -101,7 +101,7 @@ def test_verify_runs_the_published_parameters_under_another_name(tmp_path, monke
 def test_the_page_shows_what_each_found_a_figure_and_what_differs(tmp_path) -> None:
     a, b = results(), results(study="b", params={"sft_epochs": 4})
     page = compare.page(a, b, tmp_path / "page.html").read_text("utf-8")
-    assert audit_html(tmp_path / "page.html") == []
+    assert problems((tmp_path / "page.html").read_text("utf-8")) == []
     assert "What a found" in page and "What b found" in page and page.count("<img ") == 1
     assert "params.sft_epochs" in page.replace("<wbr/>", "")
 
@@ -111,5 +111,5 @@ def test_a_hostile_name_of_a_study_or_an_arm_stays_text(tmp_path) -> None:
     a = results(study=hostile)
     a["arms"] = {hostile: a["arms"]["sft"]}
     page = compare.page(a, a, tmp_path / "page.html").read_text("utf-8")
-    assert audit_html(tmp_path / "page.html") == []
+    assert problems((tmp_path / "page.html").read_text("utf-8")) == []
     assert "&lt;img src=x onerror=alert(1)&gt;" in page and "<script" not in page

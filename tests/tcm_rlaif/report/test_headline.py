@@ -7,7 +7,7 @@ import pytest
 
 from tcm_rlaif.evaluation import comparisons, standing
 from tcm_rlaif.report import audit_table, first_screen, headline, index, results
-from tcm_rlaif.report.safe_html import audit_html
+from tcm_rlaif.report.safe_html import problems
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
 
@@ -268,7 +268,7 @@ def test_the_index_lists_what_is_published_and_links_what_is_there(tmp_path, val
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "results.json").write_text('{"study": "old", "arms": {}}', "utf-8")
     page = index.publish(tmp_path, {"mini", "old"}).read_text("utf-8")
-    assert audit_html(tmp_path / "index.html") == []
+    assert problems((tmp_path / "index.html").read_text("utf-8")) == []
     assert '<a href="mini/report.html">report</a>' in page and "cases.html" not in page and "private" not in page
     assert 'href="mini/probes.html"' in page and 'href="mini/explore.html"' in page and "old/" not in page
     assert page.index('<a href="mini/report.html">mini</a>') < page.index("<h2>"), "each in a line comes first"

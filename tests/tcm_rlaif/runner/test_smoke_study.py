@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tcm_rlaif.report import first_screen
-from tcm_rlaif.report.safe_html import audit_html
+from tcm_rlaif.report.safe_html import problems
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.plan import plan
@@ -167,7 +167,7 @@ def test_every_run_of_the_plan_is_done_and_can_be_repeated(finished, params_file
 
 
 def test_the_report_is_one_safe_page_that_needs_no_network(finished):
-    assert audit_html(REPORTS / "report.html") == []
+    assert problems((REPORTS / "report.html").read_text("utf-8")) == []
     assert (REPORTS / "report.html").stat().st_size < 2_000_000
 
 
@@ -190,7 +190,7 @@ def test_the_first_screen_says_what_imitation_and_what_feedback_adds(finished):
 
 
 def test_what_hidden_states_hold_lies_beside_the_report(finished):
-    assert audit_html(REPORTS / "probes.html") == []
+    assert problems((REPORTS / "probes.html").read_text("utf-8")) == []
     found = json.loads((REPORTS / "probes.json").read_text("utf-8"))
     assert {row["arm"] for row in found["layers"]} == {row["arm"] for row in found["pareto"]} == set(found["arms"])
     assert {row["label"] for row in found["layers"]} >= {"tongue", "cold or heat", "deficiency or excess", "dose known"}
@@ -251,7 +251,7 @@ def test_a_page_of_the_explore_notebook_is_small_and_safe(finished):
     done = subprocess.run([sys.executable, "-m", "tcm_rlaif", "look", STUDY], cwd=ROOT, env=ENVIRONMENT,
                           capture_output=True, text=True, timeout=600)  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    assert audit_html(REPORTS / "explore.html") == []
+    assert problems((REPORTS / "explore.html").read_text("utf-8")) == []
     assert (REPORTS / "explore.html").stat().st_size < 1_000_000
     linked = re.findall(r'<a href="([^"#]+)"', (REPORTS / "report.html").read_text("utf-8").split("<main>")[0])
     assert linked == ["cases.html", "probes.html", "explore.html", "../index.html"]

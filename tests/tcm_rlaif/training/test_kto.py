@@ -3,7 +3,7 @@
 import tiny_model
 
 from tcm_rlaif.models.logps import answer_logps
-from tcm_rlaif.training import kto
+from tcm_rlaif.training import dpo, kto
 from tcm_rlaif.training.adapters import trained
 from tcm_rlaif.training.arguments import run
 
@@ -38,6 +38,6 @@ def test_training_makes_the_steps_that_are_announced_and_prefers_the_good_answer
 
     before = margin()
     run(trainer)
-    assert trainer.state.global_step == kto.steps(P, 4)
+    assert trainer.state.global_step == dpo.steps(P, 4)
     trained(trainer)
     assert margin() > before

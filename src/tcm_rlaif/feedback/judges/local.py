@@ -16,6 +16,7 @@ from tcm_rlaif.feedback.judges import prompt_text
 from tcm_rlaif.feedback.judges.base import JUDGED, JudgeError, Mode, Question, Record, Reply
 from tcm_rlaif.models import chat
 from tcm_rlaif.models.loading import load_base
+from tcm_rlaif.models.sampling import context_of
 from tcm_rlaif.study.schema import Params
 
 CHOICES = ("A", "B")
@@ -69,7 +70,7 @@ class LocalJudge:
         """
         if any(q.mode == "listwise" for q in questions):
             raise JudgeError("judge_mode listwise needs a judge that writes; use pointwise or pairwise")
-        longest = getattr(self.model.config, "max_position_embeddings", None)
+        longest = context_of(self.model)
         fitting = []
         for question, ids in ((q, self._ids(q)) for q in questions):
             if longest and len(ids) > longest:
