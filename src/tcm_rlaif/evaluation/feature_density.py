@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from tcm.cases import Case
 from tcm.knowledge import resolve_herb
 from tcm.knowledge.matching import findings_text, signs_found
-from tcm_rlaif.study import params
+from tcm_rlaif.study import axis, params
 from tcm_rlaif.study.notebooks import TRAININGS
 from tcm_rlaif.study.schema import Params
 
@@ -61,10 +61,12 @@ def curves(results: Mapping[str, Any], study: Params, train: Sequence[Case], met
         metric: of the answers.
 
     Returns:
-        `curve` (the arm whose answers are most), `arm`, `answers`, a density for each of `FEATURES`, `score` and
-        `half` (half the width of its interval); a curve has at least two sizes. No row where a study has one size.
+        `curve` (the idea of a study with `sizes`, else the arm whose answers are most), `arm`, `answers`, a density for
+        each of `FEATURES`, `score` and `half` (half the width of its interval); a curve has at least two sizes. No row
+        where a study has one size.
     """
     rows: dict[str, list[dict[str, Any]]] = {}
+    ideas = axis.places(study)
     for arm in study.arms:
         P = params.for_arm(study, arm)
         subset = [case for case in train[: P.sft_cases or None] if case.answer]
@@ -77,7 +79,8 @@ def curves(results: Mapping[str, Any], study: Params, train: Sequence[Case], met
     for part in rows.values():
         part = sorted(part, key=lambda row: row["answers"])
         if len({row["answers"] for row in part}) > 1:
-            found += [{"curve": part[-1]["arm"], **row} for row in part]
+            last = part[-1]["arm"]
+            found += [{"curve": ideas.get(last, (last,))[0], **row} for row in part]
     return pd.DataFrame(found, columns=["curve", "arm", "answers", *FEATURES, "score", "half"])
 
 
@@ -134,20 +137,31 @@ def sentences(points: pd.DataFrame, skills: pd.DataFrame) -> list[str]:
     """What density foretold, in sentences; one sentence where there is nothing to foretell."""
     if points.empty:
         return ["This study has one size of training data, so there is no curve to foretell (`sft_cases` of arms)."]
-    said = []
+    alike: dict[tuple[str, ...], list[tuple[str, float, float]]] = {}
     for curve, part in skills.groupby("curve", sort=False):
-        sizes = points.loc[points["curve"] == curve, "answers"].tolist()
+        sizes = ", ".join(map(str, points.loc[points["curve"] == curve, "answers"]))
         known = part.dropna(subset="error").set_index("predictor")
         if known.empty or "answers" not in known.index:
-            said.append(f"{curve}: {len(sizes)} sizes are too few to foretell one from the others.")
+            alike.setdefault((sizes,), []).append((curve, math.nan, math.nan))
             continue
         best = known["error"].idxmin()
-        plain = known.loc["answers", "error"]
         words = "the number of answers alone" if best == "answers" else f"the density of {best}"
         skipped = ", ".join(map(str, known.loc[best, "skippable"])) or "none"
-        said.append(
-            f"{curve}, sizes {', '.join(map(str, sizes))}: {words} foretells best (mean error "
-            f"{known.loc[best, 'error']:.3f}; the number of answers alone {plain:.3f}). Sizes that each the others "
-            f"foretell to within half its interval, so that its runs could have been skipped: {skipped}."
-        )
-    return said
+        errors = (known.loc[best, "error"], known.loc["answers", "error"])
+        alike.setdefault((sizes, words, skipped), []).append((curve, *errors))
+    return [_sentence(key, curves) for key, curves in alike.items()]
+
+
+def _sentence(key: tuple[str, ...], curves: Sequence[tuple[str, float, float]]) -> str:
+    """What holds of all these curves, each with its mean error and that of the number of answers alone."""
+    names = ", ".join(name for name, _, _ in curves)
+    if len(key) == 1:
+        return f"{names}, sizes {key[0]}: too few to foretell one from the others."
+    error, plain = (
+        f"{min(of):.3f}" + (f" to {max(of):.3f}" if len(of) > 1 else "") for of in list(zip(*curves, strict=True))[1:]
+    )
+    return (
+        f"{names}, sizes {key[0]}: {key[1]} foretells best (mean error {error}; the number of answers alone {plain}). "
+        f"Sizes that the other ones foretell to within half the interval, so that their runs could have been skipped, "
+        f"one at a time: {key[2]}."
+    )

@@ -73,3 +73,18 @@ def test_leaving_one_out_never_sees_the_size_that_is_foretold() -> None:
 def test_two_sizes_are_too_few() -> None:
     two = points([0.1, 0.2], sizes=(10, 20), herbs=(0.4, 0.3))
     assert fd.foretold(two).empty and "too few" in fd.sentences(two, fd.skill(two))[0]
+
+
+def test_curves_that_foretell_alike_share_a_sentence_with_the_range_of_their_errors() -> None:
+    sizes, scores = [10, 20, 40], ([0.3, 0.35, 0.5], [0.2, 0.25, 0.4])
+    parts = [
+        pd.DataFrame({"curve": name, "arm": name, "answers": sizes, "characters": score, "findings": 0.5, "herbs": 0.5,
+                      "score": score, "half": 0.1})
+        for name, score in zip(("sft", "tasks"), scores, strict=True)
+    ]  # fmt: skip
+    points = pd.concat(parts, ignore_index=True)
+    (said,) = fd.sentences(points, fd.skill(points))
+    assert said.startswith(
+        "sft, tasks, sizes 10, 20, 40: the density of characters foretells best (mean error 0.000 to"
+    )
+    assert said.endswith("10, 20, 40.")
