@@ -37,7 +37,7 @@ def places(P: Params) -> dict[str, tuple[str, int]]:
 
 
 def told(P: Params) -> list[str]:
-    """The arms that a sentence about all arms names: on an axis those at the size with the most seeds."""
+    """The arms that a sentence about all arms names: on an axis those at the (largest) size with the most seeds."""
     on = places(P)
-    best = max(P.sizes, key=P.sizes.__getitem__, default=None)
+    best = max(P.sizes, key=lambda size: (P.sizes[size], size), default=None)
     return [arm for arm in P.arms if arm not in on or on[arm][1] == best]

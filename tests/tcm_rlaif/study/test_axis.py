@@ -46,6 +46,7 @@ def test_the_size_is_none_of_the_three_keys_that_may_differ():
 
 def test_sentences_name_the_arms_at_the_size_with_the_most_seeds():
     assert axis.told(study()) == ["base", "sft_40", "tasks_40"]
+    assert axis.told(study(sizes={10: 1, 40: 1})) == ["base", "sft_40", "tasks_40"]
     assert axis.told(study(sizes={})) == list(ARMS)
 
 
