@@ -38,7 +38,8 @@ class StubProject:
         for name in ("src", "profiles"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "Snakefile", folder)
-        (folder / "src/tcm_rlaif/report/browser.py").write_text("def publish(P, path):\n    pass\n")
+        stub = "def data_of(P):\n    return {}\n\n\ndef page_of(data, study):\n    return ''\n"
+        (folder / "src/tcm_rlaif/report/browser.py").write_text(stub)
         (folder / "notebooks").mkdir()
         for stage in STAGES:
             self._notebook(stage)
