@@ -6,6 +6,7 @@ coincide with what the arm was trained or tuned on are left out. Beside each arm
 difference that feedback made at either place, and the floors, made of the cases that the visiting arm learned from.
 
     python tests/benchmarks/measure_carry_over.py mtcmb best4sdt --json reports/carry_over.json
+    python tests/benchmarks/measure_carry_over.py mtcmb_qwen best4sdt_qwen --arms base sft retrieved --workers 6
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from joblib import Parallel, delayed
 
 from tcm.cases import Case, read_split, splits
 from tcm.files import write_json
@@ -34,8 +36,9 @@ def new_to(trained: Trained, theirs: Sequence[Case]) -> list[Case]:
     return splits.apart(theirs, seen, [True] * len(seen), trained.P.data_near_duplicate)[0]
 
 
-def away(trained: Trained, cases: Sequence[Case]) -> pd.DataFrame:
+def away(here: str, arm: str, seed: int, cases: Sequence[Case]) -> pd.DataFrame:
     """Scores of an arm's answers to cases of another source."""
+    trained = find(here, arm, seed)
     model, tokenizer = trained.load()
     known = trained.training_cases
     with tempfile.TemporaryDirectory() as folder:
@@ -71,18 +74,17 @@ def evaluated(study: str) -> dict[str, list[int]]:
     return arms
 
 
-def carried(here: str, there: str) -> dict[str, Any]:
-    """Arms trained in one study, asked about the test cases of another."""
+def carried(here: str, there: str, chosen: Sequence[str] | None, parallel: Parallel) -> dict[str, Any]:
+    """Arms trained in one study (those chosen; None: all that both have), asked about the test cases of another."""
     host, guest = find(there, START), find(here, START)
     cases = new_to(guest, read_split(host.folders["data"], "test"))
     patient_of = {case.id: case.patient_id for case in cases}
-    at_home, hosts, guests = evaluated(there), {}, {}
-    for arm, seeds in evaluated(here).items():
-        if arm not in at_home:
-            continue
-        guests[arm] = pd.concat([away(find(here, arm, seed), cases) for seed in seeds], ignore_index=True)
-        hosts[arm] = pd.concat([home(find(there, arm, seed)) for seed in at_home[arm]], ignore_index=True)
-        print(f"{here} -> {there}, {arm}: herb F1 {guests[arm]['herb_f1'].mean():.3f}", flush=True)
+    at_home = evaluated(there)
+    arms = {arm: seeds for arm, seeds in evaluated(here).items() if arm in at_home and arm in (chosen or at_home)}
+    hosts = {arm: pd.concat([home(find(there, arm, seed)) for seed in at_home[arm]], ignore_index=True) for arm in arms}
+    runs = [(arm, seed) for arm, seeds in arms.items() for seed in seeds]
+    scored = list(zip(runs, parallel(delayed(away)(here, *run, cases) for run in runs), strict=True))
+    guests = {arm: pd.concat([table for (of, _), table in scored if of == arm], ignore_index=True) for arm in arms}
     known = guest.training_cases[: guest.P.sft_cases or None]
     floors = tables.floors(known, cases)
     rows = []
@@ -111,9 +113,13 @@ def main() -> None:
     """Carry every pair of the studies over, both ways, print, and write where `--json` says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("studies", nargs="+", help="names of studies that were run here")
+    parser.add_argument("--arms", nargs="+", help="these alone; every arm that both have, if not named")
+    parser.add_argument("--workers", type=int, default=1, help="arms that answer at the same time")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    found = {f"{here} to {there}": carried(here, there) for here, there in permutations(args.studies, 2)}
+    with Parallel(args.workers, verbose=5) as parallel:
+        found = {f"{here} to {there}": carried(here, there, args.arms, parallel)
+                 for here, there in permutations(args.studies, 2)}  # fmt: skip
     for part in found.values():
         print(pd.DataFrame([{k: v["mean"] if isinstance(v, dict) else v for k, v in row.items()}
                             for row in part["rows"]]).to_string(index=False))  # fmt: skip

@@ -5,7 +5,7 @@ Free of charge, and each catches a mistake that would cost a whole study; the no
 
 from collections.abc import Sequence
 
-from tcm_rlaif.models import chat
+from tcm_rlaif.models import chat, prompts
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import named
 from tcm_rlaif.study.types import DPOTrainer, SFTTrainer, Tokenizer
@@ -96,9 +96,13 @@ def batch_loss(trainer: DPOTrainer, number: int) -> dict[str, float]:
 
 
 def largest_difference(model, other, tokenizer: Tokenizer, text: str) -> float:
-    """Largest absolute difference of two models' logits on a text: 0 when an adapter was saved and reloaded whole."""
+    """Largest absolute difference of two models' logits on a text: 0 when an adapter was saved and reloaded whole.
+
+    Args:
+        text: what a model said, say; the instruction is read where it said nothing.
+    """
     import torch
 
-    inputs = tokenizer(text, return_tensors="pt").to(model.device)
+    inputs = tokenizer(text or prompts.SYSTEM, return_tensors="pt").to(model.device)
     with torch.inference_mode():
         return float((model.eval()(**inputs).logits - other.eval()(**inputs).logits).abs().max())
