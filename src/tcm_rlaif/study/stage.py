@@ -9,7 +9,6 @@ the same recipe leaves the stages after it standing. A change of `src` leaves th
 move no number and a study may have taken days; but it is said, at the start of a run and in `results.json`.
 """
 
-import ast
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ from tcm_rlaif.study import lab, outputs, params
 from tcm_rlaif.study.params import ROOT, ParamsError
 from tcm_rlaif.study.plan import ABLATION, Run, StageError, find_run, plan, read_by, study_folder
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.syntax import does
 
 DONE = "stage.json"
 UNFINISHED = "not finished yet"
@@ -35,7 +35,7 @@ def code_hash(stage: str) -> str:
     """Hash of what the notebook's cells do: its parameters, comments, layout and outputs are no code of a stage."""
     cells = read_json(ROOT / "notebooks" / f"{stage}.ipynb")["cells"]
     code = [
-        ast.unparse(ast.parse("".join(cell["source"])))
+        does("".join(cell["source"]))
         for cell in cells
         if cell["cell_type"] == "code" and "parameters" not in cell["metadata"].get("tags", [])
     ]

@@ -1,6 +1,5 @@
 """Pre-training of the tiny base on statements written from the knowledge tables, and where the result is kept."""
 
-import ast
 import hashlib
 import json
 from itertools import islice
@@ -11,6 +10,7 @@ from tcm.invented import corpus
 from tcm_rlaif.models import prompts, tiny
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
+from tcm_rlaif.study.syntax import does
 from tcm_rlaif.training import arguments as shared
 from tcm_rlaif.training.arguments import arguments, on_one_gpu
 
@@ -29,10 +29,7 @@ def cached_folder(P: Params) -> Path:
     """
     keys = {k: v for k, v in P.model_dump(mode="json").items() if k.startswith("base_") and k not in HOW_LOADED}
     said = [*corpus.facts(P.base_patterns), *islice(corpus.statements(P.base_seed, P.base_patterns), 3000)]
-    code = [
-        ast.unparse(ast.parse(Path(f).read_text("utf-8")))
-        for f in (tiny.__file__, shared.__file__, OPTIMISER, __file__)
-    ]
+    code = [does(Path(f).read_text("utf-8")) for f in (tiny.__file__, shared.__file__, OPTIMISER, __file__)]
     made_of = json.dumps([keys, said, prompts.LAYOUT_WORDS, prompts.FIXED_WORDING, code], sort_keys=True)
     return ROOT / "runs" / "cache" / f"tiny-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
 

@@ -12,6 +12,7 @@ from tcm_rlaif.study.params import ParamsError
 from tcm_rlaif.study.plan import STAGES, StageError
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.stage import DONE, UNFINISHED, Stage, open_stage, problems
+from tcm_rlaif.study.syntax import does
 
 SMOKE = "params/smoke.yaml"
 
@@ -282,6 +283,17 @@ def test_what_is_saved_in_jupyterlab_without_changing_the_code_leaves_the_hash(s
     assert plain == saved(prose="other words")
     assert plain == saved(parameters='params_file = "params/mine.yaml"\nseed = 2')
     assert plain == saved(code="# why\nx   =  1  # so\n\n")
+
+
+def test_code_is_written_alike_under_every_python() -> None:
+    subscript = ["Subscript", {"value": _name("a"), "slice": ["Constant", {"value": "'b'"}], "ctx": ["Load", {}]}]
+    said = ["JoinedStr", {"values": [["FormattedValue", {"value": subscript, "conversion": "-1"}]]}]
+    assert does("x = f'{a[\"b\"]}'  # why") == [["Assign", {"targets": [_name("x", "Store")], "value": said}]]
+    assert does("# only words\n") == []
+
+
+def _name(name: str, context: str = "Load") -> list:
+    return ["Name", {"id": repr(name), "ctx": [context, {}]}]
 
 
 def test_the_code_hash_notices_changed_code(saved) -> None:
