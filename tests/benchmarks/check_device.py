@@ -58,7 +58,7 @@ def trainer(P: Params, cases, folder: Path):
 
 def checked(P: Params, steps: int) -> dict[str, Any]:
     """Every check, name -> value; `stopped`, where a training ended at a value that is no number, says which."""
-    found: dict[str, Any] = {"device": _device(), "model": P.base_model, "steps": steps}
+    found: dict[str, Any] = {"device": _device(), "model": Path(P.base_model).name, "steps": steps}
     try:
         _check(P, steps, found)
     except FloatingPointError as error:

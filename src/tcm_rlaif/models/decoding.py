@@ -5,12 +5,13 @@ distribution, so a draw depends on its own number and its own distribution, and 
 `generate` with a processor could not: it reads equal prompts once, and an answer that ended leaves the batch.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from inspect import signature
 
 from tcm_rlaif.study.types import DynamicCache, Model, Tensor, Tokenizer
 
 LEAVE = 1 / 8  # share of a batch that has ended when these answers leave it: then the cache of the others is copied
+TRIES = 8  # tokens refused in one place before the answer goes on as it would
 NUCLEUS = 64  # likeliest tokens that a nucleus is looked for in first: found ten times as fast as all are sorted
 
 
@@ -56,6 +57,11 @@ def _inverse(weights: Tensor, uniform: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, uniform[:, None].double() * cumulative[:, -1:], right=True).squeeze(-1)
 
 
+def _next(logits: Tensor, uniform: "Tensor | None", temperature: float, top_p: float) -> Tensor:
+    """The likeliest token of each row, or one drawn."""
+    return logits.argmax(-1) if uniform is None else draw(logits, uniform, temperature, top_p)
+
+
 def learned_tokens(model) -> tuple["DynamicCache | None", int]:
     """What a model keeps of a learned prompt or prefix (`adapter`), for one row, and how many tokens it is."""
     import torch
@@ -83,6 +89,7 @@ def decode(
     top_p: float,
     limit: int,
     ends: Collection[int],
+    refuses: Callable[[Sequence[int], int], bool] | None = None,
 ) -> list[list[int]]:
     """Continue each prompt until it draws an end token or reaches the limit.
 
@@ -93,6 +100,8 @@ def decode(
         top_p: as in `draw`.
         limit: longest answer, in tokens.
         ends: tokens that end an answer.
+        refuses: asked for an answer's tokens so far and the one that would be next; where it says yes, the next
+            likeliest is taken, or the same number is drawn with from the others.
 
     Returns:
         The tokens drawn for each prompt, with the one that ended it.
@@ -137,7 +146,15 @@ def decode(
             if step == 0:
                 cache.reorder_cache(rows)
                 logits, mask, position = logits[rows], mask[rows], position[rows]
-            token = logits.argmax(-1) if uniform is None else draw(logits, uniform[going, step], temperature, top_p)
+            chance = None if uniform is None else uniform[going, step]
+            token = _next(logits, chance, temperature, top_p)
+            for _ in range(TRIES if refuses else 0):
+                asked = zip(going.tolist(), token.tolist(), over.tolist(), strict=True)
+                wrong = [row for row, (at, t, ended) in enumerate(asked) if not ended and refuses(drawn[at], t)]
+                if not wrong:
+                    break
+                logits[wrong, token[wrong]] = -torch.inf
+                token[wrong] = _next(logits[wrong], None if chance is None else chance[wrong], temperature, top_p)
             for answer, drawn_token, ended in zip(going.tolist(), token.tolist(), over.tolist(), strict=True):
                 if not ended:
                     drawn[answer].append(drawn_token)

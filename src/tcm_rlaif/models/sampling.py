@@ -12,6 +12,7 @@ from pathlib import Path
 from tcm.cases import Case
 from tcm_rlaif.models import chat
 from tcm_rlaif.models.decoding import decode
+from tcm_rlaif.models.distinct import Distinct
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.lab import bar
 from tcm_rlaif.study.types import Model, Tensor, Tokenizer
@@ -105,6 +106,7 @@ def sample(
     seed: int,
     progress: str = "",
     prompter: Prompter = PLAIN,
+    distinct: bool = False,
 ) -> list[Sample]:
     """Generate answers to cases.
 
@@ -115,6 +117,7 @@ def sample(
         batch_size: answers generated together; changes speed and memory, not what is drawn (up to rounding).
         progress: what to call the work in the progress bar; empty = no bar.
         prompter: what the cases are asked with, the same as in training.
+        distinct: whether a herb that an answer has named is not named again (`distinct`).
 
     Returns:
         `number` samples per case, in the order of the cases.
@@ -128,6 +131,7 @@ def sample(
     batches = [jobs[i : i + batch_size] for i in range(0, len(jobs), batch_size)]
     stop = chat.ends(model, tokenizer)
     ends = {*stop} | ({tokenizer.pad_token_id} if temperature else set())  # a draw may be padding
+    refuses = Distinct(tokenizer).refuses if distinct else None
     done: dict[tuple[int, int], Sample] = {}
     for batch in bar(batches, desc=progress, disable=not progress, unit="batch"):
         seeds = [answer_seed(seed, cases[i].id, n) for i, n in batch]
@@ -135,6 +139,7 @@ def sample(
             model, tokenizer, [asked[i] for i, _ in batch],
             uniform_numbers(seeds, max_new_tokens) if temperature else None,
             temperature=temperature, top_p=top_p, limit=max_new_tokens, ends=ends,
+            refuses=refuses,
         )  # fmt: skip
         for (i, n), ids in zip(batch, said, strict=True):
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
