@@ -51,14 +51,21 @@ def render(results: dict[str, Any]) -> str:
     lines += _judges(results.get("judge_quality", []))
     total = next(row for row in results["cost"] if row["stage"] == "all")
     whole = results["side_by_side"]
-    beside = "two notebooks" if results["params"].get("base_model", "tiny") == "tiny" else "one notebook"
     lines += [
         "",
-        f"On 2 cores, {beside} at a time, this took {whole['wall_seconds'] / 60:.1f} minutes, "
+        f"{_ran_on(results)}, this took {whole['wall_seconds'] / 60:.1f} minutes, "
         f"{total['overhead share']:.0%} of the kernels' time start and imports, and at most "
         f"{whole['memory_mib'] / 1024:.1f} GiB. Everything behind these lines: `reports/{results['study']}/`.",
     ]
     return "\n".join(lines)
+
+
+def _ran_on(results: dict[str, Any]) -> str:
+    machines = results.get("machines", {})  # older results do not say
+    if len(machines) > 1 or any("cores" not in name for name in machines):
+        return "On " + " and ".join(f"{name} ({number} notebooks)" for name, number in machines.items())
+    beside = "two notebooks" if results["params"].get("base_model", "tiny") == "tiny" else "one notebook"
+    return f"On {next(iter(machines), '2 cores')}, {beside} at a time"
 
 
 def _by_size(rows: list[dict[str, Any]]) -> list[str]:

@@ -2,10 +2,8 @@
 
 import json
 import math
-import os
 import platform
-import re
-import subprocess
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +15,7 @@ from tcm.files import write_json
 from tcm_rlaif.evaluation import ablation, comparisons, frontier, known, rounding, standing, tables
 from tcm_rlaif.report import safety, training_health
 from tcm_rlaif.study import params, stage
+from tcm_rlaif.study.hardware import hardware, said
 from tcm_rlaif.study.plan import plan, study_folder
 from tcm_rlaif.study.schema import Params
 
@@ -67,6 +66,11 @@ def side_by_side(study: Params) -> dict[str, float]:
     return {"wall_seconds": wall.total_seconds(), "memory_mib": max(memory, default=0)}
 
 
+def machines(study: Params) -> dict[str, int]:
+    """What its notebooks ran on (`hardware.machine`) -> how many of them."""
+    return dict(Counter(row["machine"] for row in _timings(study) if "machine" in row).most_common())
+
+
 def trained_until(study: Params) -> str | None:
     """The day (UTC) on which the last of its models was trained; None where none was."""
     ends = (row["end"] for row in _timings(study) if row["stage"] in ("02_sft", "04_dpo"))
@@ -81,7 +85,8 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
         "params": params.differences(study),
         "all_params": params.public(study.model_dump(mode="json")),  # defaults change, a study shall not
         "seeds": list(study.seeds),
-        "machine": {**_hardware(), "python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "machine": {**hardware(), "python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "machines": machines(study),
         "commit": _commit(),
         "trained_until": trained_until(study),
         "data": {
@@ -134,31 +139,9 @@ def manifest(values: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame([{"what": name, "value": str(value)} for name, value in rows.items()])
 
 
-def _hardware() -> dict[str, Any]:
-    """What the study ran on: platform, processor, cores, memory, and the GPU where there is one."""
-    known = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", known.read_text("utf-8")) if known.exists() else None
-    gpus = _said("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
-    return {
-        "platform": platform.platform(),
-        "processor": found[1] if found else platform.processor(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "gpu": gpus.splitlines() if gpus else [],
-    }
-
-
 def _commit() -> str | None:
     """The commit of this project, marked where files differ from it; None outside a clone."""
-    return _said("git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
-
-
-def _said(*command: str) -> str | None:
-    try:
-        done = subprocess.run(command, cwd=params.ROOT, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
+    return said("git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
 
 
 def write(path: Path, values: dict[str, Any]) -> None:

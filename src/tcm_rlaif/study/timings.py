@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tcm.files import read_json, write_json
+from tcm_rlaif.study.hardware import machine
 
 
 def timing(executed: Path, started: float, ended: float | None = None) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def timing(executed: Path, started: float, ended: float | None = None) -> dict[s
     Returns:
         `seconds` in all; of these `overhead_seconds` = start of papermill and kernel, the cell of imports (the first
         code cell after the parameters) and shutdown; `peak_mib` = largest memory of the kernel or a process of it
-        (of all kernels that this process ran).
+        (of all kernels that this process ran); `machine`, what it ran on.
     """
     ended = ended or time.time()
     try:
@@ -41,6 +42,7 @@ def timing(executed: Path, started: float, ended: float | None = None) -> dict[s
         "seconds": round(ended - started, 2),
         "overhead_seconds": round((ready - started) + (ended - finished), 2),
         "peak_mib": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit),
+        "machine": machine(),
     }
 
 

@@ -1,5 +1,6 @@
 """README.md keeps what it says: its numbers are the published ones, its files and commands exist."""
 
+import json
 import re
 
 import pytest
@@ -36,6 +37,19 @@ def test_ideas_on_an_axis_stand_by_number_of_answers_with_their_differences():
         "| **tasks** | – | 0.520 (+0.020 [-0.010, +0.050]) |",
     ]  # fmt: skip
     assert readme._by_size([]) == []
+
+
+@pytest.mark.parametrize(
+    ("machines", "told"),
+    [
+        ({"8 cores": 5}, "On 8 cores, one notebook at a time"),
+        ({"a GPU": 4, "2 cores": 1}, "On a GPU (4 notebooks) and 2 cores (1 notebooks)"),
+        ({"a GPU": 5}, "On a GPU (5 notebooks)"),
+    ],
+)
+def test_what_a_study_ran_on_is_told_with_its_time(machines, told):
+    values = json.loads((ROOT / "reports/mtcmb_gemma/results.json").read_text("utf-8")) | {"machines": machines}
+    assert f"\n{told}, this took " in readme.render(values)
 
 
 def test_readme_is_read_in_two_minutes():

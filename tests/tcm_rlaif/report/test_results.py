@@ -21,11 +21,13 @@ def test_the_cost_adds_up_and_tells_the_share_of_overhead(stage) -> None:
         if run.stage == "02_sft":
             span = {"start": f"2026-01-01T00:00:0{run.seed}+00:00", "end": f"2026-01-01T00:00:1{run.seed}+00:00"}
             timing = {"seconds": 10.0, "overhead_seconds": 2.0, "peak_mib": 700 + run.seed, **span}
+            timing |= {"machine": "a GPU" if run.seed else "2 cores"}
             (folder / run.folder / "timing.json").write_text(json.dumps(timing), "utf-8")
     cost = results.cost(stage.study).set_index("stage")
     assert cost.loc["all"].to_dict() == {"runs": 2, "seconds": 20.0, "overhead share": 0.2, "peak MiB": 701}
     assert results.side_by_side(stage.study) == {"wall_seconds": 11.0, "memory_mib": 1401}
     assert results.trained_until(stage.study) == "2026-01-01"
+    assert results.machines(stage.study) == {"a GPU": 1, "2 cores": 1}
 
 
 def test_the_results_are_json_without_nan_and_tell_every_arm(evidence, stage, tmp_path) -> None:
