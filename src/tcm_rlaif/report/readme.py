@@ -63,7 +63,8 @@ def render(results: dict[str, Any]) -> str:
 def _ran_on(results: dict[str, Any]) -> str:
     machines = results.get("machines", {})  # older results do not say
     if len(machines) > 1 or any("cores" not in name for name in machines):
-        return "On " + " and ".join(f"{name} ({number} notebooks)" for name, number in machines.items())
+        runs = sum(machines.values())
+        return "On " + " and ".join(f"{name} ({number} of {runs} notebooks)" for name, number in machines.items())
     beside = "two notebooks" if results["params"].get("base_model", "tiny") == "tiny" else "one notebook"
     return f"On {next(iter(machines), '2 cores')}, {beside} at a time"
 

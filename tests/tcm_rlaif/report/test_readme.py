@@ -43,8 +43,8 @@ def test_ideas_on_an_axis_stand_by_number_of_answers_with_their_differences():
     ("machines", "told"),
     [
         ({"8 cores": 5}, "On 8 cores, one notebook at a time"),
-        ({"a GPU": 4, "2 cores": 1}, "On a GPU (4 notebooks) and 2 cores (1 notebooks)"),
-        ({"a GPU": 5}, "On a GPU (5 notebooks)"),
+        ({"a GPU": 4, "2 cores": 1}, "On a GPU (4 of 5 notebooks) and 2 cores (1 of 5 notebooks)"),
+        ({"a GPU": 5}, "On a GPU (5 of 5 notebooks)"),
     ],
 )
 def test_what_a_study_ran_on_is_told_with_its_time(machines, told):
