@@ -136,6 +136,7 @@ def manifest(values: dict[str, Any]) -> pd.DataFrame:
     made = {"commit": values["commit"] or "none: not a clone", "code under src": values["made_with"]["src"]}
     rows = made | {"base model": values["base"]["model"], **values["machine"]}
     rows["gpu"] = ", ".join(rows["gpu"]) or "none"
+    rows["notebooks ran on"] = ", ".join(f"{name}: {number}" for name, number in values["machines"].items()) or "–"
     return pd.DataFrame([{"what": name, "value": str(value)} for name, value in rows.items()])
 
 

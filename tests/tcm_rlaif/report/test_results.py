@@ -55,7 +55,8 @@ def test_the_results_are_json_without_nan_and_tell_every_arm(evidence, stage, tm
     assert set(read["lines"]) > set(read["declared"]["primary"]) and read["lines"]["herb_f1"]["best_per_task"] > 0.5
     assert {row["finding"] for row in read["safety_excess"]} == {"any finding", "of high severity", "overdose"}
     assert read["doses"] and [row["verdict"] for row in read["health"]] == ["healthy", "healthy"]
-    made = results.manifest(read).set_index("what")["value"]
+    made = results.manifest(read | {"machines": {"a GPU": 4, "2 cores": 1}}).set_index("what")["value"]
+    assert made["notebooks ran on"] == "a GPU: 4, 2 cores: 1"
     assert made["cores"].isdigit() and {"commit", "code under src", "processor", "memory_gib", "gpu", "trl"} <= set(
         made.index
     )
