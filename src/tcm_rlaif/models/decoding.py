@@ -11,7 +11,6 @@ from inspect import signature
 from tcm_rlaif.study.types import DynamicCache, Model, Tensor, Tokenizer
 
 LEAVE = 1 / 8  # share of a batch that has ended when these answers leave it: then the cache of the others is copied
-TRIES = 8  # tokens refused in one place before the answer goes on as it would
 NUCLEUS = 64  # likeliest tokens that a nucleus is looked for in first: found ten times as fast as all are sorted
 
 
@@ -57,11 +56,6 @@ def _inverse(weights: Tensor, uniform: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, uniform[:, None].double() * cumulative[:, -1:], right=True).squeeze(-1)
 
 
-def _next(logits: Tensor, uniform: "Tensor | None", temperature: float, top_p: float) -> Tensor:
-    """The likeliest token of each row, or one drawn."""
-    return logits.argmax(-1) if uniform is None else draw(logits, uniform, temperature, top_p)
-
-
 def learned_tokens(model) -> tuple["DynamicCache | None", int]:
     """What a model keeps of a learned prompt or prefix (`adapter`), for one row, and how many tokens it is."""
     import torch
@@ -89,7 +83,7 @@ def decode(
     top_p: float,
     limit: int,
     ends: Collection[int],
-    refuses: Callable[[Sequence[int], int], bool] | None = None,
+    ended: Callable[[Sequence[int]], bool] | None = None,
 ) -> list[list[int]]:
     """Continue each prompt until it draws an end token or reaches the limit.
 
@@ -100,8 +94,7 @@ def decode(
         top_p: as in `draw`.
         limit: longest answer, in tokens.
         ends: tokens that end an answer.
-        refuses: asked for an answer's tokens so far and the one that would be next; where it says yes, the next
-            likeliest is taken, or the same number is drawn with from the others.
+        ended: asked for the tokens of an answer after each; where it says yes, the answer ends, too.
 
     Returns:
         The tokens drawn for each prompt, with the one that ended it.
@@ -146,19 +139,13 @@ def decode(
             if step == 0:
                 cache.reorder_cache(rows)
                 logits, mask, position = logits[rows], mask[rows], position[rows]
-            chance = None if uniform is None else uniform[going, step]
-            token = _next(logits, chance, temperature, top_p)
-            for _ in range(TRIES if refuses else 0):
-                asked = zip(going.tolist(), token.tolist(), over.tolist(), strict=True)
-                wrong = [row for row, (at, t, ended) in enumerate(asked) if not ended and refuses(drawn[at], t)]
-                if not wrong:
-                    break
-                logits[wrong, token[wrong]] = -torch.inf
-                token[wrong] = _next(logits[wrong], None if chance is None else chance[wrong], temperature, top_p)
-            for answer, drawn_token, ended in zip(going.tolist(), token.tolist(), over.tolist(), strict=True):
-                if not ended:
+            token = logits.argmax(-1) if uniform is None else draw(logits, uniform[going, step], temperature, top_p)
+            for answer, drawn_token, done in zip(going.tolist(), token.tolist(), over.tolist(), strict=True):
+                if not done:
                     drawn[answer].append(drawn_token)
             over |= torch.isin(token, stops)
+            if ended:
+                over |= torch.tensor([ended(drawn[answer]) for answer in going.tolist()], device=over.device)
             on = (~over).nonzero()[:, 0]
             if len(on) == 0:
                 break

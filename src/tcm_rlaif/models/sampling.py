@@ -6,13 +6,13 @@ what is drawn.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tcm.cases import Case
 from tcm_rlaif.models import chat
 from tcm_rlaif.models.decoding import decode
-from tcm_rlaif.models.distinct import Distinct
+from tcm_rlaif.models.ending import before_loop, loops
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.lab import bar
 from tcm_rlaif.study.types import Model, Tensor, Tokenizer
@@ -23,9 +23,9 @@ class Sample:
     """One generated answer.
 
     Args:
-        finished: whether the model ended it itself (EOS), not the length limit.
+        finished: whether it ended by EOS, or before a loop where answers end there; not by the length limit.
         ids: the tokens as they were drawn, without padding, with EOS. The text read again gives other ones: a model
-            spells a word in many ways, a tokenizer in one.
+            spells a word in many ways, a tokenizer in one; an answer ended before a loop has those of its text.
     """
 
     case_id: str
@@ -106,7 +106,7 @@ def sample(
     seed: int,
     progress: str = "",
     prompter: Prompter = PLAIN,
-    distinct: bool = False,
+    end_at_loop: bool = False,
 ) -> list[Sample]:
     """Generate answers to cases.
 
@@ -117,7 +117,7 @@ def sample(
         batch_size: answers generated together; changes speed and memory, not what is drawn (up to rounding).
         progress: what to call the work in the progress bar; empty = no bar.
         prompter: what the cases are asked with, the same as in training.
-        distinct: whether a herb that an answer has named is not named again (`distinct`).
+        end_at_loop: whether an answer ends before a loop of herbs (`ending`).
 
     Returns:
         `number` samples per case, in the order of the cases.
@@ -131,7 +131,7 @@ def sample(
     batches = [jobs[i : i + batch_size] for i in range(0, len(jobs), batch_size)]
     stop = chat.ends(model, tokenizer)
     ends = {*stop} | ({tokenizer.pad_token_id} if temperature else set())  # a draw may be padding
-    refuses = Distinct(tokenizer).refuses if distinct else None
+    ended = loops(tokenizer) if end_at_loop else None
     done: dict[tuple[int, int], Sample] = {}
     for batch in bar(batches, desc=progress, disable=not progress, unit="batch"):
         seeds = [answer_seed(seed, cases[i].id, n) for i, n in batch]
@@ -139,12 +139,22 @@ def sample(
             model, tokenizer, [asked[i] for i, _ in batch],
             uniform_numbers(seeds, max_new_tokens) if temperature else None,
             temperature=temperature, top_p=top_p, limit=max_new_tokens, ends=ends,
-            refuses=refuses,
+            ended=ended,
         )  # fmt: skip
         for (i, n), ids in zip(batch, said, strict=True):
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
-            done[i, n] = Sample(cases[i].id, n, text, ids[-1] in stop, tuple(ids))
+            drawn = Sample(cases[i].id, n, text, ids[-1] in stop, tuple(ids))
+            done[i, n] = _ended(drawn, tokenizer) if end_at_loop else drawn
     return [done[i, n] for i in range(len(cases)) for n in range(number)]
+
+
+def _ended(said: Sample, tokenizer: Tokenizer) -> Sample:
+    """An answer that loops without its loop, ended as a model ends one; any other as it is."""
+    text = before_loop(said.text)
+    if text is None:
+        return said
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return replace(said, text=text, finished=True, ids=(*ids, tokenizer.eos_token_id))
 
 
 def sample_vllm(
@@ -159,6 +169,7 @@ def sample_vllm(
     max_new_tokens: int,
     seed: int,
     prompter: Prompter = PLAIN,
+    end_at_loop: bool = False,
 ) -> list[Sample]:
     """The same with vLLM, which batches by itself; every answer has the seed it has in `sample`.
 
@@ -196,7 +207,8 @@ def sample_vllm(
         request.outputs[0]
         for request in llm.generate([{"prompt_token_ids": i} for i in ids], settings, lora_request=lora)
     ]
-    return [
+    said = [
         Sample(case.id, n, out.text.strip(), out.finish_reason == "stop", tuple(out.token_ids))
         for (case, n), out in zip(asked, outputs, strict=True)
     ]
+    return [_ended(s, tokenizer) for s in said] if end_at_loop else said

@@ -36,12 +36,6 @@ class Params(FeedbackParams):
         "",
         "arXiv 2401.01879, 2108.04718",
     )
-    eval_distinct_herbs: bool = key(
-        False,
-        "a herb that an answer has named is not named again while the answer is drawn: a prescription is a set",
-        "",
-        "our choice; in training: `sft_permutations`",
-    )
     eval_batch_size: Int = key(128, "answers generated together", "answers", ge=1)
 
     # 06_ablation
