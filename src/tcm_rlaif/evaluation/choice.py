@@ -59,7 +59,7 @@ def answers(
     drawn = sample(
         model, tokenizer, cases, number=P.eval_number, temperature=P.eval_temperature, top_p=P.candidate_top_p,
         max_new_tokens=P.eval_max_new_tokens, batch_size=P.eval_batch_size, seed=seed, progress="answering",
-        prompter=prompter, end_at_loop=P.answers_end_at_loop,
+        prompter=prompter, end_at_loop=P.candidate_end_at_loop,
     )  # fmt: skip
     choosing = time.perf_counter()
     of_case = [drawn[i : i + P.eval_number] for i in range(0, len(drawn), P.eval_number)]

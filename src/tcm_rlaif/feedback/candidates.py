@@ -49,7 +49,7 @@ def sample_candidates(
         "max_new_tokens": P.candidate_max_new_tokens,
         "seed": seed,
         "prompter": checked(prompter, P),
-        "end_at_loop": P.answers_end_at_loop,
+        "end_at_loop": P.candidate_end_at_loop,
     }
     if P.candidate_engine == "vllm":
         check_context(model, tokenizer, cases, P.candidate_max_new_tokens, settings["prompter"])

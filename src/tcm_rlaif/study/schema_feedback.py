@@ -16,7 +16,7 @@ class FeedbackParams(SftParams):
     candidate_temperature: Float = key(0.9, "sampling temperature", "", ge=0, le=2)
     candidate_top_p: Share = key(0.95, "nucleus sampling mass", "probability", gt=0)
     candidate_max_new_tokens: Int = key(160, "longest answer", "tokens", ge=8)
-    answers_end_at_loop: bool = key(
+    candidate_end_at_loop: bool = key(
         False,
         "an answer that names a herb for the third time ends before the herbs that it names again, where candidates are "
         "drawn and at the test: a small model goes on so to its longest answer",
