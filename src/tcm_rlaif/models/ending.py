@@ -1,7 +1,7 @@
 """An answer that goes round in circles ends before its circle.
 
 A small model falls into a loop of one herb (生怀地黄12g，生怀地黄12g，…) and never ends. What stands before the loop
-is an answer; what stands in it says nothing more, whoever reads it or learns from it. A herb named twice is no loop yet:
+is an answer; what stands in it says nothing more, whoever reads it or learns from it. A herb named twice is no loop:
 textbooks that put two formulas together (白头翁汤合芍药汤) name 黄连 in each. Names are compared as they are written.
 
 Source:
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from tcm_rlaif.study.types import Tokenizer
 
 LABEL, END = "处方：", "。"
-TIMES = 3  # named so often, a herb is in a loop: none of the 274 public training and validation answers names one three times
+TIMES = 3  # named so often, a herb is in a loop: none is in the 274 public answers to train and validate with
 ITEM = re.compile(r"(?:（[^）]*）|\([^)]*\)|[^，、,；;。\s（(])+")  # remarks in brackets belong to their herb
 NAME = re.compile(r"[^\d（(]+(?=.)", re.DOTALL)  # whole: its dose, a remark or the next herb has begun
 

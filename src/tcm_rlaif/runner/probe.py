@@ -104,13 +104,16 @@ def measure(model: Model, rows: Sequence[list[int]], P: Params) -> Rates:
     seconds = {"read": _fastest(read), "one": _fastest(say(1)), "all": _fastest(say(1 + NEW_TOKENS))}
     model.train()
     learned = ids.numel() / _fastest(learn)
+    reading = min(
+        seconds["one"], seconds["all"] / 2
+    )  # beside other work one token may take longer than 17
     more = 0 if twice else economy.activations(model, longest) - economy.activations(model, ids.numel())
     return Rates(
         parameters=total,
         trained=sum(p.numel() for p in model.parameters() if p.requires_grad),
         read=ids.numel() / seconds["read"],
         learned=learned,
-        said=asked.shape[0] * NEW_TOKENS / max(1e-9, seconds["all"] - seconds["one"]),
+        said=asked.shape[0] * NEW_TOKENS / (seconds["all"] - reading),
         memory_mib=_peak() + max(0, more) / 2**20,
         twice=twice,
         device=torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} cores",

@@ -6,9 +6,7 @@ outlives a killed process, is therefore switched off.
 """
 
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +21,7 @@ from tcm_rlaif.models.loading import locate
 from tcm_rlaif.runner import live, progress
 from tcm_rlaif.runner.lock import HeldError, hold
 from tcm_rlaif.runner.supervisor import supervised
-from tcm_rlaif.study import params, stage, timings
+from tcm_rlaif.study import hardware, params, stage, timings
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.plan import ABLATION, PROBES, StageError, plan, reports_folder, study_folder
 from tcm_rlaif.study.schema import Params
@@ -128,7 +126,7 @@ def threads(P: Params, cores: int) -> int:
     """
     stages = [run.stage for run in plan(P)]
     alone = max(map(stages.count, stages)) == 1
-    if not alone and P.gpus and has_gpu():
+    if not alone and P.gpus and hardware.gpus():
         return max(1, cores // P.gpus)
     alone |= P.base_model != "tiny" or bool(P.accelerate)
     return cores if alone else max(1, cores // 2)
@@ -137,13 +135,6 @@ def threads(P: Params, cores: int) -> int:
 def at_once(P: Params, cores: int) -> int:
     """How many runs go side by side."""
     return max(1, cores // threads(P, cores))
-
-
-def has_gpu() -> bool:
-    """Whether NVIDIA's driver answers."""
-    return (
-        shutil.which("nvidia-smi") is not None and subprocess.run(["nvidia-smi"], capture_output=True).returncode == 0
-    )
 
 
 def _check_data(P: Params, due: Mapping[str, str]) -> None:
@@ -185,7 +176,7 @@ def _snakemake(P: Params, due: list[str], cores: int, extra: Sequence[str] = ())
     if due or not published.exists() or published.stat().st_mtime < max(done.stat().st_mtime for done in shown):
         due = [*due, "report"]
     forced = ["--forcerun", *(rule_name(folder) for folder in due)] if due else []
-    gpus = [] if _elsewhere(extra) else ["--resources", f"gpu={P.gpus if has_gpu() else cores}"]
+    gpus = [] if _elsewhere(extra) else ["--resources", f"gpu={P.gpus if hardware.gpus() else cores}"]
     return [
         sys.executable, "-m", "snakemake", "--nolock", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT),
         *forced, "--cores", str(cores), *gpus,

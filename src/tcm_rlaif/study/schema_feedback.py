@@ -18,8 +18,8 @@ class FeedbackParams(SftParams):
     candidate_max_new_tokens: Int = key(160, "longest answer", "tokens", ge=8)
     candidate_end_at_loop: bool = key(
         False,
-        "an answer that names a herb for the third time ends before the herbs that it names again, where candidates are "
-        "drawn and at the test: a small model goes on so to its longest answer",
+        "an answer that names a herb for the third time ends before the herbs that it names again, in candidates and "
+        "at the test: a small model goes on so to its longest answer",
         "",
         "our choice; against repetition in training: `sft_permutations`",
     )

@@ -13,7 +13,7 @@ import pytest
 from tcm_rlaif.models.loading import ModelError
 from tcm_rlaif.runner import progress, study
 from tcm_rlaif.runner.lock import HeldError, hold
-from tcm_rlaif.study import params, plan, stage
+from tcm_rlaif.study import hardware, params, plan, stage
 from tcm_rlaif.study.plan import StageError
 from tcm_rlaif.study.schema import Params
 
@@ -31,7 +31,7 @@ def commands(monkeypatch) -> list[list[str]]:
     """Every command that would be started."""
     started = []
     monkeypatch.setattr(study, "supervised", lambda command, *_: started.append(command) or 0)
-    monkeypatch.setattr(study, "has_gpu", lambda: False)
+    monkeypatch.setattr(hardware, "gpus", lambda: [])
     return started
 
 
@@ -205,7 +205,7 @@ def test_runs_side_by_side_share_the_cores(commands) -> None:
 def test_a_run_that_is_alone_gets_all_cores(commands, monkeypatch) -> None:
     assert threads(8, seeds=[0], arms={"sft": {"training": "sft"}}, ablation_questions={}) == 8
     assert threads(8, base_model="models/own") == 8
-    monkeypatch.setattr(study, "has_gpu", lambda: True)
+    monkeypatch.setattr(hardware, "gpus", lambda: ["a card"])
     assert threads(8, gpus=0) == 4
     assert threads(8, gpus=1) == 8 and threads(8, gpus=2) == 4 and threads(8, gpus=4) == 2
 
