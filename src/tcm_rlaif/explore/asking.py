@@ -25,7 +25,7 @@ def draws(policy: "Policy", case: Case, number: int, temperature: float, seed: i
     found = sampling.sample(
         policy.model, policy.tokenizer, [case], number=number if temperature else 1, temperature=temperature,
         top_p=policy.P.candidate_top_p, max_new_tokens=policy.P.eval_max_new_tokens, batch_size=8, seed=seed,
-        prompter=policy.prompter,
+        prompter=policy.prompter, end_at_loop=policy.P.candidate_end_at_loop,
     )  # fmt: skip
     return [sample.text for sample in found]
 

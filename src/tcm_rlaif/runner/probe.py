@@ -104,9 +104,7 @@ def measure(model: Model, rows: Sequence[list[int]], P: Params) -> Rates:
     seconds = {"read": _fastest(read), "one": _fastest(say(1)), "all": _fastest(say(1 + NEW_TOKENS))}
     model.train()
     learned = ids.numel() / _fastest(learn)
-    reading = min(
-        seconds["one"], seconds["all"] / 2
-    )  # beside other work one token may take longer than 17
+    reading = min(seconds["one"], seconds["all"] / 2)  # beside other work one token may take longer than 17
     more = 0 if twice else economy.activations(model, longest) - economy.activations(model, ids.numel())
     return Rates(
         parameters=total,

@@ -26,9 +26,7 @@ def test_a_loop_of_several_herbs_leaves_each_of_them_once() -> None:
 def test_a_herb_named_again_in_another_formula_stays() -> None:
     said = BEGUN + "白头翁，黄连，黄柏，赤芍，当归，黄连，槟榔，黄芩，黄连"
     assert before_loop(said) is None  # the third name is not whole: it may be 黄连须
-    assert (
-        before_loop(said + "，肉桂") == said[:-3] + "。"
-    )  # those between stand once
+    assert before_loop(said + "，肉桂") == said[:-3] + "。"  # those between stand once
 
 
 @pytest.mark.parametrize(

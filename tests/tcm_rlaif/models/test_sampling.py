@@ -163,7 +163,7 @@ def test_vllm_is_asked_with_the_seed_of_each_answer_and_the_adapter(model, monke
 
         def generate(self, texts, settings, lora_request):
             asked.update(texts=texts, settings=settings, lora=lora_request)
-            said = SimpleNamespace(text=" 答 ", finish_reason="stop", token_ids=[1, 2])
+            said = asked.get("said", SimpleNamespace(text=" 答 ", finish_reason="stop", token_ids=[1, 2]))
             return [SimpleNamespace(outputs=[said]) for _ in texts]
 
     vllm, lora, request = ModuleType("vllm"), ModuleType("vllm.lora"), ModuleType("vllm.lora.request")
@@ -179,3 +179,7 @@ def test_vllm_is_asked_with_the_seed_of_each_answer_and_the_adapter(model, monke
     ]  # fmt: skip
     assert len({s.seed for s in asked["settings"]}) == 4 and asked["lora"][2] == str(tmp_path)
     assert tokenizer.decode(asked["texts"][0]["prompt_token_ids"]).endswith("<|im_start|>assistant\n")
+
+    asked["said"] = SimpleNamespace(text="处方：甘草6g" + "，大枣9g" * 9, finish_reason="length", token_ids=[1, 2])
+    (short, *_) = sample_vllm("base", None, tokenizer, cases, **settings, end_at_loop=True)
+    assert short.text == "处方：甘草6g，大枣9g。" and short.finished and short.ids[-1] == tokenizer.eos_token_id
