@@ -9,10 +9,11 @@ from math import comb
 from statistics import fmean
 from typing import Any
 
-from tcm.answers import format_valid, previous_items
+from tcm.answers import read_for
 from tcm.metrics.intervals import interval
+from tcm.metrics.sets import herb_f1
+from tcm.metrics.usable import usable
 from tcm_rlaif.feedback.judges.base import Item, Verdict
-from tcm_rlaif.feedback.physicians import herb_f1
 
 NUMBERS = (2, 4, 8)
 """So many candidates of a prompt are chosen from, as far as they go."""
@@ -33,7 +34,7 @@ def preflight(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[str, A
     Returns:
         Plain values for JSON. ``rows``, one for each of `NUMBERS`: number of ``candidates``, ``prompts``, herb F1 of
         ``mean``, ``choice``, ``oracle``, the ``gain`` of choice over mean with its interval ``low`` and ``high`` over
-        prompts, ``possible`` (the oracle's gain), and the shares of answers in the agreed layout ``usable_mean`` and
+        prompts, ``possible`` (the oracle's gain), and the shares of answers that are `usable`: ``usable_mean`` and
         ``usable_choice``. ``alike``: share of prompts on which all candidates score alike, of ``prompts``.
         ``sentence``, and ``warning``, empty where the gain is shown.
     """
@@ -46,15 +47,17 @@ def preflight(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[str, A
 
 
 Candidate = tuple[float, float, float]
-"""Score, herb F1, whether the layout is as agreed."""
+"""Score, herb F1, whether it is usable."""
 
 
 def _scored(item: Item, verdict: Verdict) -> list[Candidate]:
-    return [
-        (score, herb_f1(item.case, text), float(format_valid(text, previous_items(item.case))))
-        for text, score in zip(item.candidates, verdict.scores, strict=True)
-        if score is not None
-    ]
+    gold, found = item.case.answer, []
+    for text, score in zip(item.candidates, verdict.scores, strict=True):
+        if score is not None:
+            read = read_for(item.case, text)
+            fit, _ = usable(gold, read, item.case.patient)
+            found.append((score, herb_f1(gold.herbs, read.answer.herbs), fit))
+    return found
 
 
 def of_best(candidates: Sequence[Candidate], n: int, by: Callable, worth: Callable) -> float:
@@ -82,15 +85,15 @@ def _row(n: int, prompts: Sequence[Sequence[Candidate]]) -> dict[str, Any]:
     def f1(c: Candidate) -> float:
         return c[1]
 
-    def usable(c: Candidate) -> float:
+    def fit(c: Candidate) -> float:
         return c[2]
 
     means, choices = [fmean(map(f1, p)) for p in prompts], over_prompts(score, f1)
     gains = [choice - mean for choice, mean in zip(choices, means, strict=True)]
     mean, choice, oracle = fmean(means), fmean(choices), fmean(over_prompts(f1, f1))
-    usable_mean = fmean(fmean(map(usable, p)) for p in prompts)
+    usable_mean = fmean(fmean(map(fit, p)) for p in prompts)
     values = (n, len(prompts), mean, choice, oracle, fmean(gains), *interval(gains), oracle - mean, usable_mean,
-              fmean(over_prompts(score, usable)))  # fmt: skip
+              fmean(over_prompts(score, fit)))  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
 
 

@@ -92,10 +92,19 @@ def test_the_best_of_n_is_the_mean_over_all_draws_with_equals_sharing() -> None:
         assert of_best(candidates, n, lambda c: c[0], lambda c: c[1]) == pytest.approx(fmean(draws))
 
 
-def test_usable_answers_are_those_in_the_agreed_layout() -> None:
-    broken = [Item(i.case, (*i.candidates[:3], "黄芪党参")) for i in ITEMS]
+@pytest.mark.parametrize(
+    "spoilt", ["黄芪党参", write(answer(4)).replace("9g", ""), write(answer(4)).replace("党参", "黄芪")]
+)
+def test_usable_answers_are_those_that_the_metric_calls_so(spoilt) -> None:
+    broken = [Item(i.case, (*i.candidates[:3], spoilt)) for i in ITEMS]
     row = flight([[1, 2, 3, 4]] * 3, broken)["rows"][-1]
     assert row["usable_choice"] == 0 and row["usable_mean"] == pytest.approx(0.75)
+
+
+def test_an_answer_without_a_formula_is_usable() -> None:
+    """Records with doses often name none."""
+    plain = [Item(i.case, tuple(t.replace("方剂：四君子汤。", "") for t in i.candidates)) for i in ITEMS]
+    assert flight(items=plain)["rows"][-1]["usable_mean"] == 1
 
 
 def test_the_values_are_plain_json() -> None:
