@@ -182,7 +182,7 @@ def pairs_of(
             raise ValueError(f"verdict of case {verdict.case_id!r} stands where {item.case.id!r} was expected")
         ranked, counts = distinct(item, verdict)
         candidates += counts
-        proposed = propose(item.case, ranked, P, seed)
+        proposed = propose(prompter.target(item.case), ranked, P, seed)
         prompts[_prompt_step(item, ranked, P, proposed)] += 1
         coin = random.Random(f"{seed}:labels:{item.case.id}")
         for pair in proposed:

@@ -1,7 +1,8 @@
 """What stands in a policy's prompt beside the case: evidence from the tables and from other patients' answers.
 
 One object asks everywhere: in SFT, for candidates, in preference training and its health panel, and at the test. With
-all three numbers 0 it asks as `prompts.prompt` does, word for word.
+all three numbers 0 it asks as `prompts.prompt` does, word for word. Where the prompt lists herbs, it also says in which
+order an answer to be learned names them (`target`).
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from tcm.answers import write
 from tcm.answers.wording import case_text
-from tcm.cases import Answer, Case
+from tcm.cases import Answer, Case, PrescriptionItem
+from tcm.knowledge.names import herb_at
 from tcm_rlaif.models import prompts
 from tcm_rlaif.study.schema import Params
 
@@ -27,7 +29,8 @@ class Prompter:
     its prompt does not depend on what is asked beside it.
 
     Args:
-        P: `prompt_patterns`, `prompt_cases` and `prompt_herbs`; `sft_cases` and `data_near_duplicate` as everywhere.
+        P: `prompt_patterns`, `prompt_cases`, `prompt_herbs` and `sft_herb_order`; `sft_cases` and
+            `data_near_duplicate` as everywhere.
         training_cases: all training cases of the study.
 
     Source:
@@ -38,8 +41,9 @@ class Prompter:
 
     def __init__(self, P: Params, training_cases: Sequence[Case] = ()) -> None:
         self.numbers = numbers(P)
-        self._said: dict[Case, str] = {}
+        self._found: dict[Case, CaseEvidence] = {}
         self._evidence = None
+        self._sorts_answers = P.sft_herb_order == "prompt" and P.prompt_herbs > 0
         if any(self.numbers.values()):
             from tcm.evidence import Evidence
 
@@ -50,10 +54,26 @@ class Prompter:
         system, user = prompts.prompt(case)
         if self._evidence is None:
             return [system, user]
+        return [system, {**user, "content": f"{self._text(self._about(case))}{user['content']}"}]
+
+    def target(self, case: Case) -> Case:
+        """The case with its answer as training writes it: as it stands, or with its herbs as the prompt lists them.
+
+        With `sft_herb_order: prompt` the herbs that the prompt lists come first, in its order and under its names
+        (杭白芍 becomes 白芍: the same herb, processed alike), the others after them in the physician's order. No herb
+        or dose is added, lost or changed.
+        """
+        listed = self._about(case).likely_herbs(self.numbers["prompt_herbs"]) if self._sorts_answers else ()
+        if not listed or case.answer is None:
+            return case
+        herbs = in_order_of(listed, case.answer.prescription)
+        return case.model_copy(update={"answer": case.answer.model_copy(update={"prescription": herbs})})
+
+    def _about(self, case: Case) -> "CaseEvidence":
         asked = case.model_copy(update={"answer": None})
-        if asked not in self._said:
-            self._said[asked] = self._text(self._evidence.about([asked])[0])
-        return [system, {**user, "content": f"{self._said[asked]}{user['content']}"}]
+        if asked not in self._found:
+            self._found[asked] = self._evidence.about([asked])[0]
+        return self._found[asked]
 
     def _text(self, found: "CaseEvidence") -> str:
         parts = []
@@ -70,6 +90,25 @@ class Prompter:
         """The keys that lengthen prompts, for errors about lengths; empty where none does."""
         used = [f"{key} ({number})" for key, number in self.numbers.items() if number]
         return f"; or lower {', '.join(used)}" if used else ""
+
+
+def in_order_of(
+    listed: Sequence[PrescriptionItem], prescription: Sequence[PrescriptionItem]
+) -> tuple[PrescriptionItem, ...]:
+    """A prescription with its herbs in the order of a list and, where both mean the same form, under its names.
+
+    Herbs are matched by base herb; what the list does not name comes last, in the order written.
+
+    Source:
+        A prescription is a set (TCM-FTP, arXiv 2407.10510, which permutes it); this order is our choice: an answer that
+        goes down the list only has to tell which herbs to take, which a small model learns from few answers.
+    """
+    place = {herb_at(item.herb, "base"): number for number, item in enumerate(listed)}
+    names = {herb_at(item.herb, "canonical"): item.herb for item in listed}
+    ordered = sorted(prescription, key=lambda item: place.get(herb_at(item.herb, "base"), len(place)))
+    return tuple(
+        item.model_copy(update={"herb": names.get(herb_at(item.herb, "canonical"), item.herb)}) for item in ordered
+    )
 
 
 def numbers(P: Params) -> dict[str, int]:

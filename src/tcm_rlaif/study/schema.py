@@ -94,6 +94,8 @@ class Params(FeedbackParams):
             raise ValueError("sft_order: batches by_disease have an order of their own; change one of the two")
         if self.sft_tasks and (self.sft_order != "random" or self.sft_batches != "mixed"):
             raise ValueError("sft_tasks: its questions are no cases that sft_order or sft_batches could sort; set one")
+        if self.sft_permutations and self.sft_herb_order == "prompt":
+            raise ValueError("sft_permutations: sft_herb_order: prompt sorts every order alike; change one of the two")
         if self.accelerate and (self.sft_order != "random" or self.sft_batches != "mixed" or self.sft_noise_stability):
             raise ValueError("accelerate: sft_order, sft_batches and sft_noise_stability train in one process: set one")
         if self.adapter != "lora" and {"03_rlaif_labels", "04_dpo"} & {*TRAININGS[self.training]}:

@@ -174,6 +174,13 @@ class SftParams(BaseModel):
         "repetitions: as many steps as on the training cases alone, here and in the next three", "orders",
         "arXiv 2407.10510; value our choice", ge=0, le=50,
     )  # fmt: skip
+    sft_herb_order: Literal["physician", "prompt"] = key(
+        "physician",
+        "herbs of training answers as the physician ordered and named them, or those that the prompt lists "
+        "(`prompt_herbs`) first, in its order and under its names",
+        "",
+        "our choice: a prescription is a set (arXiv 2407.10510)",
+    )
     sft_rewritings: Int = key(
         0, "each training case also with its findings in so many other words and orders, by the table of synonyms",
         "rewritings", "arXiv 2305.07804; value our choice", ge=0, le=50,

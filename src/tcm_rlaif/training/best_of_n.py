@@ -66,9 +66,8 @@ def _physicians(feedback: Feedback, number: int, P: Params, seed: int) -> list[d
     """So many answers in a shuffled order; each comes once before any comes twice."""
     order = list(feedback.answered)
     random.Random(f"{seed}:replay").shuffle(order)
-    return [
-        _row(case, answers.write_for(case, P.sft_followup_layout), feedback) for case in islice(cycle(order), number)
-    ]
+    target, layout = feedback.prompter.target, P.sft_followup_layout
+    return [_row(case, answers.write_for(target(case), layout), feedback) for case in islice(cycle(order), number)]
 
 
 def _row(case: Case, text: str, feedback: Feedback) -> dict:

@@ -24,7 +24,7 @@ def sft_rows(
     """Cases, then what else is asked (`more`), as TRL's prompt-completion rows: only the completion is learned."""
     from datasets import Dataset
 
-    texts = [answers.write_for(case, followup_layout) for case in cases]
+    texts = [answers.write_for(prompter.target(case), followup_layout) for case in cases]
     return Dataset.from_list(
         [
             {"case_id": c.id, "prompt": prompter.messages(c), "completion": prompts.completion(text)}

@@ -7,15 +7,18 @@ from pathlib import Path
 import pytest
 import tiny_model
 
-from tcm.answers import write
+from tcm.answers import parse, previous_items, write, write_for
 from tcm.answers.wording import case_text
 from tcm.cases import Visit
 from tcm.evidence import Evidence
 from tcm.invented import invent_cases
+from tcm.knowledge.names import herb_at, herb_set
+from tcm.metrics.dose import grams
 from tcm_rlaif.feedback import candidates, pairs
+from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.models import prompts, sampling
-from tcm_rlaif.models.prompter import PLAIN, Prompter
-from tcm_rlaif.training import proofs, sft
+from tcm_rlaif.models.prompter import PLAIN, Prompter, in_order_of
+from tcm_rlaif.training import best_of_n, proofs, sft
 from tcm_rlaif.training.health import HealthPanel
 
 TRAIN = tuple(invent_cases(24, 0.3, 7, 12))
@@ -126,6 +129,63 @@ def test_every_stage_asks_with_the_same_tokens(prompter, tmp_path, monkeypatch) 
     two = [items[0].__class__(case, ("处方：柴胡10g。", "处方：黄芩10g。"))]
     (row,) = pairs.pairs_of(two, [verdict], P, 0, prompter).rows
     assert row["prompt"] == asked
+
+
+def items(text: str):
+    return parse(f"处方：{text}。").answer.prescription
+
+
+def test_a_prescription_is_sorted_as_the_list_and_keeps_what_it_was() -> None:
+    listed = items("甘草6g，白芍15g，山药30g")
+    written = items("麻黄9g，生山药18g，杭白芍12g，炙甘草3g，龙肝草5g")
+    sorted_ = in_order_of(listed, written)
+    assert [(i.herb, i.dose) for i in sorted_] == [
+        ("炙甘草", 3),
+        ("白芍", 12),  # another name of the listed form takes the listed one
+        ("生山药", 18),  # another form of a listed herb stands in its place and keeps its name
+        ("麻黄", 9),
+        ("龙肝草", 5),
+    ]
+    assert in_order_of((), written) == written
+
+
+@pytest.mark.parametrize("layout", ["changes", "full"])
+def test_what_is_learned_is_the_physicians_answer_in_another_order(layout) -> None:
+    asking = Prompter(tiny_model.params(**KEYS, sft_herb_order="prompt"), TRAIN)
+    moved = 0
+    for case in TRAIN:
+        target = asking.target(case)
+        before, after = (parse(write_for(c, layout), previous_items(case)).answer for c in (case, target))
+        assert herb_set(before.herbs, "canonical") == herb_set(after.herbs, "canonical")
+        assert grams(before.prescription) == grams(after.prescription)
+        moved += target != case
+        listed = [herb_at(i.herb, "base") for i in items(user_text(asking, case).split("可参考的药物\n处方：")[1])]
+        places = [listed.index(h) for i in target.answer.prescription if (h := herb_at(i.herb, "base")) in listed]
+        assert places == sorted(places)
+    assert moved
+
+
+def test_every_stage_that_learns_an_answer_writes_it_in_that_order() -> None:
+    P = tiny_model.params(
+        **KEYS, sft_herb_order="prompt", pair_strategy="gold_sample", judge_sees_gold=True, preference_replay=0.5
+    )
+    asking = Prompter(P, TRAIN)
+    case = next(c for c in TRAIN if asking.target(c) != c)
+    expected = write_for(asking.target(case), P.sft_followup_layout)
+    two = [pairs.Item(case, ("处方：柴胡10g。", "处方：黄芩10g。"))]
+    verdicts = [pairs.Verdict(case.id, (0.9, 0.1), ({}, {}), "judged")]
+    assert sft.sft_rows([case], asking, P.sft_followup_layout)[0]["completion"][0]["content"] == expected
+    assert pairs.pairs_of(two, verdicts, P, 0, asking).rows[0]["chosen"][0]["content"] == expected
+    learned = best_of_n.rows(Feedback(two, verdicts, [case], asking), P, 0).rows
+    assert learned[-1]["completion"][0]["content"] == expected
+
+
+def test_without_a_list_in_the_prompt_answers_stay_as_written() -> None:
+    for keys in ({}, {"prompt_cases": 3}):
+        asking = Prompter(tiny_model.params(**keys, sft_herb_order="prompt"), TRAIN)
+        assert all(asking.target(case) == case for case in TRAIN)
+    with pytest.raises(ValueError, match="sft_permutations"):
+        tiny_model.params(sft_permutations=2, sft_herb_order="prompt")
 
 
 def test_a_stage_that_forgets_the_evidence_is_refused(tmp_path) -> None:
