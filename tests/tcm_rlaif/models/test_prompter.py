@@ -166,9 +166,8 @@ def test_what_is_learned_is_the_physicians_answer_in_another_order(layout) -> No
 
 
 def test_every_stage_that_learns_an_answer_writes_it_in_that_order() -> None:
-    P = tiny_model.params(
-        **KEYS, sft_herb_order="prompt", pair_strategy="gold_sample", judge_sees_gold=True, preference_replay=0.5
-    )
+    gold = {"pair_strategy": "gold_sample", "judge_sees_gold": True, "pair_max_length_ratio": 100}
+    P = tiny_model.params(**KEYS, **gold, sft_herb_order="prompt", preference_replay=0.5)
     asking = Prompter(P, TRAIN)
     case = next(c for c in TRAIN if asking.target(c) != c)
     expected = write_for(asking.target(case), P.sft_followup_layout)
