@@ -9,6 +9,7 @@ from tcm.files import write_rows
 from tcm_rlaif.feedback.judges.base import Item
 from tcm_rlaif.models.prompter import Prompter, checked
 from tcm_rlaif.models.sampling import Sample, check_context, sample, sample_vllm
+from tcm_rlaif.study.outputs import UNFINISHED
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import Model, Tokenizer
 
@@ -36,6 +37,8 @@ def sample_candidates(
 ) -> tuple[list[Item], list[Sample]]:
     """Sample `candidate_number` answers per case and write them down, text and token ids.
 
+    What a killed call had drawn is not drawn again.
+
     Args:
         prompter: what the cases are asked with; may be left out where the parameters want no evidence in prompts.
 
@@ -61,7 +64,8 @@ def sample_candidates(
             source = model.config._name_or_path
             samples = sample_vllm(source, Path(folder) if adapted else None, tokenizer, cases, **settings)
     else:
-        samples = sample(model, tokenizer, cases, **settings, batch_size=P.candidate_batch_size, progress="sampling")
+        settings |= {"batch_size": P.candidate_batch_size, "unfinished": path.with_suffix(UNFINISHED)}
+        samples = sample(model, tokenizer, cases, **settings, progress="sampling")
     write_rows(path, [vars(s) for s in samples])
     texts: dict[str, list[str]] = {}
     for s in samples:

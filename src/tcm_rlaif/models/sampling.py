@@ -12,6 +12,7 @@ from pathlib import Path
 from tcm.cases import Case
 from tcm_rlaif.models import chat
 from tcm_rlaif.models.decoding import decode
+from tcm_rlaif.models.drawn import Drawn, policy_of
 from tcm_rlaif.models.ending import before_loop, loops
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.lab import bar
@@ -107,6 +108,7 @@ def sample(
     progress: str = "",
     prompter: Prompter = PLAIN,
     end_at_loop: bool = False,
+    unfinished: Path | None = None,
 ) -> list[Sample]:
     """Generate answers to cases.
 
@@ -118,6 +120,8 @@ def sample(
         progress: what to call the work in the progress bar; empty = no bar.
         prompter: what the cases are asked with, the same as in training.
         end_at_loop: whether an answer ends before a loop of herbs (`ending`).
+        unfinished: file that each batch is written to as soon as it is drawn: a killed call that is made again begins
+            with the first batch that is not in it. None keeps nothing.
 
     Returns:
         `number` samples per case, in the order of the cases.
@@ -132,8 +136,14 @@ def sample(
     stop = chat.ends(model, tokenizer)
     ends = {*stop} | ({tokenizer.pad_token_id} if temperature else set())  # a draw may be padding
     ended = loops(tokenizer) if end_at_loop else None
+    settings = [temperature, top_p, max_new_tokens, seed, end_at_loop]
+    drawn_before = Drawn(unfinished, [policy_of(model), settings]) if unfinished else None
     done: dict[tuple[int, int], Sample] = {}
     for batch in bar(batches, desc=progress, disable=not progress, unit="batch"):
+        named_batch = [[cases[i].id, n, asked[i]] for i, n in batch]
+        if drawn_before and (kept := drawn_before.get(named_batch)):
+            done |= {job: Sample(**said | {"ids": tuple(said["ids"])}) for job, said in zip(batch, kept, strict=True)}
+            continue
         seeds = [answer_seed(seed, cases[i].id, n) for i, n in batch]
         said = decode(
             model, tokenizer, [asked[i] for i, _ in batch],
@@ -145,6 +155,8 @@ def sample(
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
             drawn = Sample(cases[i].id, n, text, ids[-1] in stop, tuple(ids))
             done[i, n] = _ended(drawn, tokenizer) if end_at_loop else drawn
+        if drawn_before:
+            drawn_before.add(named_batch, [vars(done[job]) for job in batch])
     return [done[i, n] for i in range(len(cases)) for n in range(number)]
 
 

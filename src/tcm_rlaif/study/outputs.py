@@ -16,6 +16,9 @@ MANIFEST = "files.json"
 OF_THE_RUNNER = ("stage.json", "notebook.ipynb", "log.txt", "timing.json", "params.yaml", MANIFEST)
 """What the runner writes for people, before and after the stage is done."""
 
+UNFINISHED = ".unfinished"
+"""Ending of files that only a killed run needs, to go on; they go when their stage is closed."""
+
 Files = Mapping[str, Mapping[str, Any]]
 
 

@@ -169,11 +169,6 @@ class SftParams(BaseModel):
         "",
         "our choice, on invented validation cases",
     )
-    sft_permutations: Int = key(
-        0, "each training answer also with its herbs in so many other orders; what is added takes the place of "
-        "repetitions: as many steps as on the training cases alone, here and in the next three", "orders",
-        "arXiv 2407.10510; value our choice", ge=0, le=50,
-    )  # fmt: skip
     sft_herb_order: Literal["physician", "prompt"] = key(
         "physician",
         "herbs of training answers as the physician ordered and named them, or those that the prompt lists "
@@ -181,6 +176,11 @@ class SftParams(BaseModel):
         "",
         "our choice: a prescription is a set (arXiv 2407.10510)",
     )
+    sft_permutations: Int = key(
+        0, "each training answer also with its herbs in so many other orders; what is added takes the place of "
+        "repetitions: as many steps as on the training cases alone, here and in the next three", "orders",
+        "arXiv 2407.10510; value our choice", ge=0, le=50,
+    )  # fmt: skip
     sft_rewritings: Int = key(
         0, "each training case also with its findings in so many other words and orders, by the table of synonyms",
         "rewritings", "arXiv 2305.07804; value our choice", ge=0, le=50,

@@ -169,7 +169,8 @@ class Stage:
     def close(self, cached: Collection[str] = (), **facts: Any) -> None:
         """Write `stage.json`, last of all: what the stage found and wrote, and the recipe that it was made by.
 
-        Checkpoints go before it: a finished stage that is run again has to train again, not to end where it ended.
+        Checkpoints and unfinished draws go before it: a finished stage that is run again has to train and draw again,
+        not to end where it ended.
 
         Args:
             cached: folders under `runs/cache` that later stages read, relative to the project folder.
@@ -178,6 +179,8 @@ class Stage:
         made |= recipes(self.study)[self.run.folder] | facts
         for checkpoint in [*self.folder.glob("**/checkpoints-*/checkpoint-*")]:
             shutil.rmtree(checkpoint)
+        for drawn in [*self.folder.rglob(f"*{outputs.UNFINISHED}")]:
+            drawn.unlink()
         write_json(self.folder / DONE, made | {"cached": list(cached), "files": outputs.files_of(self.folder)})
         print(f"{self.run.folder}/{DONE} written; next: {self._following()}")
 
