@@ -57,7 +57,7 @@ def comparisons(evidence: Evidence, study: Params) -> pd.DataFrame:
     Returns:
         `metric`, `arms`, `shows`, `difference` with its interval `low`, `high`, `seeds` (the effect of each), `n`
         cases, `p`, `p_holm` (of the declared family; missing elsewhere), `mdd` (minimum detectable difference, before
-        the adjustment), `declared`, `exploratory`, and the `verdict`.
+        the adjustment), `declared`, `fewest_seeds` of its two arms, `exploratory`, and the `verdict`.
     """
     tested, confidence, rows = params.family(study), study.ablation_confidence, []
     for key in evidence.shown:
@@ -69,7 +69,8 @@ def comparisons(evidence: Evidence, study: Params) -> pd.DataFrame:
                 | found.row("difference", confidence)
                 | {"seeds": [round(v, 4) for v in found.by_seed.values()], "n": found.n, "p": found.p}
                 | {"mdd": found.detectable(confidence), "declared": key in evidence.primary and (a, b) in tested}
-                | {"exploratory": exploratory(evidence, study, a, b)}
+                | {"fewest_seeds": (fewest := fewest_seeds(evidence, study, a, b))}
+                | {"exploratory": fewest < stats.MIN_SEEDS}
             )
     adjusted = stats.holm({i: row["p"] for i, row in enumerate(rows) if row["declared"]})
     for i, row in enumerate(rows):
@@ -78,15 +79,15 @@ def comparisons(evidence: Evidence, study: Params) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def exploratory(evidence: Evidence, study: Params, a: str, b: str) -> bool:
-    """Whether too few seeds stand behind a difference.
+def fewest_seeds(evidence: Evidence, study: Params, a: str, b: str) -> int:
+    """The seeds behind a difference: those of the arm that has fewer.
 
-    An arm that no seed can change needs none: it has one where the study gives it several. One that `sizes` gives a
-    single seed is trained, and another seed would change it.
+    An arm that no seed can change needs none: it has one where the study gives it several. One that `one_seed` or
+    `sizes` gives a single seed is trained, and another seed would change it.
     """
     seeds = {arm: evidence.tables[arm]["seed"].nunique() for arm in (a, b)}
     changing = [n for arm, n in seeds.items() if not (n == 1 < len(params.seeds_of(study, arm)))]
-    return any(n < stats.MIN_SEEDS for n in changing)
+    return min(changing, default=len(study.seeds))
 
 
 def verdict(row: dict[str, Any], level: float) -> str:
@@ -95,8 +96,7 @@ def verdict(row: dict[str, Any], level: float) -> str:
         return "not declared: shown only"
     apart = (row["low"] > 0 or row["high"] < 0) and row["p_holm"] < level
     said = "no clear difference" if not apart else "higher" if row["difference"] > 0 else "lower"
-    seeds = len(row["seeds"])
-    few = "one seed" if seeds == 1 else f"{seeds} seeds"
+    few = "one seed" if row["fewest_seeds"] == 1 else f"{row['fewest_seeds']} seeds"
     return f"{few}: exploratory ({said} there)" if row["exploratory"] else said
 
 

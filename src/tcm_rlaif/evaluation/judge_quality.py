@@ -7,6 +7,7 @@ import pandas as pd
 from tcm_rlaif.evaluation import known
 from tcm_rlaif.evaluation.ablation import Evidence
 from tcm_rlaif.evaluation.comparisons import compared
+from tcm_rlaif.study.params import seeds_of
 from tcm_rlaif.study.plan import find_run
 from tcm_rlaif.study.schema import Params
 
@@ -25,7 +26,9 @@ def rows(evidence: Evidence, study: Params) -> pd.DataFrame:
     """
     found = []
     for arm, start in known.starts(study).items():
-        folders = {find_run(study, "03_rlaif_labels", arm, seed).folder.split("/", 1)[1] for seed in study.seeds}
+        folders = {
+            find_run(study, "03_rlaif_labels", arm, seed).folder.split("/", 1)[1] for seed in seeds_of(study, arm)
+        }
         audits = [evidence.labels[folder] for folder in sorted(folders)]
         gain = compared(evidence, arm, start, KEY)
         row = {"arm": arm, **gain.row("gain", study.ablation_confidence), "seeds": len(gain.by_seed)}

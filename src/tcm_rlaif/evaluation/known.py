@@ -97,7 +97,7 @@ def promises(evidence: Evidence, study: Params) -> pd.DataFrame:
     """
     rows = []
     for arm in study.arms:
-        for seed in study.seeds if learns_choice(params.for_arm(study, arm)) else ():
+        for seed in params.seeds_of(study, arm) if learns_choice(params.for_arm(study, arm)) else ():
             folder = find_run(study, "03_rlaif_labels", arm, seed).folder.split("/", 1)[1]
             row: dict[str, Any] = {"arm": arm, "seed": seed}
             if flight := evidence.labels[folder]["preflight"]["rows"]:

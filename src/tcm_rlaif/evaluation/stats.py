@@ -85,8 +85,8 @@ def matrix(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
 def difference(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """a - b as seeds x cases, paired by seed and case; an arm with one seed stands beside every seed of the other.
 
-    No seed changes an untrained model that answers greedily. A trained arm may have one seed where `sizes` gives it no
-    more: what another would have changed is not in this difference, and `comparisons.exploratory` says so.
+    No seed changes an untrained model that answers greedily. A trained arm may have one seed where `one_seed` or
+    `sizes` gives it no more: what another would have changed is not in this difference, and `comparisons` says so.
     """
     a, b = a.align(b, join="inner", axis="columns")
     if len(a) == 1 or len(b) == 1:

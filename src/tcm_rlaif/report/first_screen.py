@@ -6,7 +6,18 @@ from typing import Any
 from tcm_rlaif.evaluation import standing
 from tcm_rlaif.evaluation.data_size import PLAIN
 from tcm_rlaif.evaluation.stats import MIN_SEEDS
-from tcm_rlaif.report.headline import answer, fed_back, metrics, not_shown, primary, question, source, trained, verdict
+from tcm_rlaif.report.headline import (
+    answer,
+    fed_back,
+    metrics,
+    not_shown,
+    one_seed,
+    primary,
+    question,
+    source,
+    trained,
+    verdict,
+)
 
 FEW = 3  # arms with feedback that the line tells
 
@@ -51,7 +62,8 @@ def lead(results: dict[str, Any]) -> str:
         for row in results.get("standing", []):
             if row["task"] == task and trained(row["arm"], results):
                 arms = passed.setdefault(f"{row['floor']} ({row['value']:.2f})", [])
-                arms += [row["arm"]] if row["stands"] == standing.BEATS else []
+                alone = " (one seed)" if row["arm"] in one_seed(results) else ""
+                arms += [row["arm"] + alone] if row["stands"] == standing.BEATS else []
         if passed:
             told = "; above ".join(f"{floor}: {', '.join(arms) or 'none'}" for floor, arms in passed.items())
             said.append(f"On {words}, arms clearly above {told}{few}")

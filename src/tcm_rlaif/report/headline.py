@@ -82,6 +82,11 @@ def trained(arm: str, results: dict[str, Any]) -> bool:
     return arm != "base" and _keys(arm, results).get("training") != "none"
 
 
+def one_seed(results: dict[str, Any]) -> list[str]:
+    """The arms that ran with one seed where others have more."""
+    return list(results.get("all_params", {}).get("one_seed") or ())
+
+
 def fed_back(arm: str, results: dict[str, Any]) -> bool:
     """Whether an arm learned from feedback, or has the judge choose among its answers at the test."""
     keys = _keys(arm, results)
@@ -208,7 +213,9 @@ def not_shown(results: dict[str, Any]) -> list[str]:
     ]
     if open_:
         said.append(f"a difference in {metric} of {', '.join(open_)}")
-    if any(row.get("exploratory") for row in results["comparisons"] if row["declared"]):
+    if (alone := one_seed(results)) and len(results["seeds"]) > 1:
+        said.append(f"of {', '.join(alone)} anything beyond one training: its verdicts are exploratory")
+    elif any(row.get("exploratory") for row in results["comparisons"] if row["declared"]):
         said.append(f"anything beyond this training: {len(results['seeds'])} seed(s), so every verdict is exploratory")
     if (tested := _tested(results)) < FEW_CASES:
         said.append(f"anything beyond these {tested} test cases: each weighs {1 / tested:.0%} of a mean")

@@ -24,6 +24,7 @@ from tcm_rlaif.study.yaml_file import YamlError, read_mapping
 
 ROOT = Path(__file__).resolve().parents[3]
 SNAPSHOT = "params.yaml"  # beside the runs of a study: what they are run with
+OF_THE_STUDY = ("study", "seeds", "one_seed", "sizes", "arms", "gpus", "report_to", "accelerate")
 # what decides the cases (base_patterns: the diseases that invented cases are about) and how answers are compared;
 # how many answers are drawn and which of them is given is the arm's own way of answering
 NOT_OF_AN_ARM = (
@@ -66,9 +67,10 @@ def validated(values: Mapping[str, Any], where: str) -> Params:
             raise ParamsError(
                 f"{where}: ablation_primary.{key}: no metric of which more is better; {nearest(key, known)}"
             )
-    for arm in P.probe_arms:
-        if arm not in P.arms:
-            raise ParamsError(f"{where}: probe_arms: {arm}: no arm of this study; {nearest(arm, P.arms)}")
+    for name in ("probe_arms", "one_seed"):
+        for arm in getattr(P, name):
+            if arm not in P.arms:
+                raise ParamsError(f"{where}: {name}: {arm}: no arm of this study; {nearest(arm, P.arms)}")
     asked = [" - ".join(pair) for pair in questions(P)]
     for question in P.ablation_family:
         if question not in asked:
@@ -120,9 +122,7 @@ def _check_arm(P: Params, arm: str, difference: Mapping[str, Any], where: str) -
             f"{where}: {number} keys differ; an arm differs in at most {MAX_ARM_KEYS} beside which stages train"
         )
     for name in difference:
-        if name in ("study", "seeds", "sizes", "arms", "gpus", "report_to", "accelerate") or name.startswith(
-            NOT_OF_AN_ARM
-        ):
+        if name in OF_THE_STUDY or name.startswith(NOT_OF_AN_ARM):
             raise ParamsError(f"{where}.{name}: arms are compared on the same cases in the same way; move it out of it")
     _checked({**P.model_dump(), **difference}, where)
 
@@ -139,7 +139,10 @@ def for_arm(P: Params, arm: str) -> Params:
 
 
 def seeds_of(P: Params, arm: str) -> tuple[int, ...]:
-    """The seeds that an arm runs with: the study's, or as many of them as `sizes` says for its number of answers."""
+    """The seeds that an arm runs with: the study's, the first alone where `one_seed` names it, or as many as `sizes`
+    says for its number of answers."""
+    if arm in P.one_seed:
+        return P.seeds[:1]
     return P.seeds[: P.sizes.get(for_arm(P, arm).sft_cases)]
 
 

@@ -1,11 +1,11 @@
 """Parameters of a study as a whole, of its base model, its cases, and of SFT (all: `schema`)."""
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tcm_rlaif.study.keys import OURS, Float, Int, Positive, Seed, Share, key
+from tcm_rlaif.study.keys import OURS, Float, Int, Names, Positive, Seed, Share, key
 from tcm_rlaif.study.notebooks import TRAININGS
 
 MAX_ARM_KEYS = 3
@@ -39,6 +39,9 @@ class SftParams(BaseModel):
         f"arm name -> what differs from this study, at most {MAX_ARM_KEYS} keys beside `training`",
         min_length=1,
         max_length=100,
+    )
+    one_seed: Annotated[tuple[str, ...], Names] = key(
+        (), "arms that run with the first of `seeds` alone, where hours are few: what they show is exploratory"
     )
     sizes: dict[Positive, Positive] = key(
         {},

@@ -69,6 +69,17 @@ def test_too_few_seeds_are_exploratory_and_never_plainly_higher(seeds: int, said
     assert "every verdict here is exploratory" in comparisons.declaration(study(seeds), ["herb_f1"])
 
 
+def test_an_arm_with_one_seed_is_exploratory_beside_arms_that_are_not() -> None:
+    effects, P = FIVE | {"sft_dpo": [0.2]}, study(5, one_seed="sft_dpo")
+    assert params.seeds_of(P, "sft_dpo") == (0,) and params.seeds_of(P, "sft") == (0, 1, 2, 3, 4)
+    table = comparisons.comparisons(evidence(effects), P)
+    assert row(table, "sft - base")["verdict"] == "higher"
+    found = row(table, "sft_dpo - sft")
+    assert found["verdict"] == "one seed: exploratory (higher there)" and found["fewest_seeds"] == 1
+    with pytest.raises(ParamsError, match="one_seed: dpo: no arm of this study; did you mean"):
+        study(5, one_seed=["dpo"])
+
+
 def test_the_family_is_what_was_declared_and_holm_counts_it_alone() -> None:
     small = study(5, ablation_family=["sft_dpo - sft"], ablation_primary=["herb_f1", "usable"])
     table = comparisons.comparisons(evidence(FIVE), small)
@@ -85,7 +96,7 @@ def test_all_questions_on_all_primary_metrics_are_the_family_unless_said_otherwi
 
 
 def test_both_the_interval_and_the_adjusted_p_must_tell() -> None:
-    clear = {"declared": True, "low": 0.01, "high": 0.2, "difference": 0.1, "seeds": [0.1] * 5, "exploratory": False}
+    clear = {"declared": True, "low": 0.01, "high": 0.2, "difference": 0.1, "fewest_seeds": 5, "exploratory": False}
     assert comparisons.verdict(clear | {"p_holm": 0.04}, 0.05) == "higher"
     assert comparisons.verdict(clear | {"p_holm": 0.06}, 0.05) == "no clear difference"
     assert comparisons.verdict(clear | {"low": -0.01, "p_holm": 0.04}, 0.05) == "no clear difference"

@@ -34,7 +34,7 @@ def written(seeds: dict[str, int]) -> Evidence:
     [
         (1, "tasks_10 - sft_10", "one seed: exploratory (higher there)"),
         (1, "sft_10 - base", "one seed: exploratory (higher there)"),
-        (1, "tasks_20 - sft_10", "3 seeds: exploratory (higher there)"),
+        (1, "tasks_20 - sft_10", "one seed: exploratory (higher there)"),
         (3, "tasks_10 - sft_10", "higher"),
         (3, "sft_10 - base", "higher"),
     ],

@@ -167,6 +167,13 @@ def test_what_the_study_cannot_show_is_said(values) -> None:
     assert "invented" not in "; ".join(headline.not_shown({**values, "data": {**values["data"], "source": "mtcmb"}}))
 
 
+def test_an_arm_of_one_seed_among_others_is_told(values) -> None:
+    found = {**values, "all_params": {**values["all_params"], "one_seed": ["sft_dpo"]}}
+    said = "; ".join(headline.not_shown(found))
+    assert "of sft_dpo anything beyond one training" in said and "every verdict" not in said
+    assert "above popularity (0.50): sft, sft_dpo (one seed)" in first_screen.lead(found)
+
+
 def test_the_line_of_a_study_on_an_axis_tells_which_ideas_stand_apart(values) -> None:
     verdicts = {"tasks": (0.05, "higher"), "order": (0.01, "no clear difference"), "prompt": (-0.2, "lower")}
     rows = [

@@ -57,6 +57,13 @@ def test_the_untrained_base_answers_once_a_seed_where_it_samples() -> None:
     assert sum("/base/" in f for f in folders(P, "05_evaluate")) == 3
 
 
+def test_an_arm_of_one_seed_runs_once_and_shares_what_others_train() -> None:
+    P = params.validated({"one_seed": ["sft_dpo"]}, "x")
+    assert folders(P, "04_dpo").count("04_dpo/sft_dpo/seed0") == 1
+    assert not [f for f in folders(P, "05_evaluate") if "/sft_dpo/seed" in f and not f.endswith("seed0")]
+    assert len(folders(P, "02_sft")) == 3
+
+
 def test_an_arm_that_draws_at_the_test_answers_anew_with_the_model_that_is_there() -> None:
     drawing = {"eval_number": 8, "eval_temperature": 0.8}
     arms = {"base": {"training": "none"}, "sft": {"training": "sft"}, "best_of_n": {"training": "sft", **drawing},
