@@ -15,6 +15,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
+from tcm_rlaif.models import decoding
 from tcm_rlaif.models.decoding import LEAVE, decode, draw
 from tcm_rlaif.models.sampling import answer_seed, sample, uniform_numbers
 
@@ -90,14 +91,34 @@ def test_the_ends_of_the_random_numbers_draw_tokens_that_can_be_drawn() -> None:
         assert draw(logits, edges, 1.0, top_p).tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_batch_is_continued_as_generate_continues_it(family: str) -> None:
+def small(family: str):
+    """A model of the family whose words hang on what it reads; freshly initialised ones say the same to everything."""
     torch.manual_seed(0)
-    model, (_, tokenizer) = AutoModelForCausalLM.from_config(FAMILIES[family]).eval(), tiny_model.base()
+    model = AutoModelForCausalLM.from_config(FAMILIES[family]).eval()
     with torch.no_grad():
         for weight in model.parameters():
             if weight.ndim == 2:
-                weight.mul_(8)  # freshly initialised models say the same whatever they read
+                weight.mul_(8)
+    return model
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_long_prompts_are_read_in_parts(family: str, monkeypatch) -> None:
+    model, tokenizer = small(family), tiny_model.base()[1]
+    prompts = [[5, 9, 300, 44, 8, 71, 32], [9, 12, 700], [5, 9, 300, 44, 8, 71, 32]]
+    how = {"uniform": uniform_numbers([1, 2, 3], 12), "temperature": 1.0, "top_p": 0.9, "limit": 12, "ends": set()}
+    expected = decode(model, tokenizer, prompts, **how)
+    seen: list[int] = []
+    model.register_forward_pre_hook(lambda m, args, given: seen.append(given["input_ids"].numel()), with_kwargs=True)
+    monkeypatch.setattr(decoding, "READ", 6)
+    assert decode(model, tokenizer, prompts, **how) == expected
+    in_one_go = "window" in family or "state" in family
+    assert seen == [*([14] if in_one_go else [6, 6, 2]), *[3] * 11]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_batch_is_continued_as_generate_continues_it(family: str) -> None:
+    model, tokenizer = small(family), tiny_model.base()[1]
     prompts = [[5, 9, 300, 44, 8, 71, 32], [9, 12, 700], [5, 9, 300, 44, 8, 71, 32]]
     inputs = tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
     settings = {"max_new_tokens": 12, "do_sample": False, "pad_token_id": tokenizer.pad_token_id, "eos_token_id": None}
