@@ -45,9 +45,15 @@ def declaration(study: Params, applying: list[str]) -> str:
     )
 
 
-def compared(evidence: Evidence, a: str, b: str, key: str) -> stats.Estimate | None:
-    """The difference of two arms on a metric, over seeds and cases; None where no case has it in both."""
-    values = stats.difference(*(stats.matrix(evidence.tables[arm], key) for arm in (a, b)))
+def compared(evidence: Evidence, study: Params, a: str, b: str, key: str) -> stats.Estimate | None:
+    """The difference of two arms on a metric, over the seeds that both have and cases; None where no case has it.
+
+    An arm that no seed can change stands beside every seed of the other.
+    """
+    first, second = (stats.matrix(evidence.tables[arm], key) for arm in (a, b))
+    if not any(params.unchanging(study, arm) for arm in (a, b)):
+        first, second = first.align(second, join="inner", axis="index")
+    values = stats.difference(first, second)
     return stats.estimate(values, evidence.patient_of) if values.size else None
 
 
@@ -57,20 +63,19 @@ def comparisons(evidence: Evidence, study: Params) -> pd.DataFrame:
     Returns:
         `metric`, `arms`, `shows`, `difference` with its interval `low`, `high`, `seeds` (the effect of each), `n`
         cases, `p`, `p_holm` (of the declared family; missing elsewhere), `mdd` (minimum detectable difference, before
-        the adjustment), `declared`, `fewest_seeds` of its two arms, `exploratory`, and the `verdict`.
+        the adjustment), `declared`, `exploratory`, and the `verdict`.
     """
     tested, confidence, rows = params.family(study), study.ablation_confidence, []
     for key in evidence.shown:
         for (a, b), shows in params.questions(study).items():
-            if not (found := compared(evidence, a, b, key)):
+            if not (found := compared(evidence, study, a, b, key)):
                 continue
             rows.append(
                 {"metric": key, "arms": f"{a} - {b}", "shows": shows}
                 | found.row("difference", confidence)
                 | {"seeds": [round(v, 4) for v in found.by_seed.values()], "n": found.n, "p": found.p}
                 | {"mdd": found.detectable(confidence), "declared": key in evidence.primary and (a, b) in tested}
-                | {"fewest_seeds": (fewest := fewest_seeds(evidence, study, a, b))}
-                | {"exploratory": fewest < stats.MIN_SEEDS}
+                | {"exploratory": exploratory(study, a, b, len(found.by_seed))}
             )
     adjusted = stats.holm({i: row["p"] for i, row in enumerate(rows) if row["declared"]})
     for i, row in enumerate(rows):
@@ -79,15 +84,9 @@ def comparisons(evidence: Evidence, study: Params) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def fewest_seeds(evidence: Evidence, study: Params, a: str, b: str) -> int:
-    """The seeds behind a difference: those of the arm that has fewer.
-
-    An arm that no seed can change needs none: it has one where the study gives it several. One that `one_seed` or
-    `sizes` gives a single seed is trained, and another seed would change it.
-    """
-    seeds = {arm: evidence.tables[arm]["seed"].nunique() for arm in (a, b)}
-    changing = [n for arm, n in seeds.items() if not (n == 1 < len(params.seeds_of(study, arm)))]
-    return min(changing, default=len(study.seeds))
+def exploratory(study: Params, a: str, b: str, seeds: int) -> bool:
+    """Whether too few seeds stand behind a difference; two arms that no seed can change need no more than one."""
+    return seeds < stats.MIN_SEEDS and not all(params.unchanging(study, arm) for arm in (a, b))
 
 
 def verdict(row: dict[str, Any], level: float) -> str:
@@ -96,8 +95,7 @@ def verdict(row: dict[str, Any], level: float) -> str:
         return "not declared: shown only"
     apart = (row["low"] > 0 or row["high"] < 0) and row["p_holm"] < level
     said = "no clear difference" if not apart else "higher" if row["difference"] > 0 else "lower"
-    few = "one seed" if row["fewest_seeds"] == 1 else f"{row['fewest_seeds']} seeds"
-    return f"{few}: exploratory ({said} there)" if row["exploratory"] else said
+    return f"{stats.seeds_in_words(len(row['seeds']))}: exploratory ({said} there)" if row["exploratory"] else said
 
 
 def findings(table: pd.DataFrame) -> list[str]:

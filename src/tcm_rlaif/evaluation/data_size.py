@@ -46,7 +46,7 @@ def rows(evidence: Evidence, means: pd.DataFrame, key: str, study: Params) -> pd
         row |= {"idea": idea, "answers": size, "seeds": len(by_arm[arm]["seeds"]), "minutes": taken.get(arm)}
         row["declared"] = False
         plain = f"{PLAIN}_{size}"
-        if plain in places and idea != PLAIN and (gain := compared(evidence, arm, plain, key)):
+        if plain in places and idea != PLAIN and (gain := compared(evidence, study, arm, plain, key)):
             low, high = gain.interval(study.ablation_confidence)
             apart = gain.p < 1 - study.ablation_confidence  # an interval of no width proves nothing
             stands = ABOVE if apart and low > 0 else BELOW if apart and high < 0 else UNCLEAR

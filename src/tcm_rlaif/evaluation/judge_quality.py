@@ -30,7 +30,7 @@ def rows(evidence: Evidence, study: Params) -> pd.DataFrame:
             find_run(study, "03_rlaif_labels", arm, seed).folder.split("/", 1)[1] for seed in seeds_of(study, arm)
         }
         audits = [evidence.labels[folder] for folder in sorted(folders)]
-        gain = compared(evidence, arm, start, KEY)
+        gain = compared(evidence, study, arm, start, KEY)
         row = {"arm": arm, **gain.row("gain", study.ablation_confidence), "seeds": len(gain.by_seed)}
         row |= {column: _figure(audits, figure) for figure, column in FIGURES.items()}
         rates = [d["rate"] for audit in audits for d in audit["detection"] if d["rate"] is not None]

@@ -77,7 +77,9 @@ def start_of(study: Params, arm: str, seed: int) -> str | None:
 def starts(study: Params) -> dict[str, str]:
     """Each arm that learns the judge's choice, and the arm from whose model it starts."""
     found = {
-        arm: start_of(study, arm, study.seeds[0]) for arm in study.arms if learns_choice(params.for_arm(study, arm))
+        arm: start_of(study, arm, params.seeds_of(study, arm)[0])
+        for arm in study.arms
+        if learns_choice(params.for_arm(study, arm))
     }
     return {arm: start for arm, start in found.items() if start}
 

@@ -76,8 +76,8 @@ def rows(evidence: Evidence, study: Params) -> list[dict[str, Any]]:
 
 def sentences(evidence: Evidence, study: Params) -> list[str]:
     """For each task, how every arm stands to the best plain and the best knowing floor on the first primary metric."""
-    several = [arm for arm in axis.told(study) if arm not in study.one_seed]
-    seeds = min((len(params.seeds_of(study, arm)) for arm in several), default=1)
+    of_all = [arm for arm in axis.told(study) if arm not in study.arm_seeds] or study.arms
+    seeds = min(len(params.seeds_of(study, arm)) for arm in of_all)
     few = f" ({seeds} seed(s): exploratory)" if seeds < stats.MIN_SEEDS else ""
     groups: dict[tuple[str, bool], list[dict[str, Any]]] = {}
     for row in rows(evidence, study):
@@ -86,8 +86,9 @@ def sentences(evidence: Evidence, study: Params) -> list[str]:
     for (task, knows), found in groups.items():
         stand: dict[str, list[str]] = {BEATS: [], UNCLEAR: [], BELOW: []}
         for row in found:
-            alone = ", one seed" if row["arm"] in study.one_seed else ""
-            stand[row["stands"]].append(f"{row['arm']} ({row['mean']:.3f}{alone})")
+            own = study.arm_seeds.get(row["arm"])
+            few_of_it = f", {stats.seeds_in_words(len(own))}" if own else ""
+            stand[row["stands"]].append(f"{row['arm']} ({row['mean']:.3f}{few_of_it})")
         told = "; ".join(f"{how}: {', '.join(arms)}" for how, arms in stand.items() if arms)
         kind, first = " that knows what the judge knows" if knows else "", found[0]
         said.append(

@@ -76,6 +76,11 @@ class Estimate:
         return float(quantiles * self.se) if self.se else math.nan
 
 
+def seeds_in_words(number: int) -> str:
+    """How many seeds stand behind something."""
+    return "one seed" if number == 1 else f"{number} seeds"
+
+
 def matrix(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
     """A metric of one arm as seeds x cases; cases that it does not apply to, in any seed, are left out."""
     table = scores.pivot(index="seed", columns="case_id", values=metric)
@@ -85,8 +90,8 @@ def matrix(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
 def difference(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """a - b as seeds x cases, paired by seed and case; an arm with one seed stands beside every seed of the other.
 
-    No seed changes an untrained model that answers greedily. A trained arm may have one seed where `one_seed` or
-    `sizes` gives it no more: what another would have changed is not in this difference, and `comparisons` says so.
+    No seed changes an untrained model that answers greedily, or a floor; trained arms are first brought to the seeds
+    that both have (`comparisons.compared`).
     """
     a, b = a.align(b, join="inner", axis="columns")
     if len(a) == 1 or len(b) == 1:

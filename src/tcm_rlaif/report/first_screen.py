@@ -9,9 +9,9 @@ from tcm_rlaif.evaluation.stats import MIN_SEEDS
 from tcm_rlaif.report.headline import (
     answer,
     fed_back,
+    fewer_seeds,
     metrics,
     not_shown,
-    one_seed,
     primary,
     question,
     source,
@@ -57,13 +57,14 @@ def lead(results: dict[str, Any]) -> str:
     fed[FEW:] = [f"and {len(fed) - FEW} more"] if len(fed) > FEW else []
     said += [f"AI feedback changes that by {', '.join(fed)}"] if fed else []
     few = f" ({len(results['seeds'])} seed(s): exploratory)" if len(results["seeds"]) < MIN_SEEDS else ""
+    fewer = fewer_seeds(results)
     for task, words in standing.TASKS.items():
         passed: dict[str, list[str]] = {}
         for row in results.get("standing", []):
             if row["task"] == task and trained(row["arm"], results):
                 arms = passed.setdefault(f"{row['floor']} ({row['value']:.2f})", [])
-                alone = " (one seed)" if row["arm"] in one_seed(results) else ""
-                arms += [row["arm"] + alone] if row["stands"] == standing.BEATS else []
+                seeds = f" ({fewer[row['arm']]})" if row["arm"] in fewer else ""
+                arms += [row["arm"] + seeds] if row["stands"] == standing.BEATS else []
         if passed:
             told = "; above ".join(f"{floor}: {', '.join(arms) or 'none'}" for floor, arms in passed.items())
             said.append(f"On {words}, arms clearly above {told}{few}")

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from tcm.metrics.intervals import ranged
-from tcm_rlaif.evaluation import standing
+from tcm_rlaif.evaluation import standing, stats
 from tcm_rlaif.report import audit_table
 from tcm_rlaif.report.safety import KINDS
 
@@ -82,9 +82,10 @@ def trained(arm: str, results: dict[str, Any]) -> bool:
     return arm != "base" and _keys(arm, results).get("training") != "none"
 
 
-def one_seed(results: dict[str, Any]) -> list[str]:
-    """The arms that ran with one seed where others have more."""
-    return list(results.get("all_params", {}).get("one_seed") or ())
+def fewer_seeds(results: dict[str, Any]) -> dict[str, str]:
+    """The arms that ran with too few seeds where others have more, with their number in words."""
+    own = results.get("all_params", {}).get("arm_seeds") or {}
+    return {arm: stats.seeds_in_words(len(seeds)) for arm, seeds in own.items() if len(seeds) < stats.MIN_SEEDS}
 
 
 def fed_back(arm: str, results: dict[str, Any]) -> bool:
@@ -213,8 +214,9 @@ def not_shown(results: dict[str, Any]) -> list[str]:
     ]
     if open_:
         said.append(f"a difference in {metric} of {', '.join(open_)}")
-    if (alone := one_seed(results)) and len(results["seeds"]) > 1:
-        said.append(f"of {', '.join(alone)} anything beyond one training: its verdicts are exploratory")
+    if (fewer := fewer_seeds(results)) and len(results["seeds"]) >= stats.MIN_SEEDS:
+        arms = ", ".join(f"{arm} ({seeds})" for arm, seeds in fewer.items())
+        said.append(f"anything beyond these trainings of {arms}: their verdicts are exploratory")
     elif any(row.get("exploratory") for row in results["comparisons"] if row["declared"]):
         said.append(f"anything beyond this training: {len(results['seeds'])} seed(s), so every verdict is exploratory")
     if (tested := _tested(results)) < FEW_CASES:

@@ -59,7 +59,7 @@ def find(name: str, arm: str, seed: int | None = None) -> Trained:
 
     Args:
         name: of the study.
-        seed: one of its seeds; None for the first.
+        seed: one of its seeds; None for the first that the arm has.
 
     Raises:
         ParamsError: for a name that is none, or an arm that the study does not have.
@@ -81,4 +81,4 @@ def find(name: str, arm: str, seed: int | None = None) -> Trained:
     folders = {role: place / folder for role, folder in needed.items()}
     adapter = next((folders[role] / "adapter" for role in ("dpo", "sft") if role in folders), None)
     base = read_json(folders["base"] / stage.DONE)["model"]
-    return Trained(P, params.for_arm(P, arm), arm, P.seeds[0] if seed is None else seed, base, adapter, folders)
+    return Trained(P, params.for_arm(P, arm), arm, evaluated.seed if seed is None else seed, base, adapter, folders)

@@ -24,7 +24,7 @@ from tcm_rlaif.study.yaml_file import YamlError, read_mapping
 
 ROOT = Path(__file__).resolve().parents[3]
 SNAPSHOT = "params.yaml"  # beside the runs of a study: what they are run with
-OF_THE_STUDY = ("study", "seeds", "one_seed", "sizes", "arms", "gpus", "report_to", "accelerate")
+OF_THE_STUDY = ("study", "seeds", "arm_seeds", "sizes", "arms", "gpus", "report_to", "accelerate")
 # what decides the cases (base_patterns: the diseases that invented cases are about) and how answers are compared;
 # how many answers are drawn and which of them is given is the arm's own way of answering
 NOT_OF_AN_ARM = (
@@ -67,10 +67,18 @@ def validated(values: Mapping[str, Any], where: str) -> Params:
             raise ParamsError(
                 f"{where}: ablation_primary.{key}: no metric of which more is better; {nearest(key, known)}"
             )
-    for name in ("probe_arms", "one_seed"):
+    for name in ("probe_arms", "arm_seeds"):
         for arm in getattr(P, name):
             if arm not in P.arms:
                 raise ParamsError(f"{where}: {name}: {arm}: no arm of this study; {nearest(arm, P.arms)}")
+    for arm, seeds in P.arm_seeds.items():
+        if other := sorted({*seeds} - {*P.seeds}):
+            raise ParamsError(
+                f"{where}: arm_seeds.{arm}: {other[0]} is not among `seeds` {list(P.seeds)}; add it there"
+            )
+    for pair in questions(P):
+        if P.arm_seeds and not any(unchanging(P, arm) for arm in pair) and not common_seeds(P, *pair):
+            raise ParamsError(f"{where}: ablation_questions.{' - '.join(pair)}: the two have no seed in common")
     asked = [" - ".join(pair) for pair in questions(P)]
     for question in P.ablation_family:
         if question not in asked:
@@ -138,12 +146,23 @@ def for_arm(P: Params, arm: str) -> Params:
     return _checked({**P.model_dump(), **P.arms[arm]}, f"arms.{arm}")
 
 
+def unchanging(P: Params, arm: str) -> bool:
+    """Whether no seed changes what an arm answers: it is not trained, and does not draw."""
+    PA = for_arm(P, arm)
+    return PA.training == "none" and PA.eval_temperature == 0
+
+
 def seeds_of(P: Params, arm: str) -> tuple[int, ...]:
-    """The seeds that an arm runs with: the study's, the first alone where `one_seed` names it, or as many as `sizes`
+    """The seeds that an arm runs with: the study's, those of them that `arm_seeds` names, or as many of them as `sizes`
     says for its number of answers."""
-    if arm in P.one_seed:
-        return P.seeds[:1]
+    if arm in P.arm_seeds:
+        return tuple(seed for seed in P.seeds if seed in P.arm_seeds[arm])
     return P.seeds[: P.sizes.get(for_arm(P, arm).sft_cases)]
+
+
+def common_seeds(P: Params, a: str, b: str) -> tuple[int, ...]:
+    """The seeds that two arms can be paired by."""
+    return tuple(seed for seed in seeds_of(P, a) if seed in seeds_of(P, b))
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

@@ -84,9 +84,7 @@ def _plan(dumped: str) -> tuple[Run, ...]:
         PA = params.for_arm(P, arm)
         ready = {"base": add("00_base_model", arm, None, {})}
         ready["data"] = add("01_data_prep", arm, None, {})
-        # without training and sampling nothing depends on the seed: the untrained model answers once
-        seeds = P.seeds[:1] if PA.training == "none" and PA.eval_temperature == 0 else params.seeds_of(P, arm)
-        for seed in seeds:
+        for seed in P.seeds[:1] if params.unchanging(P, arm) else params.seeds_of(P, arm):
             have = dict(ready)
             for stage in TRAININGS[PA.training]:
                 have[NOTEBOOKS[stage].role] = add(stage, arm, seed, have)
@@ -129,14 +127,14 @@ def find_run(P: Params, stage: str, arm: str, seed: int | None) -> Run:
     params.for_arm(P, arm)
     if seed is not None and seed not in P.seeds:
         raise StageError(f"seed: {seed} is not among this study's seeds {list(P.seeds)}; add it to `seeds`")
-    seed = P.seeds[0] if seed is None else seed
     runs = {r.folder: r for r in plan(P)}
     if stage == PROBES and PROBES not in runs:
         raise StageError(f"study {P.study!r} probes no arm; name some, e.g. probe_arms: {list(P.arms)[:3]}")
     if stage in (ABLATION, PROBES):
         return runs[stage]
     evaluations = dict(runs[ABLATION].inputs)
-    last = runs[evaluations.get(f"{arm}/seed{seed}") or evaluations[f"{arm}/seed{P.seeds[0]}"]]
+    first = next(folder for name, folder in evaluations.items() if name.startswith(f"{arm}/seed"))
+    last = runs[evaluations.get(f"{arm}/seed{seed}", first)]
     if last.stage == stage:
         return last
     for folder in dict(last.inputs).values():

@@ -3,9 +3,9 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from tcm_rlaif.study.keys import OURS, Float, Int, Names, Positive, Seed, Share, key
+from tcm_rlaif.study.keys import OURS, Float, Int, Positive, Seed, Share, key
 from tcm_rlaif.study.notebooks import TRAININGS
 
 MAX_ARM_KEYS = 3
@@ -40,8 +40,8 @@ class SftParams(BaseModel):
         min_length=1,
         max_length=100,
     )
-    one_seed: Annotated[tuple[str, ...], Names] = key(
-        (), "arms that run with the first of `seeds` alone, where hours are few: what they show is exploratory"
+    arm_seeds: dict[str, Annotated[tuple[Seed, ...], Field(min_length=1)]] = key(
+        {}, "arm -> those of `seeds` that it runs with, where hours are few; fewer than three show nothing for sure"
     )
     sizes: dict[Positive, Positive] = key(
         {},

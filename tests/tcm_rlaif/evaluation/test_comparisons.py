@@ -69,15 +69,29 @@ def test_too_few_seeds_are_exploratory_and_never_plainly_higher(seeds: int, said
     assert "every verdict here is exploratory" in comparisons.declaration(study(seeds), ["herb_f1"])
 
 
-def test_an_arm_with_one_seed_is_exploratory_beside_arms_that_are_not() -> None:
-    effects, P = FIVE | {"sft_dpo": [0.2]}, study(5, one_seed="sft_dpo")
-    assert params.seeds_of(P, "sft_dpo") == (0,) and params.seeds_of(P, "sft") == (0, 1, 2, 3, 4)
-    table = comparisons.comparisons(evidence(effects), P)
+def test_an_arm_with_fewer_seeds_is_paired_by_those_that_both_have_and_exploratory_beside_arms_that_are_not() -> None:
+    P = study(5, arm_seeds={"sft_dpo": [3]})
+    assert params.seeds_of(P, "sft_dpo") == (3,) and params.seeds_of(P, "sft") == (0, 1, 2, 3, 4)
+    found = evidence(FIVE | {"sft": [0.1, 0.11, 0.09, 0.15, 0.1]})
+    found.tables["sft_dpo"] = found.tables["sft_dpo"].query("seed == 3")
+    table = comparisons.comparisons(found, P)
     assert row(table, "sft - base")["verdict"] == "higher"
-    found = row(table, "sft_dpo - sft")
-    assert found["verdict"] == "one seed: exploratory (higher there)" and found["fewest_seeds"] == 1
-    with pytest.raises(ParamsError, match="one_seed: dpo: no arm of this study; did you mean"):
-        study(5, one_seed=["dpo"])
+    one = row(table, "sft_dpo - sft")
+    assert one["verdict"] == "one seed: exploratory (higher there)"
+    assert one["seeds"] == pytest.approx([0.22 - 0.15], abs=0.01), "not beside the seeds that it did not start from"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"arm_seeds": {"dpo": [0]}}, "arm_seeds: dpo: no arm of this study; did you mean"),
+        ({"arm_seeds": {"sft": [7]}}, r"arm_seeds.sft: 7 is not among `seeds` \[0, 1, 2, 3, 4\]; add it there"),
+        ({"arm_seeds": {"sft": [0], "sft_dpo": [1, 2]}}, "sft_dpo - sft: the two have no seed in common"),
+    ],
+)
+def test_seeds_of_an_arm_that_cannot_be_are_refused(changed: dict, said: str) -> None:
+    with pytest.raises(ParamsError, match=said):
+        study(5, **changed)
 
 
 def test_the_family_is_what_was_declared_and_holm_counts_it_alone() -> None:
@@ -96,7 +110,7 @@ def test_all_questions_on_all_primary_metrics_are_the_family_unless_said_otherwi
 
 
 def test_both_the_interval_and_the_adjusted_p_must_tell() -> None:
-    clear = {"declared": True, "low": 0.01, "high": 0.2, "difference": 0.1, "fewest_seeds": 5, "exploratory": False}
+    clear = {"declared": True, "low": 0.01, "high": 0.2, "difference": 0.1, "seeds": [0.1] * 5, "exploratory": False}
     assert comparisons.verdict(clear | {"p_holm": 0.04}, 0.05) == "higher"
     assert comparisons.verdict(clear | {"p_holm": 0.06}, 0.05) == "no clear difference"
     assert comparisons.verdict(clear | {"low": -0.01, "p_holm": 0.04}, 0.05) == "no clear difference"
@@ -161,4 +175,4 @@ def test_visits_of_one_patient_are_one_unit() -> None:
     scores = alone.scores.assign(patient_id=[f"p{int(c[1:]) // 10}" for c in alone.scores["case_id"]])
     four = dataclasses.replace(alone, scores=scores)
     assert stats.estimate(pd.DataFrame([[1.0] * 40], columns=CASES), four.patient_of).patients == 4
-    assert comparisons.compared(four, "sft_dpo", "sft", "herb_f1").patients == 4
+    assert comparisons.compared(four, study(1), "sft_dpo", "sft", "herb_f1").patients == 4

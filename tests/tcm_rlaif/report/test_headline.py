@@ -167,10 +167,11 @@ def test_what_the_study_cannot_show_is_said(values) -> None:
     assert "invented" not in "; ".join(headline.not_shown({**values, "data": {**values["data"], "source": "mtcmb"}}))
 
 
-def test_an_arm_of_one_seed_among_others_is_told(values) -> None:
-    found = {**values, "all_params": {**values["all_params"], "one_seed": ["sft_dpo"]}}
+def test_an_arm_with_fewer_seeds_than_others_is_told(values) -> None:
+    keys = {**values["all_params"], "arm_seeds": {"sft_dpo": [1]}}
+    found = {**values, "seeds": [0, 1, 2], "all_params": keys}
     said = "; ".join(headline.not_shown(found))
-    assert "of sft_dpo anything beyond one training" in said and "every verdict" not in said
+    assert "anything beyond these trainings of sft_dpo (one seed)" in said and "every verdict" not in said
     assert "above popularity (0.50): sft, sft_dpo (one seed)" in first_screen.lead(found)
 
 

@@ -57,11 +57,12 @@ def test_the_untrained_base_answers_once_a_seed_where_it_samples() -> None:
     assert sum("/base/" in f for f in folders(P, "05_evaluate")) == 3
 
 
-def test_an_arm_of_one_seed_runs_once_and_shares_what_others_train() -> None:
-    P = params.validated({"one_seed": ["sft_dpo"]}, "x")
-    assert folders(P, "04_dpo").count("04_dpo/sft_dpo/seed0") == 1
-    assert not [f for f in folders(P, "05_evaluate") if "/sft_dpo/seed" in f and not f.endswith("seed0")]
+def test_an_arm_with_fewer_seeds_runs_with_them_alone_and_shares_what_others_train() -> None:
+    P = params.validated({"arm_seeds": {"sft_dpo": [2]}}, "x")
+    for stage in ("04_dpo", "05_evaluate"):
+        assert [f for f in folders(P, stage) if "/sft_dpo/" in f] == [f"{stage}/sft_dpo/seed2"]
     assert len(folders(P, "02_sft")) == 3
+    assert find_run(P, "04_dpo", "sft_dpo", None).folder == "04_dpo/sft_dpo/seed2", "the first that it has"
 
 
 def test_an_arm_that_draws_at_the_test_answers_anew_with_the_model_that_is_there() -> None:

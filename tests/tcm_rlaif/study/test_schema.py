@@ -16,7 +16,7 @@ from tcm_rlaif.study.plan import STAGES, stage_of
 from tcm_rlaif.study.schema import Params
 
 NOTEBOOK_FILES = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-STUDY_KEYS = {"study", "seeds", "one_seed", "sizes", "arms", "training", "gpus", "report_to", "accelerate"}
+STUDY_KEYS = {"study", "seeds", "arm_seeds", "sizes", "arms", "training", "gpus", "report_to", "accelerate"}
 
 
 def code_cells(path: Path) -> list[dict]:
