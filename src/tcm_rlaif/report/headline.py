@@ -157,7 +157,8 @@ def _floors(results: dict[str, Any]) -> list[str]:
     for task, words in standing.TASKS.items():
         rows = [row for row in results.get("standing", []) if row["task"] == task and trained(row["arm"], results)]
         if found := [row for row in rows if not row["knows"]]:
-            best, floor = max(found, key=lambda row: row["mean"]), found[0]
+            of_all = [row for row in found if row["arm"] not in fewer_seeds(results)] or found
+            best, floor = max(of_all, key=lambda row: row["mean"]), found[0]
             knowing = {row["floor"]: row["value"] for row in rows if row["knows"]}
             more = [f"; {name}, which knows what the judge knows, has {value:.3f}" for name, value in knowing.items()]
             said.append(

@@ -4,13 +4,15 @@ from typing import Any
 
 from tcm.metrics.intervals import ranged
 from tcm_rlaif.evaluation import standing
+from tcm_rlaif.report.headline import fewer_seeds
 from tcm_rlaif.report.index import ORDER, sound
 
 FIRST = "herb_f1"  # README tells the findings on this metric; all others stand in docs/results.md
-FEEDBACK = {  # the first of these that a study has -> where its training started, untrained and after SFT
+FEEDBACK = {  # the first that a study has with all seeds -> where its training started, untrained and after SFT
     "sft_best_of_n": ("base", "sft"),
     "retrieved_best_of_n": ("base_retrieved", "retrieved"),
     "sft_dpo": ("base", "sft"),
+    "retrieved_dpo": ("base_retrieved", "retrieved"),
     "best_of_n": ("base_retrieved", "retrieved"),
 }
 FLOORS = (standing.COMBINED, *standing.KNOWING)
@@ -55,7 +57,8 @@ def table(studies: dict[str, dict[str, Any]], language: str) -> str:
 
 
 def _row(name: str, results: dict[str, Any], language: str) -> list[Any]:
-    arms = results["arms"]
+    fewer = fewer_seeds(results)
+    arms = {arm: row for arm, row in results["arms"].items() if arm not in fewer}
     split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
     best = next((arm for arm in FEEDBACK if "herb_f1" in arms.get(arm, {})), "sft_dpo")
     model = f"{results['base']['parameters'] / 1e6:.0f} M"

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from tcm_rlaif.evaluation import comparisons, standing
-from tcm_rlaif.report import audit_table, first_screen, headline, index, results
+from tcm_rlaif.report import audit_table, first_screen, headline, in_short, index, results
 from tcm_rlaif.report.safe_html import problems
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
@@ -173,6 +173,9 @@ def test_an_arm_with_fewer_seeds_than_others_is_told(values) -> None:
     said = "; ".join(headline.not_shown(found))
     assert "anything beyond these trainings of sft_dpo (one seed)" in said and "every verdict" not in said
     assert "above popularity (0.50): sft, sft_dpo (one seed)" in first_screen.lead(found)
+    assert "the best trained arm, sft," in "; ".join(headline.answer(found)), "of those with all seeds"
+    told = {seeds: in_short.table({"mtcmb": of}, "zh") for seeds, of in (("all", values), ("fewer", found))}
+    assert "| 1.00 [" in told["all"] and "| 1.00 [" not in told["fewer"]
 
 
 def test_the_line_of_a_study_on_an_axis_tells_which_ideas_stand_apart(values) -> None:
