@@ -6,7 +6,9 @@ coincide with what the arm was trained or tuned on are left out. Beside each arm
 difference that feedback made at either place, and the floors, made of the cases that the visiting arm learned from.
 
     python tests/benchmarks/measure_carry_over.py mtcmb best4sdt --json reports/carry_over.json
-    python tests/benchmarks/measure_carry_over.py mtcmb_qwen best4sdt_qwen --arms base sft retrieved --workers 6
+    python tests/benchmarks/measure_carry_over.py mtcmb_qwen best4sdt_qwen --travel best4sdt_qwen --arms sft retrieved
+
+What is in the file of `--json` already and not measured anew stays in it.
 """
 
 import argparse
@@ -20,14 +22,14 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from tcm.cases import Case, read_split, splits
-from tcm.files import write_json
-from tcm_rlaif.evaluation import choice, stats, tables
+from tcm.files import read_json, write_json
+from tcm_rlaif.evaluation import choice, known, stats, tables
 from tcm_rlaif.models.prompter import Prompter
+from tcm_rlaif.runner.progress import named
 from tcm_rlaif.runner.trained import Trained, find
 from tcm_rlaif.study.plan import plan
 
 METRICS = ("herb_f1", "disease_f1", "syndrome_f1", "usable")
-START = "sft"  # what feedback started from
 
 
 def new_to(trained: Trained, theirs: Sequence[Case]) -> list[Case]:
@@ -40,9 +42,9 @@ def away(here: str, arm: str, seed: int, cases: Sequence[Case]) -> pd.DataFrame:
     """Scores of an arm's answers to cases of another source."""
     trained = find(here, arm, seed)
     model, tokenizer = trained.load()
-    known = trained.training_cases
+    learned = trained.training_cases
     with tempfile.TemporaryDirectory() as folder:
-        how = (known, trained.P, trained.seed, Path(folder), Prompter(trained.P, known))
+        how = (learned, trained.P, trained.seed, Path(folder), Prompter(trained.P, learned))
         said, _ = choice.answers(model, tokenizer, cases, *how)
     return tables.score_answers(cases, [s.text for s in said], [s.finished for s in said]).assign(seed=trained.seed)
 
@@ -68,7 +70,7 @@ def within(share: dict[str, Any] | None) -> dict[str, Any] | None:
 def evaluated(study: str) -> dict[str, list[int]]:
     """The arms of a study that was run here, each with its seeds."""
     arms: dict[str, list[int]] = {}
-    for run in plan(find(study, START).study):
+    for run in plan(named(study)):
         if run.stage == "05_evaluate":
             arms.setdefault(run.arm, []).append(run.seed)
     return arms
@@ -76,31 +78,32 @@ def evaluated(study: str) -> dict[str, list[int]]:
 
 def carried(here: str, there: str, chosen: Sequence[str] | None, parallel: Parallel) -> dict[str, Any]:
     """Arms trained in one study (those chosen; None: all that both have), asked about the test cases of another."""
-    host, guest = find(there, START), find(here, START)
+    at_home, from_here = evaluated(there), evaluated(here)
+    arms = {arm: seeds for arm, seeds in from_here.items() if arm in at_home and arm in (chosen or at_home)}
+    some = next(iter(arms))
+    host, guest = find(there, some), find(here, some)
     cases = new_to(guest, read_split(host.folders["data"], "test"))
     patient_of = {case.id: case.patient_id for case in cases}
-    at_home = evaluated(there)
-    arms = {arm: seeds for arm, seeds in evaluated(here).items() if arm in at_home and arm in (chosen or at_home)}
     hosts = {arm: pd.concat([home(find(there, arm, seed)) for seed in at_home[arm]], ignore_index=True) for arm in arms}
     runs = [(arm, seed) for arm, seeds in arms.items() for seed in seeds]
     scored = list(zip(runs, parallel(delayed(away)(here, *run, cases) for run in runs), strict=True))
     guests = {arm: pd.concat([table for (of, _), table in scored if of == arm], ignore_index=True) for arm in arms}
-    known = guest.training_cases[: guest.P.sft_cases or None]
-    floors = tables.floors(known, cases)
+    learned = guest.training_cases[: guest.P.sft_cases or None]
+    floors, starts = tables.floors(learned, cases), known.starts(guest.study)
     rows = []
     for arm, table in guests.items():
         for key in METRICS:
             mine, theirs = stats.matrix(table, key), stats.matrix(hosts[arm], key)
             row = {"arm": arm, "metric": key, "away": within(cell(mine, patient_of))}
             row["beside home"] = cell(stats.difference(mine, theirs), patient_of)
-            if arm != START and START in guests and len(guests[arm]["seed"].unique()) > 1:
-                row["over the start"] = cell(stats.difference(mine, stats.matrix(guests[START], key)), patient_of)
+            if (start := starts.get(arm)) in guests:
+                row["over the start"] = cell(stats.difference(mine, stats.matrix(guests[start], key)), patient_of)
             rows.append(row)
     means = floors.groupby("arm", sort=False)[list(METRICS)].mean().astype(object)
     return {
         "trained on": here,
         "tested on": there,
-        "answers": len(known),
+        "answers": len(learned),
         "cases": len(cases),
         "left out": len(read_split(host.folders["data"], "test")) - len(cases),
         "base": guest.P.base_model,
@@ -114,18 +117,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("studies", nargs="+", help="names of studies that were run here")
     parser.add_argument("--arms", nargs="+", help="these alone; every arm that both have, if not named")
+    parser.add_argument(
+        "--travel", nargs="+", help="studies whose arms are asked about the others' cases; all, if not named"
+    )
     parser.add_argument("--workers", type=int, default=1, help="arms that answer at the same time")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     with Parallel(args.workers, verbose=5) as parallel:
         found = {f"{here} to {there}": carried(here, there, args.arms, parallel)
-                 for here, there in permutations(args.studies, 2)}  # fmt: skip
+                 for here, there in permutations(args.studies, 2) if here in (args.travel or args.studies)}  # fmt: skip
     for part in found.values():
         print(pd.DataFrame([{k: v["mean"] if isinstance(v, dict) else v for k, v in row.items()}
                             for row in part["rows"]]).to_string(index=False))  # fmt: skip
         print(pd.DataFrame(part["floors"]).T.to_string())
     if args.json:
-        write_json(args.json, found)
+        write_json(args.json, (read_json(args.json) if args.json.exists() else {}) | found)
 
 
 if __name__ == "__main__":
