@@ -63,13 +63,16 @@ def find(name: str, arm: str, seed: int | None = None) -> Trained:
 
     Raises:
         ParamsError: for a name that is none, or an arm that the study does not have.
-        StageError: where the study was not run here, or a run that the arm needs is missing or damaged.
+        StageError: where the study was not run here, the arm has no such seed, or a run that the arm needs is missing
+            or damaged.
     """
     snapshot = study_folder(params.validated({"study": name}, "study")) / SNAPSHOT
     if not snapshot.is_file():
         raise StageError(f"{snapshot}: no such file, so study {name!r} was not run here; ./study run makes it")
     P = params.load(snapshot)
     evaluated, place = find_run(P, "05_evaluate", arm, seed), study_folder(P)
+    if seed not in (None, evaluated.seed) and not params.unchanging(P, arm):
+        raise StageError(f"seed: {arm!r} has no seed {seed} in study {name!r}, but {list(params.seeds_of(P, arm))}")
     needed = dict(evaluated.inputs)
     for folder in needed.values():
         if not (place / folder / stage.DONE).is_file():

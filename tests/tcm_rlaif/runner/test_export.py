@@ -10,7 +10,8 @@ import yaml
 from tcm_rlaif.models import prompts
 from tcm_rlaif.runner import cli, trained
 from tcm_rlaif.runner.export import export
-from tcm_rlaif.study.plan import StageError
+from tcm_rlaif.study import params
+from tcm_rlaif.study.plan import StageError, study_folder
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +152,16 @@ def test_a_run_that_is_not_finished_or_damaged_is_named(tmp_path) -> None:
         (found.folders["sft"] / "stage.json").unlink()
         with pytest.raises(StageError, match="02_sft.* is missing: that run is not finished"):
             trained.find(trained_study.NAME, "sft")
+
+
+def test_a_seed_that_the_arm_does_not_have_is_not_answered_by_another(tmp_path) -> None:
+    with trained_study.opened(tmp_path) as P:
+        snapshot = study_folder(P) / params.SNAPSHOT
+        values = yaml.safe_load(snapshot.read_text("utf-8")) | {"seeds": [0, 1], "arm_seeds": {"sft": [0]}}
+        snapshot.write_text(yaml.safe_dump(values), "utf-8")
+        with pytest.raises(StageError, match=r"'sft' has no seed 1 in study .*, but \[0\]"):
+            trained.find(trained_study.NAME, "sft", 1)
+        assert trained.find(trained_study.NAME, "sft").seed == 0
 
 
 @pytest.mark.slow
