@@ -11,7 +11,7 @@ from inspect import signature
 from tcm_rlaif.study.types import DynamicCache, Model, Tensor, Tokenizer
 
 LEAVE = 1 / 8  # share of a batch that has ended when these answers leave it: then the cache of the others is copied
-READ = 16384  # tokens of prompts that are read at once; states and sliding windows are read in one go
+READ = 2**23  # numbers of the hidden states of prompts that are read at once: 9,362 tokens of a 0.5B model
 NUCLEUS = 64  # likeliest tokens that a nucleus is looked for in first: found ten times as fast as all are sorted
 
 
@@ -128,9 +128,9 @@ def decode(
         cache.batch_repeat_interleave(len(first))
     else:
         cache = growing_cache(model.config)
-    width = (
-        max(READ // len(first), 1) if all(isinstance(layer, GrowingLayer) for layer in cache.layers) else len(ids[0])
-    )
+    width = len(ids[0])
+    if all(isinstance(layer, GrowingLayer) for layer in cache.layers):  # states and sliding windows are read in one go
+        width = max(READ // (len(first) * model.config.get_text_config().hidden_size), 1)
 
     def read(ids: Tensor, mask: Tensor, position: Tensor, begins: bool) -> Tensor:
         """Logits after the last of some tokens; what stands before them lies in the cache."""

@@ -110,7 +110,7 @@ def test_long_prompts_are_read_in_parts(family: str, monkeypatch) -> None:
     expected = decode(model, tokenizer, prompts, **how)
     seen: list[int] = []
     model.register_forward_pre_hook(lambda m, args, given: seen.append(given["input_ids"].numel()), with_kwargs=True)
-    monkeypatch.setattr(decoding, "READ", 6)
+    monkeypatch.setattr(decoding, "READ", 6 * model.config.hidden_size)
     assert decode(model, tokenizer, prompts, **how) == expected
     in_one_go = "window" in family or "state" in family
     assert seen == [*([14] if in_one_go else [6, 6, 2]), *[3] * 11]
