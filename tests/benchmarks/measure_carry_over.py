@@ -23,7 +23,7 @@ from joblib import Parallel, delayed
 
 from tcm.cases import Case, read_split, splits
 from tcm.files import read_json, write_json
-from tcm_rlaif.evaluation import choice, known, stats, tables
+from tcm_rlaif.evaluation import choice, comparisons, known, stats, tables
 from tcm_rlaif.models.prompter import Prompter
 from tcm_rlaif.runner.progress import named
 from tcm_rlaif.runner.trained import Trained, find
@@ -80,6 +80,8 @@ def carried(here: str, there: str, chosen: Sequence[str] | None, parallel: Paral
     """Arms trained in one study (those chosen; None: all that both have), asked about the test cases of another."""
     at_home, from_here = evaluated(there), evaluated(here)
     arms = {arm: seeds for arm, seeds in from_here.items() if arm in at_home and arm in (chosen or at_home)}
+    if not arms:
+        raise SystemExit(f"{here} and {there} have none of these arms in common; name some that both have by --arms")
     some = next(iter(arms))
     host, guest = find(there, some), find(here, some)
     cases = new_to(guest, read_split(host.folders["data"], "test"))
@@ -97,7 +99,7 @@ def carried(here: str, there: str, chosen: Sequence[str] | None, parallel: Paral
             row = {"arm": arm, "metric": key, "away": within(cell(mine, patient_of))}
             row["beside home"] = cell(stats.difference(mine, theirs), patient_of)
             if (start := starts.get(arm)) in guests:
-                row["over the start"] = cell(stats.difference(mine, stats.matrix(guests[start], key)), patient_of)
+                row["over the start"] = cell(comparisons.paired(guests, guest.study, arm, start, key), patient_of)
             rows.append(row)
     means = floors.groupby("arm", sort=False)[list(METRICS)].mean().astype(object)
     return {

@@ -1,5 +1,6 @@
 """Differences between arms: what was declared, what was found over seeds and cases, and what may be said of it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -45,15 +46,20 @@ def declaration(study: Params, applying: list[str]) -> str:
     )
 
 
-def compared(evidence: Evidence, study: Params, a: str, b: str, key: str) -> stats.Estimate | None:
-    """The difference of two arms on a metric, over the seeds that both have and cases; None where no case has it.
+def paired(tables: Mapping[str, pd.DataFrame], study: Params, a: str, b: str, key: str) -> pd.DataFrame:
+    """The differences of two arms on a metric, seeds that both have x cases.
 
     An arm that no seed can change stands beside every seed of the other.
     """
-    first, second = (stats.matrix(evidence.tables[arm], key) for arm in (a, b))
+    first, second = (stats.matrix(tables[arm], key) for arm in (a, b))
     if not any(params.unchanging(study, arm) for arm in (a, b)):
         first, second = first.align(second, join="inner", axis="index")
-    values = stats.difference(first, second)
+    return stats.difference(first, second)
+
+
+def compared(evidence: Evidence, study: Params, a: str, b: str, key: str) -> stats.Estimate | None:
+    """The difference of two arms on a metric, over the seeds that both have and cases; None where no case has it."""
+    values = paired(evidence.tables, study, a, b, key)
     return stats.estimate(values, evidence.patient_of) if values.size else None
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tcm.cases import Case
 from tcm.cases.splits import groups
-from tcm_rlaif.evaluation import probe_labels, stats
+from tcm_rlaif.evaluation import comparisons, probe_labels, stats
 from tcm_rlaif.study import params
 from tcm_rlaif.study.schema import Params
 
@@ -160,8 +160,7 @@ def changes(held: pd.DataFrame, study: Params) -> pd.DataFrame:
     rows = []
     for pair in asked(study):
         for (label, state), part in held.groupby(["label", "state"], sort=False):
-            arms = [stats.matrix(part[part["arm"] == arm], "right") for arm in pair]
-            found = stats.estimate(stats.difference(*arms))
+            found = stats.estimate(comparisons.paired(dict(iter(part.groupby("arm"))), study, *pair, "right"))
             row = {"arms": " - ".join(pair), "label": label, "state": state}
             row |= found.row("difference", study.ablation_confidence)
             rows.append(row | {"seeds": list(found.by_seed.values()), "n": found.n})

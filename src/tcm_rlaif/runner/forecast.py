@@ -109,7 +109,7 @@ def work_of(run: Run, P: Params, cases: dict[str, list[Case]], long: Lengths) ->
         asked = len(cases["test"][: P.eval_cases or None])
         return said(asked * P.eval_number, P.eval_max_new_tokens, "sft" in inputs)
     if run.stage == "07_probes":
-        return Work(read=len(P.probe_arms) * len(P.seeds) * P.probe_cases * long.prompt)
+        return Work(read=sum(len(params.seeds_of(P, arm)) for arm in P.probe_arms) * P.probe_cases * long.prompt)
     return Work()
 
 

@@ -72,12 +72,20 @@ def validated(values: Mapping[str, Any], where: str) -> Params:
             if arm not in P.arms:
                 raise ParamsError(f"{where}: {name}: {arm}: no arm of this study; {nearest(arm, P.arms)}")
     for arm, seeds in P.arm_seeds.items():
+        if len({*seeds}) < len(seeds) or unchanging(P, arm):
+            raise ParamsError(
+                f"{where}: arm_seeds.{arm}: each seed once, and only where a seed changes what the arm answers"
+            )
         if other := sorted({*seeds} - {*P.seeds}):
             raise ParamsError(
                 f"{where}: arm_seeds.{arm}: {other[0]} is not among `seeds` {list(P.seeds)}; add it there"
             )
     for pair in questions(P):
-        if P.arm_seeds and not any(unchanging(P, arm) for arm in pair) and not common_seeds(P, *pair):
+        if (
+            P.arm_seeds
+            and not any(unchanging(P, arm) for arm in pair)
+            and not set.intersection(*({*seeds_of(P, arm)} for arm in pair))
+        ):
             raise ParamsError(f"{where}: ablation_questions.{' - '.join(pair)}: the two have no seed in common")
     asked = [" - ".join(pair) for pair in questions(P)]
     for question in P.ablation_family:
@@ -158,11 +166,6 @@ def seeds_of(P: Params, arm: str) -> tuple[int, ...]:
     if arm in P.arm_seeds:
         return tuple(seed for seed in P.seeds if seed in P.arm_seeds[arm])
     return P.seeds[: P.sizes.get(for_arm(P, arm).sft_cases)]
-
-
-def common_seeds(P: Params, a: str, b: str) -> tuple[int, ...]:
-    """The seeds that two arms can be paired by."""
-    return tuple(seed for seed in seeds_of(P, a) if seed in seeds_of(P, b))
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

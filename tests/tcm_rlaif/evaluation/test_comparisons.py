@@ -85,6 +85,8 @@ def test_an_arm_with_fewer_seeds_is_paired_by_those_that_both_have_and_explorato
     ("changed", "said"),
     [
         ({"arm_seeds": {"dpo": [0]}}, "arm_seeds: dpo: no arm of this study; did you mean"),
+        ({"arm_seeds": {"base": [0]}}, "arm_seeds.base: each seed once, and only where a seed changes what the arm"),
+        ({"arm_seeds": {"sft": [1, 1]}}, "arm_seeds.sft: each seed once"),
         ({"arm_seeds": {"sft": [7]}}, r"arm_seeds.sft: 7 is not among `seeds` \[0, 1, 2, 3, 4\]; add it there"),
         ({"arm_seeds": {"sft": [0], "sft_dpo": [1, 2]}}, "sft_dpo - sft: the two have no seed in common"),
     ],
