@@ -11,7 +11,7 @@ from tcm.files import read_json
 from tcm_rlaif.models import chat, memory
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
-from tcm_rlaif.study.types import Model, PeftModel, Tokenizer
+from tcm_rlaif.study.types import Model, PeftModel, Tensor, Tokenizer
 
 # PEFT 0.21 asks every model for a property by the name that transformers 5.23 renamed: nothing that a user could mend.
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
@@ -168,11 +168,26 @@ def load_base(source: str, P: Params) -> tuple[Model, Tokenizer]:
         except (OSError, ValueError, ImportError, SafetensorError) as error:
             raise ModelError(f"{key}: {_cannot(source, name, ' '.join(str(error).split()))}") from error
     chat.prepare(tokenizer, model, source)
+    if (head := model.get_output_embeddings()) is not None:
+        head.register_forward_pre_hook(in_one_piece)
     if torch.cuda.is_available():
         without_cudnn_attention()
         if P.base_quantization == "none":
             model = model.to("cuda")
     return model.eval(), tokenizer
+
+
+def in_one_piece(_head: object, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What a head is given, contiguous: PyTorch copies frozen weights once for each row of a slice it is given.
+
+    The last hidden states of sixteen prompts are such a slice: 152,000 words in bfloat16 took 4 GiB and, on two
+    processor cores, most of the time of reading them. Weights that may be trained are not copied, so it begins with
+    the first adapter.
+
+    Source:
+        `should_fold` in PyTorch's LinearAlgebra.cpp: a view that cannot be folded goes through `bmm`.
+    """
+    return tuple(x.contiguous() for x in inputs)
 
 
 def without_cudnn_attention() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tiny_model
 
-from tcm_rlaif.models import loading, prompts, tiny
+from tcm_rlaif.models import chat, decoding, loading, logps, prompts, tiny
 from tcm_rlaif.training import adapters, proofs
 
 
@@ -64,6 +64,16 @@ def test_base_dtype_decides_the_type_of_other_models_and_the_tiny_one_keeps_floa
         P = tiny_model.params(base_model=base_model, base_dtype=dtype)
         model, _ = loading.load_base(str(tiny_model.folder()), P)
         assert str(model.dtype) == f"torch.{expected}"
+
+
+def test_the_head_is_given_no_slice_for_which_pytorch_would_copy_its_weights_once_a_row():
+    given = []
+    model, tokenizer = tiny_model.with_adapter()
+    model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: given.extend(inputs))
+    rows = [chat.prompt_tokens(tokenizer, prompts.prompt(case)) for case in tiny_model.cases()[:3]]
+    decoding.decode(model, tokenizer, rows, None, temperature=0, top_p=1, limit=2, ends=[tokenizer.eos_token_id])
+    list(logps.next_token_logps(model, tokenizer, rows, [len(row) - 3 for row in rows]))
+    assert len(given) == 3 and all(hidden.is_contiguous() for hidden in given)
 
 
 # ---- GGUF: what llama.cpp writes, here written with its own Python package
