@@ -68,11 +68,14 @@ def of_groups(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
     """Interval of the mean of all values, resampling groups as wholes: values of one case are not independent.
 
     Args:
-        groups: the values of each case, all in 0..1. Where every value is 0, or every one 1, `wilson` over the cases.
+        groups: the values of each case, all in 0..1. Where every value is 0, or every one 1, `wilson` over the cases;
+            one case of both kinds tells nothing of others: the whole range.
     """
     sums, counts = (np.array(column, float) for column in zip(*((sum(g), len(g)) for g in groups), strict=True))
     if sums.sum() in (0, counts.sum()):
         return wilson(len(groups) if sums.any() else 0, len(groups))
+    if len(groups) == 1:
+        return 0.0, 1.0
     drawn = np.random.default_rng(0).integers(len(groups), size=(RESAMPLES, len(groups)))
     return _middle(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
 

@@ -1,6 +1,6 @@
 """Differences between arms: what was declared, what was found over seeds and cases, and what may be said of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -69,7 +69,8 @@ def comparisons(evidence: Evidence, study: Params) -> pd.DataFrame:
     Returns:
         `metric`, `arms`, `shows`, `difference` with its interval `low`, `high`, `seeds` (the effect of each), `n`
         cases, `p`, `p_holm` (of the declared family; missing elsewhere), `mdd` (minimum detectable difference, before
-        the adjustment), `declared`, `exploratory`, and the `verdict`.
+        the adjustment), `declared`, `exploratory`, and the `verdict`. An exploratory test counts in the family as one
+        that shows nothing: its p, over too few seeds, is too small to ease what the others have to pass.
     """
     tested, confidence, rows = params.family(study), study.ablation_confidence, []
     for key in evidence.shown:
@@ -83,9 +84,9 @@ def comparisons(evidence: Evidence, study: Params) -> pd.DataFrame:
                 | {"mdd": found.detectable(confidence), "declared": key in evidence.primary and (a, b) in tested}
                 | {"exploratory": exploratory(study, a, b, len(found.by_seed))}
             )
-    adjusted = stats.holm({i: row["p"] for i, row in enumerate(rows) if row["declared"]})
+    family = {i: 1.0 if row["exploratory"] else row["p"] for i, row in enumerate(rows) if row["declared"]}
     for i, row in enumerate(rows):
-        row["p_holm"] = adjusted.get(i)
+        row["p_holm"] = stats.holm(family | {i: row["p"]})[i] if i in family else None
         row["verdict"] = verdict(row, 1 - confidence)
     return pd.DataFrame(rows)
 
@@ -132,16 +133,22 @@ def _p(value: float) -> str:
 
 
 def _detectable(mdd: float) -> str:
-    return "" if pd.isna(mdd) else f", detectable from {mdd:.3f}"
+    return "" if pd.isna(mdd) else f", detectable from {mdd:.3f} unadjusted"
 
 
 CONTROLS = {
     "preference_choice": ("random",),
     "pair_labels": ("shuffled", "flipped"),
     "judge": (("format",),),
-    "preference_training": ("sft_chosen", "sft_more"),
+    "judge_noise": (1.0,),
+    "preference_training": ("sft_more",),
 }
 """Key -> the values that make an arm a control: compute or data without what the judge says."""
+
+
+def is_control(P: Params, keys: Iterable[str] = CONTROLS) -> bool:
+    """Whether an arm is a control by one of these keys."""
+    return any(getattr(P, key) in CONTROLS[key] for key in keys)
 
 
 def controls(table: pd.DataFrame, study: Params) -> pd.DataFrame:
@@ -149,8 +156,7 @@ def controls(table: pd.DataFrame, study: Params) -> pd.DataFrame:
     arms = {
         arm
         for arm, difference in study.arms.items()
-        for key, values in CONTROLS.items()
-        if key in difference and getattr(params.for_arm(study, arm), key) in values
+        if is_control(params.for_arm(study, arm), CONTROLS.keys() & difference)
     }
     if table.empty:
         return table

@@ -13,7 +13,7 @@ from tcm.cases import Case
 from tcm.metrics import human
 from tcm.metrics.floors import pattern_oracle
 from tcm.metrics.intervals import interval
-from tcm_rlaif.evaluation import tables
+from tcm_rlaif.evaluation import comparisons, tables
 from tcm_rlaif.evaluation.ablation import Evidence
 from tcm_rlaif.study import params
 from tcm_rlaif.study.notebooks import TRAININGS
@@ -117,8 +117,7 @@ def promises(evidence: Evidence, study: Params) -> pd.DataFrame:
 
 def learns_choice(P: Params) -> bool:
     """Whether an arm trains on what the judge chose; controls do not, and nothing was promised for them."""
-    judged = P.preference_choice == P.pair_labels == "judged" and P.preference_training != "sft_more"
-    return judged and "04_dpo" in TRAININGS[P.training]
+    return "04_dpo" in TRAININGS[P.training] and P.preference_choice == "judged" and not comparisons.is_control(P)
 
 
 def _gains(evidence: Evidence, arm: str, start: str, seed: int) -> pd.Series:

@@ -1,4 +1,4 @@
-"""What moves with rounding alone: the floor under every claim, measured once by `tests/benchmarks/measure_rounding.py`.
+"""What moves with rounding alone: a floor under claims, measured once on the tiny model (`measure_rounding.py`).
 
 The same training with the same seed gives other weights with another number of threads, another compute type or another
 processor, since sums are rounded in another order. A difference below that spread is no finding on any machine.
@@ -34,7 +34,7 @@ def sentence(found: dict[str, Any] | None) -> str:
         return "What rounding alone moves was not measured: no floor under these differences is known."
     runs = "; ".join(f"{r['threads']} thread(s), {r['dtype']}: {r['herb_f1']:.3f}" for r in found["runs"])
     return (
-        f"Rounding alone moves herb F1 by up to {found['spread']:.3f}: the same SFT with the same seed on "
-        f"{found['training_answers']} answers, {found['test_cases']} cases ({runs}; {found['machine']}). A difference "
-        "below that is no finding."
+        f"Rounding alone moves herb F1 of the tiny model by up to {found['spread']:.3f}: the same SFT with the same "
+        f"seed on {found['training_answers']} answers, {found['test_cases']} cases ({runs}; {found['machine']}). A "
+        "difference below that is no finding; of other models it was not measured."
     )

@@ -76,6 +76,10 @@ class Estimate:
         return float(quantiles * self.se) if self.se else math.nan
 
 
+ONE_SEED = "; those of an arm with one seed over cases alone"
+"""What is to be said of intervals "over seeds and cases" where an arm has one seed."""
+
+
 def seeds_in_words(number: int) -> str:
     """How many seeds stand behind something."""
     return "one seed" if number == 1 else f"{number} seeds"

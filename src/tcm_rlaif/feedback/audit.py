@@ -107,9 +107,15 @@ def _reading(value: float | None, n: int, ends: tuple[float | None, float | None
     return {"value": None if value is None else float(value), "n": n, "low": ends[0], "high": ends[1]}
 
 
+FEWEST = 5
+"""Prompts below which no interval of their mean is told: the whole range then shows nothing. Our choice."""
+
+
 def _over_prompts(taus: Sequence[float | None]) -> dict[str, Any]:
     found = [tau for tau in taus if tau is not None]
-    return _reading(fmean(found), len(found), interval(found)) if found else _reading(None, 0)
+    if not found:
+        return _reading(None, 0)
+    return _reading(fmean(found), len(found), interval(found) if len(found) >= FEWEST else (-1.0, 1.0))
 
 
 def order_flip_rate(run: JudgeRun) -> dict[str, Any]:

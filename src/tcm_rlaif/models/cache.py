@@ -31,6 +31,12 @@ class GrowingLayer(DynamicLayer):
         self.keys, self.values = self._added("keys", key_states), self._added("values", value_states)
         return self.keys, self.values
 
+    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
+        """Keep these rows alone; the stores of all go at once, not when the next token is added."""
+        super().reorder_cache(beam_idx)
+        if self.is_initialized:
+            self.stores.clear()
+
     def _added(self, name: str, new: torch.Tensor) -> torch.Tensor:
         held, store = getattr(self, name), self.stores.get(name)
         start = held.shape[-2] if held.numel() else 0

@@ -149,7 +149,8 @@ def decode(
         for step in range(limit):
             logits = read(ids, mask, position, step == last == 0)
             if step == 0:
-                cache.reorder_cache(rows)
+                if len(first) < len(prompts):
+                    cache.reorder_cache(rows)
                 logits, mask, position = logits[rows], mask[rows], position[rows]
             token = logits.argmax(-1) if uniform is None else draw(logits, uniform[going, step], temperature, top_p)
             for answer, drawn_token, done in zip(going.tolist(), token.tolist(), over.tolist(), strict=True):

@@ -63,12 +63,15 @@ def of_prompts(
         ).to(model.device)  # fmt: skip
         with torch.inference_mode():
             read = backbone(**inputs, output_hidden_states=True, use_cache=False)
-        layers = torch.stack([layer.float() for layer in read.hidden_states])  # (layers + 1, batch, tokens, hidden)
-        mask = inputs["attention_mask"].to(layers.dtype)
-        lengths = mask.sum(-1)
-        mean = (layers * mask[None, :, :, None]).sum(2) / lengths[None, :, None]
-        last = layers[:, torch.arange(len(batch), device=layers.device), lengths.long() - 1]
-        for name, values in (("last", last), ("mean", mean)):
+        mask = inputs["attention_mask"].float()
+        lengths, row = mask.sum(-1), torch.arange(len(batch), device=mask.device)
+        shares, layers = mask / lengths[:, None], read.hidden_states
+        readings = {  # layer by layer: all of them in float32 at once would be several times the model's own states
+            "last": [layer[row, lengths.long() - 1].float() for layer in layers],
+            "mean": [torch.einsum("bth,bt->bh", layer.float(), shares) for layer in layers],
+        }
+        for name, values in readings.items():
+            of_each = torch.stack(values, 1).cpu().numpy()  # (batch, layers + 1, hidden)
             for place, i in enumerate(batch):
-                found[name][i] = values[:, place].cpu().numpy()
+                found[name][i] = of_each[place]
     return {name: np.stack(values, axis=1) for name, values in found.items()}

@@ -98,8 +98,11 @@ def _not_found(source: str) -> str:
     )
 
 
-def _how(P: Params, gguf: Path | None) -> dict[str, Any]:
+def _how(P: Params, gguf: Path | None, tiny: bool) -> dict[str, Any]:
     """What `from_pretrained` is told about a model, beside its name.
+
+    Args:
+        tiny: whether it is the study's own tiny base.
 
     Raises:
         ModelError: where the parameters ask for what this machine or this kind of file does not have.
@@ -107,7 +110,7 @@ def _how(P: Params, gguf: Path | None) -> dict[str, Any]:
     import torch
     from transformers import BitsAndBytesConfig, GgufConfig
 
-    how: dict[str, Any] = {"dtype": torch.float32 if P.base_model == "tiny" else compute_dtype(P)}
+    how: dict[str, Any] = {"dtype": torch.float32 if tiny else compute_dtype(P)}
     if P.base_attention != "auto":
         how["attn_implementation"] = P.base_attention
     if gguf:
@@ -116,7 +119,7 @@ def _how(P: Params, gguf: Path | None) -> dict[str, Any]:
         how |= {"use_safetensors": True, "trust_remote_code": P.base_trust_remote_code}
     if P.base_quantization == "none":
         return how
-    if gguf or P.base_model == "tiny":
+    if gguf or tiny:
         raise ModelError("base_quantization: 4bit is for models in folders or on the hub; set it to none for this one")
     if not torch.cuda.is_available():
         raise ModelError("base_quantization: 4bit needs a GPU with CUDA, and none is here; set it to none")
@@ -152,7 +155,7 @@ def load_base(source: str, P: Params) -> tuple[Model, Tokenizer]:
 
     key = "judge_model" if source == P.judge_model != P.base_model else "base_model"
     name, gguf = locate(source, key)
-    how = _how(P, gguf)
+    how = _how(P, gguf, P.base_model == "tiny" and key == "base_model")
     weight = memory.PACKED if P.base_quantization == "4bit" else how["dtype"].itemsize
     if lacking := memory.lacking(name, gguf, weight):
         raise ModelError(f"{key}: {source}: {lacking}")

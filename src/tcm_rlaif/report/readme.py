@@ -5,7 +5,9 @@ from typing import Any
 
 from tcm.files import write_text
 from tcm.metrics.intervals import ranged
+from tcm_rlaif.evaluation.stats import ONE_SEED
 from tcm_rlaif.report import in_short, index, measured, pharmacist, tripod
+from tcm_rlaif.report.headline import fewer_seeds
 from tcm_rlaif.report.index import sound
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.study.params import ROOT
@@ -28,11 +30,13 @@ def render(results: dict[str, Any]) -> str:
     Results published before seeds were resampled have no `intervals`: their intervals are over cases alone.
     """
     split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
+    few = fewer_seeds(results)
+    over = results.get("intervals", "bootstrap intervals over cases") + ONE_SEED * bool(few)
     columns = [c for c in COLUMNS if c in next(iter(results["arms"].values()))]
     lines = [
         f"{split['train']} training, {split['test']} test cases ({results['data']['source']}); base model of "
         f"{results['base']['parameters'] / 1e6:.1f} million parameters; seeds {results['seeds']}. Means over test "
-        f"cases with {results.get('intervals', 'bootstrap intervals over cases')}; n in brackets.",
+        f"cases with {over}; n in brackets.",
         "",
         "| answers by | " + " | ".join(columns) + " |",
         "|---" * (len(columns) + 1) + "|",
@@ -42,7 +46,8 @@ def render(results: dict[str, Any]) -> str:
     for arm, means in results["arms"].items():
         if arm in on_axis:
             continue
-        lines.append(f"| **{arm}** | " + " | ".join(f"{ranged(means[c])} ({means[c]['n']})" for c in columns) + " |")
+        cells = " | ".join(f"{ranged(means[c])} ({means[c]['n']})" for c in columns)
+        lines.append(f"| **{arm}**{f' ({few[arm]})' if arm in few else ''} | {cells} |")
     for name, means in results["floors"].items():
         lines.append(f"| {name} | " + " | ".join(_floor(means[c]) for c in columns) + " |")
     said = [*results["findings"], *results.get("curve", {}).get("findings", ())]  # older results have no curve

@@ -13,7 +13,7 @@ import yaml
 from tcm.files import read_json
 from tcm.metrics import FLOORS
 from tcm_rlaif import __version__
-from tcm_rlaif.evaluation.stats import MIN_SEEDS
+from tcm_rlaif.evaluation.stats import MIN_SEEDS, ONE_SEED
 from tcm_rlaif.models import prompts
 from tcm_rlaif.models.prompter import numbers
 from tcm_rlaif.runner.predict import NOTICE
@@ -145,10 +145,11 @@ def _results(trained: Trained) -> str:
     for name in dict.fromkeys((trained.arm, *values)):
         table.append(f"| {name} | {' | '.join(_cell(values[name].get(k)) for k in keys)} |")
     meanings = "; ".join(f"`{k}`: {MEASURES[k].formula}" for k in keys)
-    seeds = len(params.seeds_of(trained.study, trained.arm))
-    seeds = f"{seeds} seed(s)" + " (exploratory)" * (seeds < MIN_SEEDS)
+    number = len(params.seeds_of(trained.study, trained.arm))
+    seeds = f"{number} seed(s)" + " (exploratory)" * (number < MIN_SEEDS)
+    over = results["intervals"] + ONE_SEED * (number == 1)
     said = (
-        f"On test cases, over {seeds} of the arm, of which this is one; {results['intervals']}. Rows without an "
+        f"On test cases, over {seeds} of the arm, of which this is one; {over}. Rows without an "
         "interval need no model (cases in brackets; `copy_previous` answers follow-ups alone); `gold` is the "
         f"physicians' answer. {meanings}."
     )

@@ -41,7 +41,7 @@ def run_one(arguments: argparse.Namespace) -> int:
     """Run one notebook headless, with its output where the study keeps it."""
     P = params.load(arguments.params)
     stage = stage_name(arguments.name)
-    arm = arguments.arm or next(reversed(P.arms))
+    arm = arguments.arm or ("sft_dpo" if "sft_dpo" in P.arms else next(reversed(P.arms)))
     run = find_run(P, stage, arm, arguments.seed)
     told = json.dumps(given(run, arguments.params, arm))
     source, folder = ROOT / "notebooks" / f"{stage}.ipynb", study_folder(P) / run.folder
@@ -177,7 +177,7 @@ def parser() -> argparse.ArgumentParser:
     one = add("notebook", run_one, "run one notebook headless")
     one.add_argument("name", help="e.g. 02_sft")
     one.add_argument("params", nargs="?", default="params/default.yaml")
-    one.add_argument("--arm")
+    one.add_argument("--arm", help="default: sft_dpo where the study has it, else its last arm")
     one.add_argument("--seed", type=int)
     told = add("report", write_report, "write the HTML report of a study again")
     told.add_argument("study")

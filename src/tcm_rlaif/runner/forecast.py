@@ -147,12 +147,25 @@ def _preferences(P: Params, prompts: int, row: float, health: Work) -> Work:
     )  # fmt: skip
 
 
+def learned_together(run: Run, P: Params) -> int:
+    """Rows of a run that are forward and backward in memory at once; 0 where it learns nothing."""
+    if run.stage == "02_sft":
+        return P.sft_batch_size
+    if run.stage != "04_dpo":
+        return 0
+    dpo = {"dpo": 2, "kto": 1, "sft_chosen": 1, "grpo": P.candidate_number}.get(P.preference_training, 0)
+    return dpo * P.dpo_batch_size or P.sft_batch_size
+
+
 def forecast(P: Params) -> Sequence[str]:
     """The lines of `./study plan`: one a run that is due, then the sums, and what was measured or could not be."""
     cases = cases_of(P)
     due, source = stage.problems(P), probe.on_this_machine(P)
     model, tokenizer = load_base(source, P) if source else (None, None)
-    rates = probe.measure(model, lengths(cases, P, tokenizer)[1], P) if model else None
+    together = max(
+        (learned_together(run, params.for_arm(P, run.arm)) for run in plan(P) if run.folder in due), default=0
+    )
+    rates = probe.measure(model, lengths(cases, P, tokenizer)[1], P, together or P.sft_batch_size) if model else None
     lines = [f"{'run':44} {'steps':>7} {'learned':>11} {'answers':>8} {'said':>10} {'minutes':>8}"]
     known: dict[str, Lengths] = {}
     total, minutes = Work(), 0.0
@@ -193,6 +206,6 @@ def _said(P: Params, rates: probe.Rates | None) -> list[str]:
         f"{P.base_model}: {rates.parameters / 1e6:,.1f} million parameters, {rates.trained / 1e6:,.1f} million trained",
         f"measured here ({rates.device}): {rates.learned:,.0f} tokens a second learned, {rates.read:,.0f} read, "
         f"{rates.said:,.0f} said",
-        f"memory: about {rates.memory_mib / 1024:,.1f} GiB with the longest batch of SFT"
+        f"memory: about {rates.memory_mib / 1024:,.1f} GiB with the longest batch that is learned"
         + (", layers computed twice" if rates.twice else ""),
     ]

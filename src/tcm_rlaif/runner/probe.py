@@ -25,7 +25,7 @@ class Rates:
     Args:
         parameters: of the model; trained: of them with an adapter.
         read, learned, said: tokens a second: forward alone, forward and backward, generated in a batch.
-        memory_mib: of this process, or of the GPU where there is one, with the longest batch of SFT, about.
+        memory_mib: of this process, or of the GPU where there is one, with the longest batch that is learned, about.
         twice: whether layers are computed twice to save memory (`economy.checkpointing`).
     """
 
@@ -56,12 +56,13 @@ def on_this_machine(P: Params) -> str | None:
         return None
 
 
-def measure(model: Model, rows: Sequence[list[int]], P: Params) -> Rates:
+def measure(model: Model, rows: Sequence[list[int]], P: Params, together: int) -> Rates:
     """Measure on rows of the study, as long as they are.
 
     Args:
         model: the base; it gets an adapter and is of no use afterwards.
         rows: token ids of prompts with answers.
+        together: most rows that the study learns at once, which memory is told for.
     """
     import torch
     from peft import get_peft_model
@@ -70,7 +71,7 @@ def measure(model: Model, rows: Sequence[list[int]], P: Params) -> Rates:
     from tcm_rlaif.training.adapters import lora
 
     economy.inputs_once()
-    longest = P.sft_batch_size * max(map(len, rows))
+    longest = together * max(map(len, rows))
     twice = economy.checkpointing(model, longest, P)
     total = sum(p.numel() for p in model.parameters())
     model = get_peft_model(model, lora(P))

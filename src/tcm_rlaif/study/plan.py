@@ -122,7 +122,7 @@ def find_run(P: Params, stage: str, arm: str, seed: int | None) -> Run:
     """The run of a stage that serves an arm and seed.
 
     Raises:
-        StageError: if the arm has no such stage, or the study no such seed or no arm to probe.
+        StageError: if the arm has no such stage or seed, or the study no such seed or no arm to probe.
     """
     params.for_arm(P, arm)
     if seed is not None and seed not in P.seeds:
@@ -132,6 +132,8 @@ def find_run(P: Params, stage: str, arm: str, seed: int | None) -> Run:
         raise StageError(f"study {P.study!r} probes no arm; name some, e.g. probe_arms: {list(P.arms)[:3]}")
     if stage in (ABLATION, PROBES):
         return runs[stage]
+    if seed not in (None, *params.seeds_of(P, arm)) and not params.unchanging(P, arm):
+        raise StageError(f"seed: {arm!r} has no seed {seed} in this study, but {list(params.seeds_of(P, arm))}")
     evaluations = dict(runs[ABLATION].inputs)
     first = next(folder for name, folder in evaluations.items() if name.startswith(f"{arm}/seed"))
     last = runs[evaluations.get(f"{arm}/seed{seed}", first)]

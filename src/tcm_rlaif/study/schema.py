@@ -73,6 +73,13 @@ class Params(FeedbackParams):
     def _consistent(self):
         if len(self.dpo_loss_weights) != len(self.dpo_loss_type):
             raise ValueError("dpo_loss_weights needs one weight for each entry of dpo_loss_type")
+        if bool(self.dpo_label_smoothing) != ("robust" in self.dpo_loss_type):
+            raise ValueError(
+                "dpo_label_smoothing: the loss robust alone reads it, and without it is sigmoid; set both or neither"
+            )
+        worse = [key for key in ("judge_noise", "judge_leave_out", "judge_bias") if getattr(self, key)]
+        if worse and {"openai", "transformers"} & set(self.judge):
+            raise ValueError(f"{worse[0]}: judges that compute are made worse; a model judges as it does")
         if self.data_validation_share + self.data_test_share >= 1:
             raise ValueError("data_validation_share + data_test_share leave nothing to train on: lower one of them")
         if self.base_hidden % (2 * self.base_heads):

@@ -179,6 +179,8 @@ class Stage:
         made |= recipes(self.study)[self.run.folder] | facts
         for checkpoint in [*self.folder.glob("**/checkpoints-*/checkpoint-*")]:
             shutil.rmtree(checkpoint)
+        for beside in [*self.folder.glob("**/checkpoints-*/panel-*"), *self.folder.glob("**/checkpoints-*/epoch-*")]:
+            beside.unlink()
         for drawn in [*self.folder.rglob(f"*{outputs.UNFINISHED}")]:
             drawn.unlink()
         write_json(self.folder / DONE, made | {"cached": list(cached), "files": outputs.files_of(self.folder)})

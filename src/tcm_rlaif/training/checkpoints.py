@@ -12,8 +12,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from tcm.files import read_json, write_text
-from tcm_rlaif.study.types import Trainer
+from tcm.files import read_json, write_bytes, write_text
+from tcm_rlaif.study.types import Trainer, TrainerCallback
 
 # What going on needs, each under the names that plain and sharded trainings give it.
 SHARDED = ("global_step*", "pytorch_model_fsdp*")
@@ -24,6 +24,7 @@ NEEDED = {
     "scheduler.pt": ("scheduler.pt", *SHARDED),
     "weights": ("*model*.safetensors", "*model*.bin", *SHARDED),
 }
+EPOCH = "epoch-{}.rng"  # beside the checkpoints: the random generator as each epoch began
 MADE_OF = "made_of.txt"  # beside the checkpoints: hash of what their training was made of
 
 
@@ -47,6 +48,32 @@ def only_own(trainer: Trainer) -> None:
             shutil.rmtree(path)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(note, training)
+
+
+def going_on(trainer: Trainer) -> TrainerCallback:
+    """A callback that mends what the trainer forgets where it goes on from a checkpoint in the middle of an epoch.
+
+    Rows of like length are drawn together by the random generator as it stands when an epoch begins; the checkpoint has
+    it as it stood later, so the rest of the epoch would be of another order: some rows twice, others never. And TRL
+    counts tokens from 0 again.
+    """
+    import torch
+    from transformers import TrainerCallback
+
+    class GoingOn(TrainerCallback):
+        def on_train_begin(self, args, state, control, **kwargs):
+            self.within = not float(state.epoch or 0).is_integer()
+            trainer._total_train_tokens = max((row.get("num_tokens", 0) for row in state.log_history), default=0)
+
+        def on_epoch_begin(self, args, state, control, **kwargs):
+            drawn_from = Path(args.output_dir) / EPOCH.format(int(state.epoch or 0))
+            if self.within and drawn_from.is_file():
+                torch.set_rng_state(torch.frombuffer(bytearray(drawn_from.read_bytes()), dtype=torch.uint8))
+            elif args.save_strategy != "no":
+                write_bytes(drawn_from, torch.get_rng_state().numpy().tobytes())
+            self.within = False
+
+    return GoingOn()
 
 
 def newest(folder: Path) -> Path | None:

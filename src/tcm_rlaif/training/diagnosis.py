@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from tcm.cases import Case
-from tcm.metrics.intervals import interval, wilson
+from tcm.metrics.intervals import interval, of_groups
 from tcm_rlaif.feedback.judges.format_judge import FormatJudge
 from tcm_rlaif.feedback.physicians import herb_f1
 from tcm_rlaif.training.preference_run import PreferenceRun
@@ -70,11 +70,14 @@ def taught(pairs: Sequence[Mapping[str, Any]], items: Sequence[Any]) -> list[str
     for words, measure in (("length", lambda case, text: float(len(text))), ("layout", layout.score)):
         share = told_apart(texts, measure)
         said.append(f"by {words} alone chosen is the higher one in {share:.2f} of the pairs (tie: half; chance 0.5).")
-    known = [row for row in texts if row[0].answer and row[0].answer.prescription]
-    f1 = [(herb_f1(case, chosen), herb_f1(case, rejected)) for case, chosen, rejected in known]
-    decided = [c > r for c, r in f1 if c != r]
+    by_case: dict[str, list[bool]] = {}  # pairs of one prompt are no independent cases
+    for case, *pair in texts:
+        if case.answer and case.answer.prescription:
+            better, worse = (herb_f1(case, text) for text in pair)
+            by_case.setdefault(case.id, []).extend([better > worse] if better != worse else [])
+    decided = [higher for pairs_of_case in by_case.values() for higher in pairs_of_case]
     if decided:
-        low, high = wilson(sum(decided), len(decided))
+        low, high = of_groups([found for found in by_case.values() if found])
         said.append(
             f"chosen has the higher herb F1 in {sum(decided)} of {len(decided)} pairs whose answer is known "
             f"({fmean(decided):.2f} [{low:.2f}, {high:.2f}]; chance 0.5)."

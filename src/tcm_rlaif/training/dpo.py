@@ -7,7 +7,7 @@ from tcm_rlaif.models import chat
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import DPOTrainer, Model, Tokenizer
-from tcm_rlaif.training import economy
+from tcm_rlaif.training import economy, panel_file
 from tcm_rlaif.training.adapters import lora, missing
 from tcm_rlaif.training.arguments import arguments, on_one_gpu, steps_of
 
@@ -32,8 +32,7 @@ def trainer(
     from datasets import Dataset
     from trl import DPOConfig, DPOTrainer
 
-    economy.answers_alone()
-    economy.inputs_once()
+    economy.of_trl()
     rows = Dataset.from_list(
         [{k: chat.fitted(tokenizer, row[k]) for k in ("prompt", "chosen", "rejected")} for row in pairs]
     )
@@ -42,7 +41,7 @@ def trainer(
     settings = on_one_gpu(
         DPOConfig(
             **arguments(P, seed, folder, "dpo", steps(P, len(rows))),
-            save_strategy="no",
+            **panel_file.saved(P, steps(P, len(rows))),
             per_device_train_batch_size=P.dpo_batch_size,
             gradient_accumulation_steps=P.dpo_accumulation,
             num_train_epochs=P.dpo_epochs,

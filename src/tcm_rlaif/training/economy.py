@@ -39,6 +39,12 @@ def activations(model: Model, tokens: int) -> int:
     return 4 * tokens * config.num_hidden_layers * of_a_token
 
 
+def of_trl() -> None:
+    """What every trainer is spared, told before it is made."""
+    answers_alone()
+    inputs_once()
+
+
 def answers_alone() -> None:
     """Let TRL multiply only the tokens that are learned with the vocabulary.
 

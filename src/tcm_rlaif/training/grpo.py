@@ -15,9 +15,11 @@ from tcm_rlaif.feedback.judges.base import Question
 from tcm_rlaif.feedback.judges.rubric import RubricJudge
 from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.feedback.pairs import RowSet, funnel
+from tcm_rlaif.models import chat
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import Model, Tokenizer, Trainer
+from tcm_rlaif.training import economy
 from tcm_rlaif.training.adapters import lora, missing
 from tcm_rlaif.training.arguments import arguments, on_one_gpu
 
@@ -78,11 +80,15 @@ def trainer(
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
+    economy.of_trl()
+    asked = [{**row, "prompt": chat.fitted(tokenizer, row["prompt"])} for row in found]
+    answers = P.candidate_number * P.dpo_batch_size
+    longest = P.candidate_max_new_tokens + max(len(chat.prompt_tokens(tokenizer, row["prompt"])) for row in found)
     settings = on_one_gpu(
         GRPOConfig(
             **arguments(P, seed, folder, "grpo", steps(P, len(found))),
             save_strategy="no",
-            per_device_train_batch_size=P.candidate_number * P.dpo_batch_size,
+            per_device_train_batch_size=answers,
             gradient_accumulation_steps=P.dpo_accumulation,
             num_train_epochs=P.preference_rounds,
             learning_rate=P.preference_learning_rate,
@@ -92,14 +98,15 @@ def trainer(
             top_p=P.candidate_top_p,
             max_completion_length=P.candidate_max_new_tokens,
             pad_to_multiple_of=PAD_TO,
-            activation_checkpointing=False,
+            activation_checkpointing=economy.checkpointing(model, answers * (longest + PAD_TO), P),
+            chat_template_kwargs=chat.RENDERING,
         )
     )
     return GRPOTrainer(
         model,
         rewards(judge, cases),
         settings,
-        train_dataset=Dataset.from_list(list(found)),
+        train_dataset=Dataset.from_list(asked),
         processing_class=tokenizer,
         peft_config=missing(model, lora(P)),
     )

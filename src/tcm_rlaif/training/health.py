@@ -8,6 +8,7 @@ before, during and after training, stops when answers fall ill, and goes back to
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -18,7 +19,7 @@ from tcm_rlaif.models.prompter import Prompter, checked
 from tcm_rlaif.models.sampling import sample
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import PeftModel, Tensor, Tokenizer, TrainerCallback
-from tcm_rlaif.training import adapters
+from tcm_rlaif.training import adapters, panel_file
 
 # Our choice: an answer is ill when it got clearly worse than before training, not when it is merely different.
 WORSE_BY = {"format_valid": -0.25, "finished": -0.25, "herb_repetition": 0.2}
@@ -166,18 +167,27 @@ class HealthPanel:
         return True
 
     def callback(self, steps: int) -> TrainerCallback:
-        """The panel as a trainer callback: a reading at step 0, then `dpo_health_evaluations` spread over `steps`."""
+        """The panel as a trainer callback: a reading at step 0, then `dpo_health_evaluations` spread over `steps`.
+
+        A training that goes on from a checkpoint goes on with the readings up to there.
+        """
         from transformers import TrainerCallback
 
-        panel, every = self, max(1, steps // self.P.dpo_health_evaluations)
+        panel, every = self, panel_file.every(self.P, steps)
 
         class Callback(TrainerCallback):
             def on_train_begin(self, args, state, control, **kwargs):
-                panel.check(0)
+                if state.global_step:
+                    panel_file.take(panel, Path(args.output_dir), state.global_step)
+                else:
+                    panel_file.clear(Path(args.output_dir))
+                    panel.check(0)
 
             def on_step_end(self, args, state, control, **kwargs):
                 if state.global_step % every == 0 or state.global_step == steps:
                     panel.check(state.global_step)
+                    if args.save_strategy != "no":
+                        panel_file.keep(panel, Path(args.output_dir), state.global_step)
                     ill = [bool(row["ill"]) for row in panel.rows[-PATIENCE:]]
                     control.should_training_stop |= len(ill) == PATIENCE and all(ill)
                 return control

@@ -8,7 +8,7 @@ from tcm_rlaif.models import chat
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import Model, Tokenizer, Trainer
-from tcm_rlaif.training import dpo, economy
+from tcm_rlaif.training import dpo, economy, panel_file
 from tcm_rlaif.training.adapters import lora, missing
 from tcm_rlaif.training.arguments import arguments, on_one_gpu
 
@@ -24,8 +24,7 @@ def trainer(
     from datasets import Dataset
     from trl import KTOConfig, KTOTrainer
 
-    economy.answers_alone()
-    economy.inputs_once()
+    economy.of_trl()
     answers = [(row["prompt"], row[side], side == "chosen") for row in pairs for side in ("chosen", "rejected")]
     rows = [{"prompt": prompt, "completion": answer, "label": good} for prompt, answer, good in answers]
     random.Random(f"{seed}:kto").shuffle(rows)  # TRL takes them in order, and KTO's KL needs other prompts beside it
@@ -35,7 +34,7 @@ def trainer(
     settings = on_one_gpu(
         KTOConfig(
             **arguments(P, seed, folder, "kto", dpo.steps(P, len(pairs))),
-            save_strategy="no",
+            **panel_file.saved(P, dpo.steps(P, len(pairs))),
             per_device_train_batch_size=P.dpo_batch_size,
             gradient_accumulation_steps=2 * P.dpo_accumulation,  # a pair is two answers here: as many steps as DPO
             num_train_epochs=P.dpo_epochs,

@@ -97,7 +97,10 @@ class PreferenceRun:
         return {"loss": None, "margin": None}
 
     def both_losses(self) -> tuple[float, float]:
-        """The sigmoid DPO loss of the first pairs twice: by `answer_logps` in a few lines of ours, and by the trainer.
+        """The loss of the first pairs twice: by `answer_logps` in a few lines of ours, and by the trainer.
+
+        For the losses sigmoid (DPO's own) and sft (the chosen answers' negative log-probability a token), with their
+        weights.
 
         Returns:
             Ours and the trainer's; they differ by the rounding of the compute type.
@@ -105,17 +108,22 @@ class PreferenceRun:
         watched = len(self.panel.pairs) // 2
         half = min(4, watched)
         batch = self.panel.pairs[:half] + self.panel.pairs[watched : watched + half]
-        policy, _ = answer_logps(self.model, self.tokenizer, batch)
+        policy, tokens = answer_logps(self.model, self.tokenizer, batch)
         with self.panel.as_reference("ref"):
             reference, _ = answer_logps(self.model, self.tokenizer, batch)
         ratio = [p - r for p, r in zip(policy, reference, strict=True)]
-        ours = [
-            math.log1p(math.exp(-self.P.dpo_beta * (c - r))) for c, r in zip(ratio[:half], ratio[half:], strict=True)
-        ]
-        return sum(ours) / half, proofs.batch_loss(self.trainer, half)["loss"]
+        margins = [self.P.dpo_beta * (c - r) for c, r in zip(ratio[:half], ratio[half:], strict=True)]
+        parts = {
+            "sigmoid": fmean(math.log1p(math.exp(-margin)) for margin in margins),
+            "sft": -sum(policy[:half]) / sum(tokens[:half]),
+        }
+        weights = zip(self.P.dpo_loss_type, self.P.dpo_loss_weights, strict=True)
+        return sum(weight * parts[name] for name, weight in weights), proofs.batch_loss(self.trainer, half)["loss"]
 
     def train(self) -> list[dict[str, float]]:
         """Train all rounds; from the second on the newest policy samples, its answers are judged and learned from.
+
+        A round whose answers leave nothing to learn from ends the training; the policy of the round before stands.
 
         Returns:
             The log of all rounds, with `round`.
@@ -129,6 +137,9 @@ class PreferenceRun:
             if number > 1:
                 clock = Clock()
                 cost = self._next_round(number, clock)
+                if not self.rows:
+                    print(f"round {number}: the newest policy's answers make no rows to learn from; training ends here")
+                    break
             with clock.on("training"):
                 found = self._train()
             log += [{**row, "round": number} for row in found]
@@ -168,7 +179,7 @@ class PreferenceRun:
         self.rounds.append({"round": number, "prompts": len(items), **made, **fresh, **policy, **spent})
 
     def _next_round(self, number: int, clock: Clock) -> dict[str, float]:
-        """Sample from the newest policy, judge, and make ready to learn from that.
+        """Sample from the newest policy, judge, and make ready to learn from that, where it makes rows.
 
         Returns:
             Answers and tokens sampled.
@@ -190,9 +201,7 @@ class PreferenceRun:
             feedback = replace(self.feedback, items=items, verdicts=verdicts)
         self._learn_from(feedback, seed)
         if not self.rows:
-            raise ValueError(
-                f"round {number} has no pair left: lower pair_margin or set preference_rounds to {number - 1}"
-            )
+            return cost
         if "ref" in self.model.peft_config:
             self.model.delete_adapter("ref")  # DPO's reference of this round is the policy as it is now
         self._prepare(self.model, number)

@@ -4,11 +4,12 @@ Free of charge, and each catches a mistake that would cost a whole study; the no
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tcm_rlaif.models import chat, prompts
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import named
-from tcm_rlaif.study.types import DPOTrainer, SFTTrainer, Tokenizer
+from tcm_rlaif.study.types import DPOTrainer, PeftModel, SFTTrainer, Tensor, Tokenizer
 
 
 def check_lengths(
@@ -95,14 +96,35 @@ def batch_loss(trainer: DPOTrainer, number: int) -> dict[str, float]:
     return {"loss": float(loss), "margin": logged["rewards/margins"]}
 
 
+def reloaded_difference(policy: PeftModel, folder: Path, tokenizer: Tokenizer, text: str) -> float:
+    """Largest absolute difference of logits between an adapter and what was saved of it, on the same base.
+
+    A second base would ask for twice the memory at the end of a training that needed it once.
+
+    Args:
+        folder: of the saved adapter. text: as in `largest_difference`.
+    """
+    before = _logits(policy, tokenizer, text)
+    policy.load_adapter(str(folder), "saved")
+    policy.set_adapter("saved")
+    after = _logits(policy, tokenizer, text)
+    policy.set_adapter("default")
+    policy.delete_adapter("saved")
+    return float((before - after).abs().max())
+
+
 def largest_difference(model, other, tokenizer: Tokenizer, text: str) -> float:
     """Largest absolute difference of two models' logits on a text: 0 when an adapter was saved and reloaded whole.
 
     Args:
         text: what a model said, say; the instruction is read where it said nothing.
     """
+    return float((_logits(model, tokenizer, text) - _logits(other, tokenizer, text)).abs().max())
+
+
+def _logits(model, tokenizer: Tokenizer, text: str) -> Tensor:
     import torch
 
     inputs = tokenizer(text or prompts.SYSTEM, return_tensors="pt").to(model.device)
     with torch.inference_mode():
-        return float((model.eval()(**inputs).logits - other.eval()(**inputs).logits).abs().max())
+        return model.eval()(**inputs).logits

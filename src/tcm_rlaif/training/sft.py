@@ -14,6 +14,8 @@ from tcm_rlaif.study.types import Model, SFTTrainer, Tokenizer
 from tcm_rlaif.training import adapters, economy
 from tcm_rlaif.training.arguments import arguments, on_one_gpu, steps_of
 
+SAVES = 4  # checkpoints of a training without validation; our choice
+
 
 def sft_rows(
     cases: Sequence[Case],
@@ -57,7 +59,7 @@ def sft_trainer(
     folder: Path,
     epochs: float | None = None,
     learning_rate: float | None = None,
-    saves: int = 0,
+    saves: int = SAVES,
     answered: int = 0,
 ) -> SFTTrainer:
     """TRL's SFT trainer with completion-only loss, watched by the validation loss; `sft_keep` says what is kept.
@@ -67,14 +69,13 @@ def sft_trainer(
         train: rows as of `sft_rows`, or any with `input_ids`, of which every token is learned; validation as of
             `sft_rows`, or None.
         epochs: passes over the rows; default `sft_epochs`. learning_rate: default `sft_learning_rate`.
-        saves: without validation, checkpoints to go on from after a kill, spread over the training.
+        saves: without validation, checkpoints to go on from after a kill, spread over the training; 0 = none.
         answered: number of training answers, where `train` may hold rows beside them: no more steps are made,
             and no more readings taken, than on these alone, so that an arm gets no compute for its rows.
     """
     from trl import SFTConfig, SFTTrainer
 
-    economy.answers_alone()
-    economy.inputs_once()
+    economy.of_trl()
     epochs = P.sft_epochs if epochs is None else epochs
     rows = token_rows(tokenizer, train)
     longest = max(map(len, rows["input_ids"])) + PAD_TO

@@ -38,8 +38,7 @@ def build(folder: Path, job: dict) -> Trainer:
     if settings.device.type == "cuda":
         torch.cuda.set_device(settings.device)
     P = Params.model_validate(job["params"])
-    economy.answers_alone()
-    economy.inputs_once()
+    economy.of_trl()
     model, tokenizer = loading.load_policy(job["source"], folder / "start", P, trainable=True)
     validation = folder / "validation"
     before = adapters.weights(model)

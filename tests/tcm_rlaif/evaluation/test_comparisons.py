@@ -78,6 +78,10 @@ def test_an_arm_with_fewer_seeds_is_paired_by_those_that_both_have_and_explorato
     assert row(table, "sft - base")["verdict"] == "higher"
     one = row(table, "sft_dpo - sft")
     assert one["verdict"] == "one seed: exploratory (higher there)"
+    declared = table[table["declared"]].set_index(["arms", "metric"])
+    sound = declared["p"].mask(declared["exploratory"], 1.0)
+    first = ("sft - base", "herb_f1")
+    assert declared["p_holm"][first] == stats.holm(sound.to_dict())[first], "no easier by one seed"
     assert one["seeds"] == pytest.approx([0.22 - 0.15], abs=0.01), "not beside the seeds that it did not start from"
 
 
@@ -163,12 +167,13 @@ def test_a_declaration_that_cannot_be_kept_is_refused(changed: dict, message: st
 
 def test_controls_are_the_arms_that_learn_without_the_judges_word() -> None:
     arms = {"sft": {"training": "sft"}, "sft_dpo": {}, "shuffled": {"pair_labels": "shuffled"},
-            "more": {"preference_training": "sft_more"}, "best": {"preference_training": "best_of_n"}}  # fmt: skip
+            "more": {"preference_training": "sft_more"}, "best": {"preference_training": "best_of_n"},
+            "chosen": {"preference_training": "sft_chosen"}, "lots": {"judge_noise": 1.0}}  # fmt: skip
     rows = [("sft_dpo - shuffled", "herb_f1"), ("sft_dpo - more", "herb_f1"), ("sft_dpo - shuffled", "length"),
-            ("best - sft", "herb_f1")]  # fmt: skip
+            ("best - sft", "herb_f1"), ("chosen - sft", "herb_f1"), ("lots - sft", "herb_f1")]  # fmt: skip
     table = pd.DataFrame(rows, columns=["arms", "metric"])
     found = comparisons.controls(table, study(1, arms=arms))
-    assert found.index.tolist() == [0, 1]
+    assert found.index.tolist() == [0, 1, 5]
     assert len(comparisons.controls(pd.DataFrame(), study(1))) == 0
 
 

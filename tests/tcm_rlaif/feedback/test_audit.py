@@ -141,6 +141,13 @@ def test_kendall_tau_compares_scores_with_base_herb_f1_and_needs_gold():
     assert reading(a.kendall_tau_with_gold(without, [verdict(0.1, 0.2)])) == {"value": None, "n": 0}
 
 
+def test_a_few_prompts_show_nothing_of_a_rank_agreement_and_close_no_gate():
+    items = [Item(case(), answers(1, 2, 3, 8))] * a.FEWEST
+    said = [verdict(0.9, 0.5, 0.1, 0.8)] * a.FEWEST  # the wrong way round, in each
+    few, enough = (a.kendall_tau_with_gold(items[:n], said[:n]) for n in (a.FEWEST - 1, a.FEWEST))
+    assert (few["low"], few["high"]) == (-1.0, 1.0) and enough["high"] < 0 and few["value"] == enough["value"]
+
+
 def small_audit(judges=None, mode="pairwise"):
     cases = invent_cases(12, 0.3, seed=5)
     rng = random.Random(0)

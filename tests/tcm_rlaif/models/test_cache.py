@@ -26,6 +26,13 @@ def test_it_holds_the_same_keys_and_values_however_rows_are_chosen_between() -> 
         assert ours.get_seq_length() == theirs.get_seq_length() == 7 + step
 
 
+def test_rows_that_left_are_freed_at_once() -> None:
+    cache = growing_cache(CONFIG)
+    cache.update(torch.rand(4, 2, 9, 4), torch.rand(4, 2, 9, 4), 0)
+    cache.reorder_cache(torch.tensor([0, 2]))
+    assert not cache.layers[0].stores and cache.layers[0].keys.shape[0] == 2
+
+
 def test_layers_of_another_kind_stay_theirs() -> None:
     windows = Qwen3Config(num_hidden_layers=2, layer_types=["full_attention", "sliding_attention"], sliding_window=4,
                           use_sliding_window=True)  # fmt: skip

@@ -76,6 +76,13 @@ def test_the_head_is_given_no_slice_for_which_pytorch_would_copy_its_weights_onc
     assert len(given) == 3 and all(hidden.is_contiguous() for hidden in given)
 
 
+def test_a_judge_is_loaded_in_the_compute_type_though_the_base_is_the_tiny_one():
+    P = tiny_model.params(base_dtype="bfloat16", judge_model=str(tiny_model.folder()))
+    judge, _ = loading.load_base(P.judge_model, P)
+    base, _ = loading.load_base(str(tiny_model.folder()), tiny_model.params())
+    assert str(judge.dtype) == "torch.bfloat16" and str(base.dtype) == "torch.float32"
+
+
 # ---- GGUF: what llama.cpp writes, here written with its own Python package
 
 

@@ -66,6 +66,14 @@ def test_answers_and_steps_of_the_other_stages_are_those_of_their_keys(here) -> 
     assert lines["05_evaluate/base/seed0"][2:4] == ["7", f"{7 * P.eval_max_new_tokens:,}"]
 
 
+def test_memory_is_told_for_the_largest_batch_that_any_run_learns(here) -> None:
+    P = study(sft_batch_size=3, dpo_batch_size=2)
+    together = {run.stage: forecast.learned_together(run, params.for_arm(P, run.arm)) for run in plan.plan(P)}
+    assert {stage: rows for stage, rows in together.items() if rows} == {"02_sft": 3, "04_dpo": 4}
+    (memory,) = [line for line in forecast.forecast(P) if line.startswith("memory:")]
+    assert "with the longest batch that is learned" in memory
+
+
 def test_a_row_is_as_long_as_the_trainers_rows_are(here) -> None:
     P, cases = study(), forecast.cases_of(study())
     _, tokenizer = tiny_model.base()

@@ -12,5 +12,5 @@ def test_a_slow_first_token_does_not_make_the_others_free(one: float, said: floa
     times = iter([1.0, one, 5.0, 1.0])
     monkeypatch.setattr(probe, "_fastest", lambda work: next(times))
     model, _ = tiny_model.base()
-    rates = probe.measure(model, [[1] * 32] * 8, tiny_model.params(sft_batch_size=8))
+    rates = probe.measure(model, [[1] * 32] * 8, tiny_model.params(sft_batch_size=8), 8)
     assert rates.said == pytest.approx(said)

@@ -131,6 +131,7 @@ def test_a_wrong_type_is_refused_with_the_key_and_what_it_should_be(values, word
         ({"study": "My Study"}, "match pattern"),
         ({"study": "../elsewhere"}, "match pattern"),
         ({"dpo_beta": float("nan")}, "finite number"),
+        ({"dpo_label_smoothing": 0.1}, "the loss robust alone reads it"),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_the_key_and_the_limit(values, words) -> None:

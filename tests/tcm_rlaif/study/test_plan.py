@@ -63,6 +63,10 @@ def test_an_arm_with_fewer_seeds_runs_with_them_alone_and_shares_what_others_tra
         assert [f for f in folders(P, stage) if "/sft_dpo/" in f] == [f"{stage}/sft_dpo/seed2"]
     assert len(folders(P, "02_sft")) == 3
     assert find_run(P, "04_dpo", "sft_dpo", None).folder == "04_dpo/sft_dpo/seed2", "the first that it has"
+    for stage in ("02_sft", "04_dpo", "05_evaluate"):  # another seed's run would be made again, or read for this one's
+        with pytest.raises(StageError, match=r"seed: 'sft_dpo' has no seed 0 in this study, but \[2\]"):
+            find_run(P, stage, "sft_dpo", 0)
+    assert find_run(P, "05_evaluate", "base", 0).folder == "05_evaluate/base/seed0"
 
 
 def test_an_arm_that_draws_at_the_test_answers_anew_with_the_model_that_is_there() -> None:

@@ -38,6 +38,10 @@ def test_a_saved_adapter_comes_back_whole_and_without_the_reference(tmp_path):
     text = case_text(tiny_model.cases()[0])
     assert proofs.largest_difference(policy, loaded, tokenizer, text) == 0
     assert proofs.largest_difference(policy, tiny_model.with_adapter()[0], tokenizer, text) > 1e-3
+    assert proofs.reloaded_difference(policy, tmp_path / "adapter", tokenizer, text) == 0
+    assert proofs.largest_difference(policy, loaded, tokenizer, text) == 0 and "saved" not in policy.peft_config
+    tiny_model.perturb(policy, seed=3)
+    assert proofs.reloaded_difference(policy, tmp_path / "adapter", tokenizer, text) > 1e-3
     assert [p.name for p in (tmp_path / "adapter").iterdir() if p.is_dir()] == []
 
 

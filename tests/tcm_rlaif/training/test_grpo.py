@@ -9,6 +9,7 @@ from tcm.answers import write
 from tcm_rlaif.feedback.judges import make_judges
 from tcm_rlaif.feedback.judges.base import Item, Verdict
 from tcm_rlaif.feedback.labels import Feedback
+from tcm_rlaif.models import chat
 from tcm_rlaif.training import grpo
 from tcm_rlaif.training.arguments import run
 
@@ -55,6 +56,7 @@ def test_two_steps_log_each_criterion_and_move_the_policy(tmp_path, start: str) 
 
     judge.criteria, judge.parts = text_length, dict
     trainer = grpo.trainer(model, tokenizer, found, P, seed=0, folder=tmp_path, judge=judge, cases=CASES[:4])
+    assert trainer.chat_template_kwargs == chat.RENDERING, "asked as everywhere else"
     before = {n: p.detach().clone() for n, p in trainer.model.named_parameters() if ".default." in n}
     log = run(trainer)
     assert trainer.state.global_step == 2 == grpo.steps(P, 4)

@@ -6,11 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 import tiny_model
+import torch
 
 from tcm.answers import write
 from tcm.cases import write_cases
 from tcm_rlaif.feedback.judges.base import Item, Verdict
 from tcm_rlaif.feedback.labels import Feedback
+from tcm_rlaif.training import preference_run
+from tcm_rlaif.training.health import HealthPanel
 from tcm_rlaif.training.methods import METHODS
 from tcm_rlaif.training.preference_run import PreferenceRun
 from tcm_rlaif.training.rounds import of_candidates
@@ -22,6 +25,7 @@ SMALL = {
     **{"pair_margin": 0.0, "pair_max_overlap": 1.0, "pair_max_length_ratio": 100.0, "dpo_health_evaluations": 1},
     **{"preference_epochs": 1, "preference_learning_rate": 0.01, "dpo_learning_rate": 0.01, "judge": "format"},
 }
+SCORES = (0.1, 0.9, 0.4, 0.6)
 COST = {"answers": 20, "tokens": 160, "sampling": 1.5, "judging": 0.5}
 
 
@@ -33,21 +37,40 @@ def study(tmp_path):
     place = {c.id: "train" for c in TRAIN} | {c.id: "unlabelled" for c in pool} | {c.id: "validation" for c in WATCHED}
     (tmp_path / "splits.json").write_text(json.dumps(place), "utf-8")
 
-    def made(start: str = "sft", **changes) -> PreferenceRun:
+    def made(start: str = "sft", folder: str = "out", **changes) -> PreferenceRun:
         P = tiny_model.params(**{**SMALL, **changes})
-        stage = SimpleNamespace(P=P, seed=0, folder=tmp_path / "out", inputs={"data": tmp_path})
-        stage.folder.mkdir()
+        stage = SimpleNamespace(P=P, seed=0, folder=tmp_path / folder, inputs={"data": tmp_path})
+        stage.folder.mkdir(exist_ok=True)
+        tiny_model.folder()
+        torch.manual_seed(0)  # of the adapter's start, which a study reads from a file
         model, tokenizer = tiny_model.with_adapter() if start == "sft" else tiny_model.base()
         texts = tuple(write(case.answer) for case in CASES[:4])
         items = [Item(case, texts) for case in (*TRAIN, *pool)]
-        verdicts = [Verdict(item.case.id, (0.1, 0.9, 0.4, 0.6), ({},) * 4, "judged") for item in items]
+        verdicts = [Verdict(item.case.id, SCORES, ({},) * 4, "judged") for item in items]
         return PreferenceRun(model, tokenizer, Feedback(items, verdicts, TRAIN[:2]), WATCHED, stage, COST)
 
     return made
 
 
+@pytest.fixture
+def told_apart(monkeypatch):
+    """Later rounds are judged as the first one is: the layout of random answers may be the same in all of them."""
+
+    def judge(_, items, *__):
+        scores = [SCORES[: len(item.candidates)] for item in items]
+        return SimpleNamespace(
+            verdicts=[
+                Verdict(item.case.id, own, ({},) * len(own), "judged") for item, own in zip(items, scores, strict=True)
+            ]
+        )
+
+    monkeypatch.setattr(preference_run.labels, "judge", judge)
+
+
 @pytest.mark.parametrize(("method", "start"), [*((method, "sft") for method in METHODS), ("best_of_n", "base")])
-def test_two_rounds_of_each_method_are_watched_and_their_cost_is_told(study, method: str, start: str) -> None:
+def test_two_rounds_of_each_method_are_watched_and_their_cost_is_told(
+    study, told_apart, method: str, start: str
+) -> None:
     run = study(start, preference_training=method, preference_rounds=2)
     history = run.train()
     online, asks = METHODS[method].online, METHODS[method].asks
@@ -72,7 +95,42 @@ def test_two_rounds_of_each_method_are_watched_and_their_cost_is_told(study, met
     assert moved > 1e-4, "the policy moved away from what it came in as, kept or not"
 
 
-def test_what_comes_in_stays_the_reference_of_kl_over_all_rounds(study) -> None:
+@pytest.mark.parametrize(
+    ("method", "rounds"), [("dpo", 1), ("kto", 1), ("best_of_n", 1), ("sft_chosen", 1), ("dpo", 2)]
+)
+def test_a_killed_training_goes_on_with_its_readings_and_ends_as_one_that_nobody_disturbed(
+    study, told_apart, monkeypatch, method: str, rounds: int
+) -> None:
+    settings = {"preference_training": method, "preference_rounds": rounds, "dpo_health_evaluations": 2}
+    settings |= {"preference_epochs": 3, "sft_batch_size": 2, "sft_accumulation": 1}
+    whole = study(folder="whole", **settings)
+    whole.train()
+    readings = [row["step"] for row in whole.panel.rows]
+    killed_at = min(2, len(readings) - 1)  # of the readings of the last round
+    checks, check = [], HealthPanel.check
+
+    def counted(panel, step: int) -> bool:
+        checks.append(step)
+        if len(checks) == (rounds - 1) * len(whole.first_panel.rows) + killed_at + 1:
+            raise KeyboardInterrupt
+        return check(panel, step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HealthPanel, "check", counted)
+        with pytest.raises(KeyboardInterrupt):
+            study(**settings).train()
+        before = len(checks)
+        run = study(**settings)
+        run.train()
+    assert checks[before:] == (readings[killed_at:] if killed_at == 2 else readings), "read once what was checkpointed"
+    assert [row["step"] for row in run.panel.rows] == readings and run.panel.kept_step == whole.panel.kept_step
+    assert json.dumps(run.panel.scores) == json.dumps(whole.panel.scores)
+    ours, theirs = (dict(made.model.named_parameters()) for made in (run, whole))
+    assert max((ours[n] - p).abs().max().item() for n, p in theirs.items()) < 1e-6
+    assert [row["tokens_trained"] for row in run.rounds[1:]] == [row["tokens_trained"] for row in whole.rounds[1:]]
+
+
+def test_what_comes_in_stays_the_reference_of_kl_over_all_rounds(study, told_apart) -> None:
     run = study(preference_training="best_of_n", preference_rounds=2)
     weights = {n: p.clone() for n, p in run.model.named_parameters() if ".start." in n}
     assert weights
@@ -84,12 +142,35 @@ def test_what_comes_in_stays_the_reference_of_kl_over_all_rounds(study) -> None:
     assert policy is not None and not list((run.stage.folder / "adapter").glob("**/start*"))
 
 
-def test_dpo_takes_the_newest_policy_as_the_reference_of_a_later_round(study) -> None:
+def test_dpo_takes_the_newest_policy_as_the_reference_of_a_later_round(study, told_apart) -> None:
     run = study(preference_rounds=2)
     run.train()
     now = dict(run.model.named_parameters())
     pairs = [(n, n.replace(".ref.", ".start.")) for n in now if ".ref." in n]
     assert max((now[ref] - now[start]).abs().max().item() for ref, start in pairs) > 1e-4
+
+
+def test_a_round_whose_answers_make_no_rows_ends_the_training_and_the_policy_before_it_stands(
+    study, monkeypatch, capsys
+) -> None:
+    run = study(preference_rounds=3, pair_margin=0.1)
+    alike = [Verdict(item.case.id, (0.5,) * 4, ({},) * 4, "judged") for item in run.feedback.items]
+    monkeypatch.setattr(preference_run.labels, "judge", lambda *_: SimpleNamespace(verdicts=alike))
+    history = run.train()
+    assert {row["round"] for row in history} == {1} and [row["round"] for row in run.rounds] == [0, 1]
+    assert "round 2: the newest policy's answers make no rows to learn from" in capsys.readouterr().out
+    trained = {n: p.clone() for n, p in run.model.named_parameters() if ".default." in n}
+    run.save(run.stage.folder / "adapter")
+    assert (run.stage.folder / "adapter" / "adapter_model.safetensors").is_file()
+    assert any((p != dict(run.model.named_parameters())[n.replace(".default.", ".start.")]).any()
+               for n, p in trained.items())  # fmt: skip
+
+
+def test_the_trainers_loss_is_that_of_a_few_lines_of_ours_with_the_term_of_sft_too(study) -> None:
+    run = study(dpo_loss_type=("sigmoid", "sft"), dpo_loss_weights=(1.0, 0.5), dpo_health_cases=4)
+    run.train()
+    ours, trainers = run.both_losses()
+    assert ours == pytest.approx(trainers, rel=1e-4) and ours > 1.0, "the sigmoid loss alone is below ln 2 by now"
 
 
 def test_without_rows_the_policy_passes_through(study) -> None:

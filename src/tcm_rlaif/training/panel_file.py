@@ -1,0 +1,71 @@
+"""The health panel beside a trainer's checkpoints: a killed training goes on with every reading it took.
+
+One file a reading, written whole before the checkpoint of the same step: a checkpoint is never without its panel.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcm.files import write_bytes
+from tcm_rlaif.study.schema import Params
+
+if TYPE_CHECKING:
+    from tcm_rlaif.training.health import HealthPanel
+
+NAME = "panel-{}.safetensors"
+
+
+def every(P: Params, steps: int) -> int:
+    """Steps from one reading, and one checkpoint, to the next."""
+    return max(1, steps // P.dpo_health_evaluations)
+
+
+def saved(P: Params, steps: int) -> dict[str, str | int]:
+    """How a trainer of preferences saves: at each reading; in several processes, which have no panel, not at all."""
+    return {"save_strategy": "no"} if P.accelerate else {"save_strategy": "steps", "save_steps": every(P, steps)}
+
+
+def keep(panel: "HealthPanel", folder: Path, step: int) -> None:
+    """Write readings and healthy weights down.
+
+    Of older files the newest stays: until the checkpoint of this step is whole, the one before it is gone on from.
+
+    Args:
+        folder: the trainer's `output_dir`.
+    """
+    from safetensors.torch import save
+
+    said = {"rows": panel.rows, "scores": panel.scores, "kept_step": panel.kept_step}
+    write_bytes(folder / NAME.format(step), save(panel.healthy_weights, {"panel": json.dumps(said)}))
+    for older in sorted(folder.glob(NAME.format("*")), key=_step)[:-2]:
+        older.unlink()
+
+
+def take(panel: "HealthPanel", folder: Path, step: int) -> None:
+    """Read what `keep` wrote at a step into a panel that took no reading yet.
+
+    Raises:
+        ValueError: where the file is missing or damaged: without it nobody knows which weights were healthy.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / NAME.format(step)
+    try:
+        with safe_open(path, "pt") as file:
+            said = json.loads(file.metadata()["panel"])
+            weights = {name: file.get_tensor(name) for name in list(file.keys())}
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path}: cannot be read ({error}); remove {folder} to train from the beginning") from error
+    panel.rows[:], panel.kept_step, panel.healthy_weights = said["rows"], said["kept_step"], weights
+    panel.scores.update({int(at): scores for at, scores in said["scores"].items()})
+
+
+def clear(folder: Path) -> None:
+    """Remove the readings of a training that is not gone on with."""
+    for path in folder.glob(NAME.format("*")):
+        path.unlink()
+
+
+def _step(path: Path) -> int:
+    return int(path.stem.split("-")[1])
