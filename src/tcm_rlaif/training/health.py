@@ -178,7 +178,9 @@ class HealthPanel:
         class Callback(TrainerCallback):
             def on_train_begin(self, args, state, control, **kwargs):
                 if state.global_step:
-                    panel_file.take(panel, Path(args.output_dir), state.global_step)
+                    said, panel.healthy_weights = panel_file.take(Path(args.output_dir), state.global_step)
+                    panel.rows[:], panel.kept_step = said["rows"], said["kept_step"]
+                    panel.scores.update({int(step): scores for step, scores in said["scores"].items()})
                 else:
                     panel_file.clear(Path(args.output_dir))
                     panel.check(0)
@@ -187,7 +189,8 @@ class HealthPanel:
                 if state.global_step % every == 0 or state.global_step == steps:
                     panel.check(state.global_step)
                     if args.save_strategy != "no":
-                        panel_file.keep(panel, Path(args.output_dir), state.global_step)
+                        said = {"rows": panel.rows, "scores": panel.scores, "kept_step": panel.kept_step}
+                        panel_file.keep(Path(args.output_dir), state.global_step, said, panel.healthy_weights)
                     ill = [bool(row["ill"]) for row in panel.rows[-PATIENCE:]]
                     control.should_training_stop |= len(ill) == PATIENCE and all(ill)
                 return control

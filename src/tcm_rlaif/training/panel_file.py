@@ -4,14 +4,13 @@ One file a reading, written whole before the checkpoint of the same step: a chec
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from tcm.files import write_bytes
 from tcm_rlaif.study.schema import Params
-
-if TYPE_CHECKING:
-    from tcm_rlaif.training.health import HealthPanel
+from tcm_rlaif.study.types import Tensor
 
 NAME = "panel-{}.safetensors"
 
@@ -26,24 +25,25 @@ def saved(P: Params, steps: int) -> dict[str, str | int]:
     return {"save_strategy": "no"} if P.accelerate else {"save_strategy": "steps", "save_steps": every(P, steps)}
 
 
-def keep(panel: "HealthPanel", folder: Path, step: int) -> None:
+def keep(folder: Path, step: int, said: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
     """Write readings and healthy weights down.
 
     Of older files the newest stays: until the checkpoint of this step is whole, the one before it is gone on from.
 
     Args:
         folder: the trainer's `output_dir`.
+        said: what the panel has read, for JSON.
+        weights: the last healthy ones.
     """
     from safetensors.torch import save
 
-    said = {"rows": panel.rows, "scores": panel.scores, "kept_step": panel.kept_step}
-    write_bytes(folder / NAME.format(step), save(panel.healthy_weights, {"panel": json.dumps(said)}))
+    write_bytes(folder / NAME.format(step), save(dict(weights), {"panel": json.dumps(said)}))
     for older in sorted(folder.glob(NAME.format("*")), key=_step)[:-2]:
         older.unlink()
 
 
-def take(panel: "HealthPanel", folder: Path, step: int) -> None:
-    """Read what `keep` wrote at a step into a panel that took no reading yet.
+def take(folder: Path, step: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What `keep` wrote at a step.
 
     Raises:
         ValueError: where the file is missing or damaged: without it nobody knows which weights were healthy.
@@ -53,12 +53,9 @@ def take(panel: "HealthPanel", folder: Path, step: int) -> None:
     path = folder / NAME.format(step)
     try:
         with safe_open(path, "pt") as file:
-            said = json.loads(file.metadata()["panel"])
-            weights = {name: file.get_tensor(name) for name in list(file.keys())}
+            return json.loads(file.metadata()["panel"]), {name: file.get_tensor(name) for name in list(file.keys())}
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{path}: cannot be read ({error}); remove {folder} to train from the beginning") from error
-    panel.rows[:], panel.kept_step, panel.healthy_weights = said["rows"], said["kept_step"], weights
-    panel.scores.update({int(at): scores for at, scores in said["scores"].items()})
 
 
 def clear(folder: Path) -> None:
