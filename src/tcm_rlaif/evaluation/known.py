@@ -69,7 +69,8 @@ def start_of(study: Params, arm: str, seed: int) -> str | None:
     stage, training = ("02_sft", "sft") if "02_sft" in TRAININGS[P.training] else ("00_base_model", "none")
     start = find_run(study, stage, arm, seed)
     for other in study.arms:
-        if params.for_arm(study, other).training == training and find_run(study, stage, other, seed) == start:
+        same = params.for_arm(study, other).training == training and params.has_seed(study, other, seed)
+        if same and find_run(study, stage, other, seed) == start:
             return other
     return None
 

@@ -168,6 +168,11 @@ def seeds_of(P: Params, arm: str) -> tuple[int, ...]:
     return P.seeds[: P.sizes.get(for_arm(P, arm).sft_cases)]
 
 
+def has_seed(P: Params, arm: str, seed: int) -> bool:
+    """Whether an arm runs with a seed; one that no seed changes has all."""
+    return seed in seeds_of(P, arm) or unchanging(P, arm)
+
+
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """The mapping that a params file holds, unchecked; a relative path starts at the project folder.
 

@@ -132,7 +132,7 @@ def find_run(P: Params, stage: str, arm: str, seed: int | None) -> Run:
         raise StageError(f"study {P.study!r} probes no arm; name some, e.g. probe_arms: {list(P.arms)[:3]}")
     if stage in (ABLATION, PROBES):
         return runs[stage]
-    if seed not in (None, *params.seeds_of(P, arm)) and not params.unchanging(P, arm):
+    if seed is not None and not params.has_seed(P, arm, seed):
         raise StageError(f"seed: {arm!r} has no seed {seed} in this study, but {list(params.seeds_of(P, arm))}")
     evaluations = dict(runs[ABLATION].inputs)
     first = next(folder for name, folder in evaluations.items() if name.startswith(f"{arm}/seed"))

@@ -74,6 +74,9 @@ def test_the_start_of_an_arm_is_the_arm_that_answers_with_the_model_it_started_f
     assert known.start_of(alone, "dpo", 1) == "base"
     other = {"sft": {"training": "sft", "sft_epochs": 1}, "sft_dpo": {}}
     assert known.start_of(stage.study.model_copy(update={"arms": other}), "sft_dpo", 0) is None
+    fewer = {"more": {"training": "sft", "sft_epochs": 3}, **stage.study.arms}
+    few = stage.study.model_copy(update={"arms": fewer, "arm_seeds": {"more": (0,)}})
+    assert known.start_of(few, "sft_dpo", 1) == "sft", "an arm without that seed is not asked for it"
 
 
 def test_a_diagnosis_stands_beside_how_far_physicians_agree_and_the_comparison_is_called_rough(stage, evidence) -> None:
