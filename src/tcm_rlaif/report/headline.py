@@ -209,7 +209,7 @@ def not_shown(results: dict[str, Any]) -> list[str]:
     """What this study does not show, and why: differences too small for it, few seeds, the judge, the cases."""
     metric, said = primary(results), []
     open_ = [
-        row["arms"] + (f" (detectable from {row['mdd']:.3f})" if (row["mdd"] or 0) > 0 else "")  # may be NaN
+        row["arms"] + (f" (detectable from {row['mdd']:.3f} unadjusted)" if (row["mdd"] or 0) > 0 else "")  # may be NaN
         for row in results["comparisons"]
         if row["declared"] and row["metric"] == metric and UNCLEAR in row["verdict"]
     ]

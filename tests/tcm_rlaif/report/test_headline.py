@@ -163,7 +163,7 @@ def test_what_the_study_cannot_show_is_said(values) -> None:
     assert "weighs" not in "; ".join(headline.not_shown({**values, "data": many}))
     assert "a difference in herb_f1 of sft - base, " in said and "nan" not in said
     rows = [{**row, "mdd": 0.0335} for row in values["comparisons"]]
-    assert "sft - base (detectable from 0.034)" in headline.not_shown({**values, "comparisons": rows})[0]
+    assert "sft - base (detectable from 0.034 unadjusted)" in headline.not_shown({**values, "comparisons": rows})[0]
     assert "invented" not in "; ".join(headline.not_shown({**values, "data": {**values["data"], "source": "mtcmb"}}))
 
 
