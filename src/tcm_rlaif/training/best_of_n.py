@@ -82,7 +82,7 @@ def trainer(
 
     data = Dataset.from_list([{"prompt": row["prompt"], "completion": row["completion"]} for row in found])
     how = {"epochs": P.preference_epochs, "learning_rate": P.preference_learning_rate}
-    return sft_trainer(model, tokenizer, data, None, P, seed=seed, folder=folder, saves=P.dpo_health_evaluations, **how)
+    return sft_trainer(model, tokenizer, data, None, P, seed=seed, folder=folder, **how)
 
 
 def steps(P: Params, number: int) -> int:

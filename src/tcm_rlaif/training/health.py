@@ -173,7 +173,7 @@ class HealthPanel:
         """
         from transformers import TrainerCallback
 
-        panel, every = self, panel_file.every(self.P, steps)
+        panel, every = self, max(1, steps // self.P.dpo_health_evaluations)
 
         class Callback(TrainerCallback):
             def on_train_begin(self, args, state, control, **kwargs):
@@ -188,11 +188,13 @@ class HealthPanel:
             def on_step_end(self, args, state, control, **kwargs):
                 if state.global_step % every == 0 or state.global_step == steps:
                     panel.check(state.global_step)
-                    if args.save_strategy != "no":
-                        said = {"rows": panel.rows, "scores": panel.scores, "kept_step": panel.kept_step}
-                        panel_file.keep(Path(args.output_dir), state.global_step, said, panel.healthy_weights)
                     ill = [bool(row["ill"]) for row in panel.rows[-PATIENCE:]]
                     control.should_training_stop |= len(ill) == PATIENCE and all(ill)
+                if args.save_strategy != "no" and (
+                    state.global_step % args.save_steps == 0 or state.global_step == steps
+                ):
+                    said = {"rows": panel.rows, "scores": panel.scores, "kept_step": panel.kept_step}
+                    panel_file.keep(Path(args.output_dir), state.global_step, said, panel.healthy_weights)
                 return control
 
         return Callback()

@@ -1,6 +1,6 @@
 """The health panel beside a trainer's checkpoints: a killed training goes on with every reading it took.
 
-One file a reading, written whole before the checkpoint of the same step: a checkpoint is never without its panel.
+One file a checkpoint, written whole before the checkpoint of the same step: a checkpoint is never without its panel.
 """
 
 import json
@@ -11,18 +11,14 @@ from typing import Any
 from tcm.files import write_bytes
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import Tensor
+from tcm_rlaif.training.sft import SAVES
 
 NAME = "panel-{}.safetensors"
 
 
-def every(P: Params, steps: int) -> int:
-    """Steps from one reading, and one checkpoint, to the next."""
-    return max(1, steps // P.dpo_health_evaluations)
-
-
 def saved(P: Params, steps: int) -> dict[str, str | int]:
-    """How a trainer of preferences saves: at each reading; in several processes, which have no panel, not at all."""
-    return {"save_strategy": "no"} if P.accelerate else {"save_strategy": "steps", "save_steps": every(P, steps)}
+    """How a trainer of preferences saves: as SFT does; in several processes, which have no panel, not at all."""
+    return {"save_strategy": "no"} if P.accelerate else {"save_strategy": "steps", "save_steps": max(1, steps // SAVES)}
 
 
 def keep(folder: Path, step: int, said: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:

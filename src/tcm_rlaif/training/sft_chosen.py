@@ -18,8 +18,7 @@ def trainer(
     rows = Dataset.from_list([{"prompt": row["prompt"], "completion": row["chosen"]} for row in pairs])
     P = P.model_copy(update={"sft_batch_size": P.dpo_batch_size, "sft_accumulation": P.dpo_accumulation})
     passes = {"epochs": 2 * P.dpo_epochs, "learning_rate": P.dpo_learning_rate}
-    saves = P.dpo_health_evaluations
-    return sft_trainer(model, tokenizer, rows, None, P, seed=seed, folder=folder, saves=saves, **passes)
+    return sft_trainer(model, tokenizer, rows, None, P, seed=seed, folder=folder, **passes)
 
 
 def steps(P: Params, pairs: int) -> int:
