@@ -5,8 +5,9 @@ the weights of the evidence fitted to those alone. An arm is a point at the numb
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ from tcm.evidence import Evidence
 from tcm.metrics.floors import nearest_case, popularity
 from tcm.metrics.intervals import interval, ranged
 from tcm.metrics.sets import Level, herb_f1
+from tcm_rlaif.evaluation import stats
 from tcm_rlaif.study import axis, params
 from tcm_rlaif.study.notebooks import TRAININGS
 from tcm_rlaif.study.schema import Params
@@ -122,7 +124,9 @@ def findings(rows: pd.DataFrame, arms: pd.DataFrame, metric: str) -> Iterator[st
     """How arms stand to the line at as many answers, and how few reach as much: a sentence for those alike in it."""
     line = rows[(rows["metric"] == metric) & (rows["answers by"] == LINE)].sort_values("answers")
     alike: dict[tuple, list[dict]] = {}
-    for arm in arms.to_dict("records") if len(line) else ():
+    records = arms.to_dict("records") if len(line) else []
+    most = max((len(arm["seeds"]) for arm in records), default=0)
+    for arm in records:
         beside = line.iloc[(line["answers"] - arm["answers"]).abs().argmin()]
         reach = line.loc[line["mean"] >= arm["mean"], "answers"].min()
         side = "above" if arm["mean"] > beside["mean"] else "below"
@@ -132,5 +136,11 @@ def findings(rows: pd.DataFrame, arms: pd.DataFrame, metric: str) -> Iterator[st
         )
         alike.setdefault((arm["answers"], stands), []).append(arm)
     for (answers, stands), part in alike.items():
-        named = "; ".join(f"{arm['arm']} {ranged(arm)}" for arm in part)
+        named = "; ".join(f"{arm['arm']} {ranged(arm)}{_few(arm, most)}" for arm in part)
         yield f"Trained on {answers} answers, {metric}: {named}: {stands}"
+
+
+def _few(arm: Mapping[str, Any], most: int) -> str:
+    """The number of an arm's seeds, where it has too few of them and others have more."""
+    seeds = len(arm["seeds"])
+    return f" ({stats.seeds_in_words(seeds)})" if seeds < min(most, stats.MIN_SEEDS) else ""

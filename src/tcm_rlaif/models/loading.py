@@ -183,9 +183,11 @@ def load_base(source: str, P: Params) -> tuple[Model, Tokenizer]:
 def in_one_piece(_head: object, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """What a head is given, contiguous: PyTorch copies frozen weights once for each row of a slice it is given.
 
-    The last hidden states of sixteen prompts are such a slice: 152,000 words in bfloat16 took 4 GiB and, on two
-    processor cores, most of the time of reading them. Weights that may be trained are not copied, so it begins with
-    the first adapter.
+    The last hidden states of sixteen prompts are such a slice: 152,000 words in bfloat16 took 4 GiB. Weights that may
+    be trained are not copied, so it begins with the first adapter.
+
+    Args:
+        inputs: of the head; the first is hidden states, shape (rows, tokens, hidden).
 
     Source:
         `should_fold` in PyTorch's LinearAlgebra.cpp: a view that cannot be folded goes through `bmm`.

@@ -1,6 +1,6 @@
 """The results in README and docs, filled in from published `results.json`: no number there is typed by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tcm.files import write_text
@@ -47,13 +47,13 @@ def render(results: dict[str, Any]) -> str:
         if arm in on_axis:
             continue
         cells = " | ".join(f"{ranged(means[c])} ({means[c]['n']})" for c in columns)
-        lines.append(f"| **{arm}**{f' ({few[arm]})' if arm in few else ''} | {cells} |")
+        lines.append(f"| **{arm}**{_marked(arm, few)} | {cells} |")
     for name, means in results["floors"].items():
         lines.append(f"| {name} | " + " | ".join(_floor(means[c]) for c in columns) + " |")
     said = [*results["findings"], *results.get("curve", {}).get("findings", ())]  # older results have no curve
     said += [results["promises"]["said"]] if "promises" in results else []
     lines += [*_by_size(sized["rows"]), "", *(f"- {finding}" for finding in [*said, *sized["said"]])]
-    lines += _judges(results.get("judge_quality", []))
+    lines += _judges(results.get("judge_quality", []), few)
     total = next(row for row in results["cost"] if row["stage"] == "all")
     whole = results["side_by_side"]
     lines += [
@@ -93,7 +93,7 @@ def _gain(row: dict[str, Any]) -> str:
     return f" ({row['difference']:+.3f} [{row['from']:+.3f}, {row['to']:+.3f}])"
 
 
-def _judges(rows: list[dict[str, Any]]) -> list[str]:
+def _judges(rows: list[dict[str, Any]], few: Mapping[str, str]) -> list[str]:
     """What each arm's judge is worth by its audit, and what learning from it brought, where judges differ."""
     figures = [name for name in rows[0] if name not in ("arm", "gain", "low", "high", "seeds")] if rows else []
     if len({tuple(row[name] for name in figures) for row in rows}) < 2:
@@ -101,8 +101,12 @@ def _judges(rows: list[dict[str, Any]]) -> list[str]:
     lines = ["", f"| arm | {' | '.join(figures)} | gain in herb F1 over its start |", "|---" * (len(figures) + 2) + "|"]
     for row in rows:
         worth = " | ".join("–" if row[name] is None else f"{row[name]:.2f}" for name in figures)
-        lines.append(f"| {row['arm']} | {worth} | {ranged(row, 'gain', '+.3f')} |")
+        lines.append(f"| {row['arm']}{_marked(row['arm'], few)} | {worth} | {ranged(row, 'gain', '+.3f')} |")
     return lines
+
+
+def _marked(arm: str, few: Mapping[str, str]) -> str:
+    return f" ({few[arm]})" if arm in few else ""
 
 
 def _floor(cell: dict[str, Any]) -> str:

@@ -162,10 +162,8 @@ def forecast(P: Params) -> Sequence[str]:
     cases = cases_of(P)
     due, source = stage.problems(P), probe.on_this_machine(P)
     model, tokenizer = load_base(source, P) if source else (None, None)
-    together = max(
-        (learned_together(run, params.for_arm(P, run.arm)) for run in plan(P) if run.folder in due), default=0
-    )
-    rates = probe.measure(model, lengths(cases, P, tokenizer)[1], P, together or P.sft_batch_size) if model else None
+    together = max([1, *(learned_together(run, params.for_arm(P, run.arm)) for run in plan(P) if run.folder in due)])
+    rates = probe.measure(model, lengths(cases, P, tokenizer)[1], P, together) if model else None
     lines = [f"{'run':44} {'steps':>7} {'learned':>11} {'answers':>8} {'said':>10} {'minutes':>8}"]
     known: dict[str, Lengths] = {}
     total, minutes = Work(), 0.0

@@ -40,7 +40,7 @@ def activations(model: Model, tokens: int) -> int:
 
 
 def of_trl() -> None:
-    """What every trainer is spared, told before it is made."""
+    """Both of the following, before a trainer of TRL is made."""
     answers_alone()
     inputs_once()
 

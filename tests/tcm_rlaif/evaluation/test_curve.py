@@ -81,17 +81,18 @@ def test_the_arms_that_sft_trained_stand_at_the_answers_they_saw_and_below_or_ab
 
 def test_arms_that_stand_alike_share_a_sentence() -> None:
     arms = pd.DataFrame(
-        [{"arm": name, "mean": mean, "low": mean, "high": mean, "answers": 20} for name, mean in
-         (("sft", 0.41), ("sft_dpo", 0.42), ("sft_kto", 0.6))]
+        [{"arm": name, "mean": mean, "low": mean, "high": mean, "answers": 20, "seeds": [mean] * seeds}
+         for name, mean, seeds in (("sft", 0.41, 3), ("sft_dpo", 0.42, 1), ("sft_kto", 0.6, 3))]
     )  # fmt: skip
     low, high = curve.findings(LINE, arms, "herb_f1")
     assert "sft 0.410" in low and "sft_dpo 0.420" in low and "with 10 answers." in low
+    assert "sft_dpo 0.420 [0.420, 0.420] (one seed)" in low and "seed" not in high
     assert "sft_kto 0.600" in high and "with 20 answers." in high
 
 
 def test_an_arm_is_set_beside_as_many_answers_as_it_saw() -> None:
     line = curve.measure(TRAIN, TEST, STUDY.model_copy(update={"sft_cases": 15}))
     assert sorted(set(line["answers"])) == [10, 15, 20, 24]
-    arm = pd.DataFrame([{"arm": "sft", "mean": 0.5, "low": 0.4, "high": 0.6, "answers": 15}])
+    arm = pd.DataFrame([{"arm": "sft", "mean": 0.5, "low": 0.4, "high": 0.6, "answers": 15, "seeds": [0.5]}])
     (said,) = curve.findings(line, arm, "herb_f1")
     assert "the line at 15 answers" in said

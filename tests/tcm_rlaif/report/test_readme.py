@@ -52,6 +52,16 @@ def test_what_a_study_ran_on_is_told_with_its_time(machines, told):
     assert f"\n{told}, this took " in readme.render(values)
 
 
+def test_an_arm_with_fewer_seeds_is_marked_in_every_table():
+    values = json.loads((ROOT / "reports/judge_quality/results.json").read_text("utf-8"))
+    arm = values["judge_quality"][0]["arm"]
+    unmarked = readme.render(values)
+    values["all_params"]["arm_seeds"] = {arm: [0]}
+    marked = readme.render(values)
+    assert marked.count(f"{arm}** (one seed) |") == marked.count(f"| {arm} (one seed) |") == 1
+    assert "over cases alone" in marked and "(one seed)" not in unmarked
+
+
 def test_readme_is_read_in_two_minutes():
     assert len(TEXT.splitlines()) <= 150
 

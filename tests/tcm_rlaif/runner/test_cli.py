@@ -146,6 +146,8 @@ def test_notebook_runs_the_notebook_of_the_arm_and_seed_where_the_study_keeps_it
     source, folder, flag, values = given[0]
     assert source.endswith("notebooks/02_sft.ipynb") and folder.endswith("runs/smoke/02_sft/sft/seed0")
     assert (flag, values) == ("-y", '{"params_file": "params/smoke.yaml", "arm": "sft_dpo", "seed": 0}')
+    assert cli.main(["notebook", "04"]) == 0
+    assert '"arm": "sft_dpo"' in given[1][3], "the method itself, not the control that comes last in the file"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "gb18030", "utf-8"])

@@ -140,6 +140,12 @@ def test_a_value_out_of_range_is_refused_with_the_key_and_the_limit(values, word
     assert message.startswith(f"my.yaml: {key}: ") and words in message
 
 
+@pytest.mark.parametrize("worse", [{"judge_noise": 0.5}, {"judge_leave_out": "dose"}, {"judge_bias": 1.0}])
+def test_a_judge_that_is_no_computation_is_not_made_worse(worse) -> None:
+    (key,) = worse
+    assert f"{key}: judges that compute are made worse" in refused({"judge": "openai", "judge_model": "m", **worse})
+
+
 @pytest.mark.parametrize("key", ["sft_epochs", "dpo_epochs", "dpo_beta", "judge_timeout_s"])
 def test_infinity_is_out_of_range(key: str) -> None:
     assert key in refused({key: float("inf")})
