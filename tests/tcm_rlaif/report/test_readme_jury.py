@@ -48,9 +48,9 @@ def test_the_block_is_filled_from_the_file(tmp_path, monkeypatch) -> None:
 
 def test_judges_of_different_worth_stand_beside_what_they_taught() -> None:
     row = {"arm": "sound", "order": 0.8, "gain": 0.02, "low": -0.01, "high": 0.05, "seeds": 1}
-    assert readme._judges([]) == [] == readme._judges([row, {**row, "arm": "same"}])
-    *_, last = readme._judges([row, {**row, "arm": "worse", "order": None}])
-    assert last == "| worse | – | +0.020 [-0.010, +0.050] |"
+    assert readme._judges([], {}) == [] == readme._judges([row, {**row, "arm": "same"}], {})
+    *_, last = readme._judges([row, {**row, "arm": "worse", "order": None}], {"worse": "one seed"})
+    assert last == "| worse (one seed) | – | +0.020 [-0.010, +0.050] |"
 
 
 def test_a_study_tells_how_its_arms_stand_to_the_curve_and_whether_the_promise_was_kept() -> None:
