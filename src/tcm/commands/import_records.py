@@ -5,18 +5,16 @@ written. The exit code is 0 where the records can be used, else 2.
 """
 
 import argparse
-import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 from tcm import answers
 from tcm.answers import wording
 from tcm.cases import Case, CaseError, cleaning
-from tcm.files import write_text
+from tcm.commands import params_file
 from tcm.identifiers import Account, mask_text
 from tcm.knowledge import resolve_herb
 from tcm.sources.columns import FIELDS, Proposal, as_tuple, propose
@@ -25,10 +23,6 @@ from tcm.sources.records import Records
 from tcm.sources.tables import read_table
 
 SHOWN = 3  # examples of a kind
-ROOM = {"sft_max_length": 768, "candidate_max_new_tokens": 160, "eval_max_new_tokens": 160}
-"""Tokens that the default study has room for: a training row, and an answer."""
-TOKENS = 1.3
-"""Tokens a character at most. Source: measured, the tiny model's tokenizer on clinical text new to it (1.28)."""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -36,6 +30,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", type=Path, help=".xlsx, .csv, .tsv, .jsonl or .json; one visit a row")
     command.add_argument("--out", type=Path, help="params file to write, e.g. params/mine.yaml")
     command.add_argument("--force", action="store_true", help="write over --out where it is there")
+    command.add_argument("--model", help="train this model, not the tiny one: hub id, folder or .gguf file")
+    command.add_argument(
+        "--like",
+        type=Path,
+        metavar="PARAMS",
+        help="take arms and settings from this params file; otherwise from that of the public case records, "
+        "params/best4sdt.yaml, with --model params/qwen-small.yaml",
+    )
     command.add_argument(
         "--column",
         action="append",
@@ -55,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
     """Run `import`: print what was found, write the params file where asked and where the records can be used.
 
     Raises:
-        CaseError: where the file cannot be read as a table, or `--out` is there already.
+        CaseError: where the file cannot be read as a table, `--like` not as a params file, or `--out` is there already.
     """
     if args.out and args.out.exists() and not args.force:
         raise CaseError(f"{args.out}: is there already; give --out another file, or --force to write over it")
@@ -63,6 +65,7 @@ def main(args: argparse.Namespace) -> int:
         raise CaseError(f"{args.out}: is the file that is read; give --out another file")
     if args.max_unread is not None and not 0 <= args.max_unread <= 1:
         raise CaseError(f"--max-unread {args.max_unread:g}: is no share; give a number from 0 to 1")
+    params_file.settings(args.like, args.model)  # what it cannot read stops before the records are looked at
     table = read_table(args.file)
     found = propose(table, _given(args.column))
     said = [f"{args.file}: {table.said}; {len(table.rows)} records", *_columns(found)]
@@ -84,7 +87,7 @@ def main(args: argparse.Namespace) -> int:
     _print(["", *said_few])
     if args.out:
         left_out = [f"left out: {number} records ({why})" for why, number in sorted(records.left_out.items())]
-        _write(args, found, kept, [said[0], *_notes(found), *left_out, *facts, *said_few])
+        params_file.write(args, found.columns, kept, [said[0], *_notes(found), *left_out, *facts, *said_few])
         print(f"{args.out} written; next: ./study run {args.out}")
     else:
         print("usable; --out params/NAME.yaml writes the params file")
@@ -189,32 +192,3 @@ def _against(records: Records, kept: list[Case], args: argparse.Namespace) -> tu
     if few and not args.allow_few:
         against.append(f"too few: {few}; give more records, or --allow-few for a trial run")
     return against, few
-
-
-def _room(kept: list[Case]) -> dict[str, int]:
-    """Keys that give long records the room they need; a row that does not fit stops the study, an answer is cut."""
-    answer = [len(answers.write(case.answer)) for case in kept]
-    row = [len(wording.case_text(case)) + length for case, length in zip(kept, answer, strict=True)]
-    characters = {key: max(row) + 64 if key == "sft_max_length" else max(answer) for key in ROOM}
-    needed = {key: 32 * ceil(TOKENS * number / 32) for key, number in characters.items()}
-    return {key: tokens for key, tokens in needed.items() if tokens > ROOM[key]}
-
-
-def _write(args: argparse.Namespace, found: Proposal, kept: list[Case], facts: list[str]) -> None:
-    """The params file: what was found as comments, then the keys."""
-    import yaml
-
-    columns = {f: c if isinstance(c, str) else list(c) for f, c in found.columns.items()}
-    values: dict[str, Any] = {
-        "study": re.sub(r"[^a-z0-9_-]+", "_", args.out.stem.lower()).strip("_-") or "mine",
-        "data_source": "own",
-        "data_path": str(args.file.resolve()),
-        "data_columns": columns,
-    }
-    options = {"data_fill_merged": args.fill_merged, "data_leave_out": args.leave_out, "data_allow_few": args.allow_few}
-    values |= {key: True for key, given in options.items() if given}
-    values |= _room(kept)
-    values |= {} if args.max_unread is None else {"data_max_unread": args.max_unread}
-    head = "".join(f"# {' '.join(line.split())}\n" for line in ("Written by `./study import`. What was found:", *facts))
-    body = yaml.safe_dump(values, allow_unicode=True, sort_keys=False, default_flow_style=None, width=110)
-    write_text(args.out, head + body)

@@ -9,7 +9,7 @@ import yaml
 from hospital_export import HEADER, export_rows, write_export
 
 from tcm.cases import splits
-from tcm.commands import import_records
+from tcm.commands.params_file import ROOM
 from tcm_rlaif.runner.cli import main
 from tcm_rlaif.study import params
 from tcm_rlaif.study.schema import Params
@@ -143,8 +143,35 @@ def test_long_records_get_the_room_that_they_need_and_short_ones_the_default(tmp
         out = tmp_path / f"{name}.yaml"
         assert run(write_export(tmp_path / f"{name}.xlsx", rows), "--out", out) == 0
         assert params.load(out).sft_max_length >= wanted
-    assert params.load(tmp_path / "short.yaml").sft_max_length == import_records.ROOM["sft_max_length"]
-    assert {key: getattr(Params(), key) for key in import_records.ROOM} == import_records.ROOM
+    short = params.load(tmp_path / "short.yaml")
+    assert {key: getattr(short, key) for key in ROOM} == ROOM == {key: getattr(Params(), key) for key in ROOM}
+
+
+def test_own_records_get_the_arms_and_settings_of_the_study_of_public_records(tmp_path, export) -> None:
+    out, shipped = tmp_path / "mine.yaml", params.ROOT / "params"
+    for name, model, options in (
+        ("best4sdt", "tiny", ()),
+        ("qwen-small", "some/model", ("--model", "some/model")),
+        ("controls", "tiny", ("--like", shipped / "controls.yaml")),
+    ):
+        assert run(export, "--out", out, "--force", *options) == 0
+        mine, other = params.load(out), params.load(shipped / f"{name}.yaml")
+        settled = {key for key in params.differences(other) if key.partition("_")[0] in ("candidate", "pair", "dpo")}
+        assert settled and all(getattr(mine, key) == getattr(other, key) for key in settled - {*ROOM})
+        assert (mine.arms, mine.ablation_family, mine.judge) == (other.arms, other.ablation_family, ("evidence",))
+        assert (mine.study, mine.data_source, mine.base_model, mine.sft_cases) == ("mine", "own", model, 0)
+        assert f"# Arms and settings of params/{name}.yaml" in out.read_text("utf-8")
+
+
+@pytest.mark.parametrize("text", [None, "- a list", "study: [never closed"])
+def test_what_is_no_params_file_to_take_settings_from_is_refused_before_records_are_read(
+    tmp_path, capsys, text: str | None
+) -> None:
+    like, out = tmp_path / "like.yaml", tmp_path / "mine.yaml"
+    if text is not None:
+        like.write_text(text, "utf-8")
+    assert run(tmp_path / "nothing.xlsx", "--out", out, "--like", like) == 2 and not out.exists()
+    assert f"{like}: " in capsys.readouterr().err
 
 
 def test_the_split_that_is_foretold_is_the_one_of_the_default_study() -> None:

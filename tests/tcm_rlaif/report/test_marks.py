@@ -3,13 +3,13 @@
 import re
 
 import pytest
+import shipped
 
 from tcm_rlaif.report.marks import ARMS, COLOURS, MARKERS, mark_of
 from tcm_rlaif.study import params
-from tcm_rlaif.study.params import ROOT
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", shipped.PARAMS, ids=lambda path: path.stem)
 def test_the_arms_of_a_params_file_are_all_known_and_all_different(path) -> None:
     arms = list(params.load(path).arms)
     ideas = {re.sub(r"_\d{2,}$", "", arm) if arm not in ARMS else arm for arm in arms}

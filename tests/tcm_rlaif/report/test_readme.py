@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import shipped
 
 from tcm_rlaif.report import readme
 from tcm_rlaif.runner import cli
@@ -72,9 +73,7 @@ def test_params_files_that_are_named_exist_and_load(path):
 
 
 def test_every_params_file_is_named():
-    assert {p.name for p in (ROOT / "params").glob("*.yaml")} == set(re.findall(r"params/([\w-]+\.yaml)", TEXT)) - {
-        "mine.yaml"
-    }
+    assert {p.name for p in shipped.PARAMS} == set(re.findall(r"params/([\w-]+\.yaml)", TEXT)) - {"mine.yaml"}
 
 
 @pytest.mark.parametrize("stem", sorted(set(re.findall(r"`(0\d_\w+)`", TEXT + DOCS))))

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+import shipped
 
 from tcm_rlaif.study import params
-from tcm_rlaif.study.params import ROOT, ParamsError
+from tcm_rlaif.study.params import ParamsError
 from tcm_rlaif.study.schema import DEFAULT_QUESTIONS, Params
 
-FILES = sorted((ROOT / "params").glob("*.yaml"))
+FILES = shipped.PARAMS
 
 
 def refused(values) -> str:
