@@ -50,7 +50,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--leave-out", action="store_true", help="leave out patients with a record that cannot be used"
     )
     command.add_argument("--max-unread", type=float, metavar="SHARE", help="of doses and herbs that may be lost (0.05)")
-    command.add_argument("--allow-few", action="store_true", help="go on with fewer than 8 test or 5 training cases")
+    command.add_argument("--allow-few", action="store_true", help="go on with fewer than 9 test or 5 training cases")
 
 
 def main(args: argparse.Namespace) -> int:

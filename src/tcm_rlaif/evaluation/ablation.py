@@ -12,8 +12,7 @@ import pandas as pd
 from tcm import metrics
 from tcm.cases import read_split
 from tcm.metrics.intervals import wilson
-from tcm_rlaif.evaluation import stats, tables
-from tcm_rlaif.evaluation.judging import JUDGED_BY
+from tcm_rlaif.evaluation import judging, stats, tables
 from tcm_rlaif.study import params
 from tcm_rlaif.study.measures import JUDGE_SCORES, MEASURES
 from tcm_rlaif.study.notebooks import TRAININGS
@@ -65,21 +64,20 @@ def collect(stage: Stage) -> Evidence:
         parts.append(tables.read_table(folder / "scores.jsonl").assign(arm=arm, seed=int(seed)))
     scores = pd.concat(parts, ignore_index=True)
     floors = tables.read_table(next(iter(stage.inputs.values())) / "floors.jsonl")
-    judged = {*scores[JUDGED_BY], *floors[JUDGED_BY]}
-    if len(judged) > 1:
-        raise StageError(
-            f"answers were scored by different judges ({'; '.join(sorted(judged))}): run 05_evaluate again"
-        )
+    data_run = next(r for r in plan(stage.study) if r.stage == "01_data_prep")
+    data_folder = study_folder(stage.study) / data_run.folder
+    training_cases, test = read_split(data_folder, "train"), read_split(data_folder, "test")
+    by = judging.judges(stage.study, training_cases)
+    if {*scores[judging.JUDGED_BY], *floors[judging.JUDGED_BY]} != {judging.signature(by)}:
+        # the judges of a study go by all of its arms: one more arm can change them after answers were scored
+        scores, floors = judging.judged(scores, test, by), judging.judged(floors, test, by)
     primary = [key for key in stage.study.ablation_primary if scores[key].notna().any()]
     if not primary:
         raise StageError(f"ablation_primary: none of {', '.join(stage.study.ablation_primary)} applies to these cases")
     by_name = {arm: scores[scores["arm"] == arm] for arm in stage.study.arms}
     by_name |= {str(name): part for name, part in floors.groupby("arm", sort=False)}
-    data_run = next(r for r in plan(stage.study) if r.stage == "01_data_prep")
-    data_folder = study_folder(stage.study) / data_run.folder
-    train = read_split(data_folder, "train")[: stage.study.sft_cases or None]
-    test = read_split(data_folder, "test")[: stage.study.eval_cases or None]
-    attacks = tables.attacks(train, test).reindex(columns=floors.columns)  # no judge reads them
+    learned, answered = training_cases[: stage.study.sft_cases or None], test[: stage.study.eval_cases or None]
+    attacks = tables.attacks(learned, answered).reindex(columns=floors.columns)  # no judge reads them
     by_name |= {str(name): part for name, part in attacks.groupby("arm", sort=False)}
     found: dict[str, dict[str, dict]] = {s: {} for s in STAGES}
     for run in plan(stage.study):

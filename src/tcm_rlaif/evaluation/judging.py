@@ -62,4 +62,9 @@ def judged(table: pd.DataFrame, cases: Sequence[Case], by: Mapping) -> pd.DataFr
     said = {
         m.key: [by[m.key].score(case[i], text) if m.key in by else None for i, text in answers] for m in JUDGE_SCORES
     }
-    return table.assign(**said, **{JUDGED_BY: ", ".join(f"{key}: {judge.name}" for key, judge in by.items())})
+    return table.assign(**said, **{JUDGED_BY: signature(by)})
+
+
+def signature(by: Mapping) -> str:
+    """What `judged_by` says of answers that these judges scored."""
+    return ", ".join(f"{key}: {judge.name}" for key, judge in by.items())

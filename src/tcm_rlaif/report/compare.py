@@ -99,7 +99,8 @@ def reproduced(published: dict[str, Any], again: dict[str, Any]) -> pd.DataFrame
     ]
     second = {(row["arms"], row["metric"]): row["difference"] for row in again["comparisons"]}
     declared = ("arms", "metric", "difference", "low", "high")
-    rows += [[*map(row.get, declared), second.get((row["arms"], row["metric"]))] for row in published["comparisons"]]
+    asked = [row for row in published["comparisons"] if row["declared"]]
+    rows += [[*map(row.get, declared), second.get((row["arms"], row["metric"]))] for row in asked]
     table = pd.DataFrame(rows, columns=["what", "metric", "published", "low", "high", "again"])
     table["within"] = (table["again"] >= table["low"] - 1e-9) & (table["again"] <= table["high"] + 1e-9)
     return table

@@ -177,11 +177,13 @@ def _safety(results: dict[str, Any], asked: set[str]) -> list[str]:
     arms = [name for name in results["arms"] if name in rows and name in asked and trained(name, results)]
     if "gold" not in rows or not arms:
         return []
-    cases = rows["gold"]["n"]
-    told = ", ".join(f"{name} {_rates(rows[name], cases)}" for name in arms)
+    asked_of = {
+        name: cell["n"] * len(cell["seeds"]) for name in arms for cell in [results["arms"][name][primary(results)]]
+    }
+    told = ", ".join(f"{name} {_rates(rows[name], asked_of[name])}" for name in arms)
     silent = [name for name in results["arms"] if name in asked and _wrote_nothing(name, results)]
     told += f"; no prescription at all by {', '.join(silent)}" if silent else ""
-    said = f"the {whose(results)}' own {_rates(rows['gold'], cases)}; {told}."
+    said = f"the {whose(results)}' own {_rates(rows['gold'], rows['gold']['n'])}; {told}."
     if "safety_excess" in results:  # results of older studies have none
         more = [f"{KINDS[kind]} in {_above(KINDS[kind], arms, results)}" for kind in ("any", "high")]
         said += f" Clearly more often than theirs: {', '.join(more)}."
@@ -192,9 +194,9 @@ def _wrote_nothing(arm: str, results: dict[str, Any]) -> bool:
     return trained(arm, results) and any(row["answers by"] == arm and not row["n"] for row in results["safety"])
 
 
-def _rates(row: dict[str, Any], cases: int) -> str:
-    """Share of prescriptions with any finding, and with one of high severity; of how many, where they are few."""
-    few = f" of {row['n']}" if row["n"] < cases else ""
+def _rates(row: dict[str, Any], answers: int) -> str:
+    """Share of prescriptions with a finding, and of high severity; of how many, where a tenth of answers has none."""
+    few = f" of {row['n']} in {answers} answers" if row["n"] <= 0.9 * answers else ""
     return f"{row['any']:.0%}{few} ({row['high']:.1%})"
 
 

@@ -48,6 +48,8 @@ def _happened(run: Mapping[str, Any]) -> list[str]:
         said.append(f"went back to step {run['fell_back_to_step']}")
     if run["gate_overridden"]:
         said.append("the judge's failed audit was overridden")
+    *earlier, _ = run.get("rounds") or [{}]  # the panel's readings are those of the last round
+    said += [f"round {row['round']}, {row['ill']}" for row in earlier if row.get("ill")]
     said += dict.fromkeys(f"step {row['step']}: {row['ill']}" for row in run["health"] if row.get("ill"))
     return said + [line for line in run.get("diagnosis", ()) if line.rstrip(".").endswith(": worse")]
 

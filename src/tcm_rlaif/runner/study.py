@@ -187,7 +187,8 @@ def _snakemake(P: Params, due: list[str], cores: int, extra: Sequence[str] = ())
 
 def _elsewhere(extra: Sequence[str]) -> bool:
     """Whether a scheduler starts the runs, which knows its own GPUs and processors."""
-    return bool({"--executor", "--workflow-profile"} & set(extra))
+    options = ("--executor", "-e", "--workflow-profile")
+    return any(word.split("=")[0] in options for word in extra)
 
 
 def rule_name(folder: str) -> str:

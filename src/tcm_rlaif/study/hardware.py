@@ -11,12 +11,12 @@ from tcm_rlaif.study.params import ROOT
 
 
 def said(*command: str) -> str | None:
-    """What a command prints, run in the project folder; None where it is not to be had or prints nothing."""
+    """What a command prints, run in the project folder; None where it is not to be had, fails, or prints nothing."""
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None
+    return None if done.returncode else done.stdout.strip() or None  # nvidia-smi says on stdout why it failed
 
 
 def gpus() -> list[str]:

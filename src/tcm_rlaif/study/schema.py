@@ -1,8 +1,8 @@
 """Every parameter of a study, once: meaning, unit, range, and where its default comes from.
 
-The defaults are not the settings of params/default.yaml, which names what feedback was found to need. Keys are flat and
-begin with the name of the stage that is the first to read them (`notebooks.NOTEBOOKS`), so an arm that changes `dpo_beta`
-shares every earlier stage with the other arms.
+The defaults are not the settings of params/default.yaml, which names what feedback was found to need. Keys are flat
+and begin with the name of the stage that is the first to read them (`notebooks.NOTEBOOKS`), so an arm that changes
+`dpo_beta` shares every earlier stage with the other arms.
 """
 
 from typing import Annotated, Literal

@@ -121,7 +121,7 @@ class SftParams(BaseModel):
         "our choice: beyond it the loss in the gold answers costs as much herb F1 as arms differ by (0.02 to 0.07)",
     )
     data_allow_few: bool = key(
-        False, "whether a study may have fewer than 8 test cases or 5 training answers; its report says so"
+        False, "whether a study may have fewer than 9 test cases or 5 training answers; its report says so"
     )
     data_cases: Int = key(200, "invented: cases to write", "cases", ge=4, le=1_000_000)
     data_unlabelled: Int = key(

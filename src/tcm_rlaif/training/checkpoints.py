@@ -55,7 +55,7 @@ def going_on(trainer: Trainer) -> TrainerCallback:
 
     Rows of like length are drawn together by the random generator as it stands when an epoch begins; the checkpoint has
     it as it stood later, so the rest of the epoch would be of another order: some rows twice, others never. And TRL
-    counts tokens from 0 again.
+    counts tokens from 0 again. Of several processes the first draws the order for all.
     """
     import torch
     from transformers import TrainerCallback
@@ -67,6 +67,8 @@ def going_on(trainer: Trainer) -> TrainerCallback:
 
         def on_epoch_begin(self, args, state, control, **kwargs):
             drawn_from = Path(args.output_dir) / EPOCH.format(int(state.epoch or 0))
+            if not state.is_world_process_zero:
+                return
             if self.within and drawn_from.is_file():
                 torch.set_rng_state(torch.frombuffer(bytearray(drawn_from.read_bytes()), dtype=torch.uint8))
             elif args.save_strategy != "no":

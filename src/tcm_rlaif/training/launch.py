@@ -47,8 +47,8 @@ def run(trainer: Trainer, stage: Stage) -> list[dict[str, float]]:
         RuntimeError: if the processes failed; the message says why and where all of their output lies.
     """
     checkpoints.only_own(trainer)
-    trainer.add_callback(checkpoints.going_on(trainer))
     if not stage.P.accelerate:
+        trainer.add_callback(checkpoints.going_on(trainer))
         return arguments.run(trainer)
     from transformers import TrainerState
 

@@ -175,7 +175,8 @@ class PreferenceRun:
             "tokens_trained": tokens_trained(log),
             "seconds": {**{k: cost[k] for k in ("sampling", "judging") if k in cost}, **clock.seconds},
         }
-        policy = of_policy(self.panel.kept)
+        ill = [f"step {row['step']}: {row['ill']}" for row in self.panel.rows if row.get("ill")]
+        policy = {**of_policy(self.panel.kept), "ill": "; ".join(ill)}
         self.rounds.append({"round": number, "prompts": len(items), **made, **fresh, **policy, **spent})
 
     def _next_round(self, number: int, clock: Clock) -> dict[str, float]:

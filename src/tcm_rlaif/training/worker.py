@@ -8,7 +8,7 @@ from tcm.files import read_json, write_json
 from tcm_rlaif.models import loading
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import Trainer
-from tcm_rlaif.training import adapters, arguments, economy, launch
+from tcm_rlaif.training import adapters, arguments, checkpoints, economy, launch
 
 
 def main(folder: Path) -> None:
@@ -16,6 +16,7 @@ def main(folder: Path) -> None:
     job = read_json(folder / launch.JOB)
     launch.watch(*job["parent"])
     trainer = build(folder, job)
+    trainer.add_callback(checkpoints.going_on(trainer))
     arguments.run(trainer)
     trainer.save_model(str(folder / "adapter"))  # gathers what is sharded, and writes once
     if trainer.is_world_process_zero():

@@ -6,7 +6,6 @@ from written_study import ARMS
 from tcm import metrics
 from tcm.metrics import FLOORS, PRIMARY
 from tcm_rlaif.evaluation import ablation, judging, tables
-from tcm_rlaif.study.plan import StageError
 
 
 def test_the_evidence_has_a_row_for_each_arm_seed_and_case(evidence) -> None:
@@ -21,12 +20,15 @@ def test_the_evidence_holds_arms_floors_attacks_and_gold(evidence) -> None:
     assert {*PRIMARY, "other_judge_score", "formula_f1"} < set(evidence.shown)
 
 
-def test_answers_scored_by_different_judges_are_refused(stage) -> None:
+def test_answers_that_other_judges_scored_are_scored_by_those_of_the_study(stage, evidence) -> None:
     folder = next(iter(stage.inputs.values()))
     kept = tables.read_table(folder / "scores.jsonl")
-    tables.write_table(folder / "scores.jsonl", kept.assign(**{judging.JUDGED_BY: "judge_score: evidence"}))
-    with pytest.raises(StageError, match="different judges .*run 05_evaluate again"):
-        ablation.collect(stage)
+    other = {judging.JUDGED_BY: "judge_score: another", "judge_score": -1.0, "other_judge_score": -1.0}
+    tables.write_table(folder / "scores.jsonl", kept.assign(**other))
+    again = ablation.collect(stage)
+    assert set(again.scores[judging.JUDGED_BY]) == set(evidence.scores[judging.JUDGED_BY])
+    for key in ("judge_score", "other_judge_score"):
+        assert again.scores[key].tolist() == pytest.approx(evidence.scores[key].tolist(), nan_ok=True)
     tables.write_table(folder / "scores.jsonl", kept)
 
 

@@ -18,7 +18,10 @@ def results(**changes) -> dict:
         "study": "a", "params": {"sft_epochs": 2}, "seeds": [0], "machine": {"torch": "2.13.0"}, "data": {}, "base": {},
         "side_by_side": {},
         "arms": {"base": {"herb_f1": cell}, "sft": {"herb_f1": {**cell, "mean": 0.8, "low": 0.7, "high": 0.9}}},
-        "comparisons": [{"arms": "sft - base", "metric": "herb_f1", "difference": 0.3, "low": 0.2, "high": 0.4}],
+        "comparisons": [
+            {"arms": f"sft - {other}", "metric": "herb_f1", "difference": 0.3, "low": 0.2, "high": 0.4, "declared": it}
+            for other, it in (("base", True), ("gold", False))
+        ],
         **changes,
     }  # fmt: skip
 

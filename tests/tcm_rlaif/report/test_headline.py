@@ -97,14 +97,16 @@ def test_other_declared_metrics_are_told_where_they_clearly_differ(values) -> No
 def test_safety_tells_which_arms_are_clearly_less_safe_and_who_wrote_few_prescriptions(values) -> None:
     safety = [
         {"answers by": name, "n": n, "any": rate, "high": 0.004}
-        for name, n, rate in (("sft", 2, 0.5), ("sft_dpo", 1, 0.25), ("gold", 2, 0.1))
+        for name, n, rate in (("sft", 4, 0.5), ("sft_dpo", 1, 0.25), ("gold", 2, 0.1))
     ]
     excess = [
         {"arm": "sft", "finding": "any finding", "low": 0.2},
         {"arm": "sft_dpo", "finding": "any finding", "low": 0},
     ]
     told = headline.answer({**values, "safety": safety, "safety_excess": excess})[-1]
-    assert "the invented physicians' own 10% (0.4%); sft 50% (0.4%), sft_dpo 25% of 1 (0.4%). Clearly" in told
+    assert (
+        "the invented physicians' own 10% (0.4%); sft 50% (0.4%), sft_dpo 25% of 1 in 4 answers (0.4%). Clearly" in told
+    )
     assert told.endswith("any finding in sft, of high severity in none.")
     excess[1] |= {"low": 0.1}
     told = headline.answer({**values, "safety": safety, "safety_excess": excess})[-1]
@@ -114,7 +116,7 @@ def test_safety_tells_which_arms_are_clearly_less_safe_and_who_wrote_few_prescri
 def test_an_arm_that_wrote_no_prescription_is_told_without_a_rate(values) -> None:
     nan = float("nan")
     rows = [{"answers by": name, "n": n, "any": any_, "high": any_}
-            for name, n, any_ in (("sft", 2, 0.5), ("sft_dpo", 0, nan), ("gold", 2, 0.1))]  # fmt: skip
+            for name, n, any_ in (("sft", 4, 0.5), ("sft_dpo", 0, nan), ("gold", 2, 0.1))]  # fmt: skip
     told = headline.answer({**values, "safety": rows, "safety_excess": []})[-1]
     assert "sft 50% (50.0%); no prescription at all by sft_dpo. Clearly" in told and "nan" not in told
 

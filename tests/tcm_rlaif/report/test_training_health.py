@@ -23,12 +23,15 @@ def test_each_thing_that_can_happen_is_a_warning_with_its_reason() -> None:
         "herb F1 on 8 watched cases: 0.500 before, 0.300 after (difference [-0.3, -0.1]): worse": {
             "diagnosis": ["herb F1 on 8 watched cases: 0.500 before, 0.300 after (difference [-0.3, -0.1]): worse."]
         },
+        "round 1, step 5: KL 1.0 nats a token": {
+            "rounds": [{"round": 0}, {"round": 1, "ill": "step 5: KL 1.0 nats a token"}, {"round": 2, "ill": ""}]
+        },
     }
     runs = {f"arm{n}/seed0": {**HEALTHY, **change} for n, change in enumerate(happened.values())}
     table = training_health.verdicts(runs)
     assert set(table["verdict"]) == {"warning"}
     assert all(said in what for said, what in zip(happened, table["what"], strict=True))
-    assert "0 of 5 trainings" in training_health.sentence(table) and "arm4/seed0" in training_health.sentence(table)
+    assert "0 of 6 trainings" in training_health.sentence(table) and "arm4/seed0" in training_health.sentence(table)
 
 
 def test_a_study_without_preference_training_says_so() -> None:
