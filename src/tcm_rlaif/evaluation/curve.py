@@ -16,7 +16,7 @@ from tcm.cases import Answer, Case
 from tcm.cases.splits import groups
 from tcm.evidence import Evidence
 from tcm.metrics.floors import nearest_case, popularity
-from tcm.metrics.intervals import interval, ranged
+from tcm.metrics.intervals import ranged
 from tcm.metrics.sets import Level, herb_f1
 from tcm_rlaif.evaluation import stats
 from tcm_rlaif.study import axis, params
@@ -70,7 +70,7 @@ def measure(train: Sequence[Case], test: Sequence[Case], study: Params) -> pd.Da
 
     Returns:
         One row for each metric of `LEVELS`, floor and number of ``answers``: ``mean`` over cases (each averaged over
-        the subsets first), its bootstrap interval ``low`` and ``high`` over cases, the mean of each of the ``subsets``,
+        the subsets first), its interval ``low`` and ``high`` over patients, the mean of each of the ``subsets``,
         ``n`` cases. No rows where there is nothing to learn from or to ask.
     """
     sizes = {*SIZES, *study.sizes, *_seen(train, study).values()}
@@ -85,17 +85,21 @@ def measure(train: Sequence[Case], test: Sequence[Case], study: Params) -> pd.Da
         found = [answered(draw, test, study.data_near_duplicate) for draw in draws if draw]
         rows += [
             (metric, floor, size, *_over_cases([[herb_f1(case.answer.herbs, answer.herbs, level) for case, answer in
-                                                 zip(test, answers[floor], strict=True)] for answers in found], study))
+                                                 zip(test, answers[floor], strict=True)] for answers in found], test,
+                                               study))
             for metric, level in LEVELS.items()
             for floor in (found[0] if found else ())
         ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns).sort_values(["metric", "answers by", "answers"], ignore_index=True)
 
 
-def _over_cases(subsets: Sequence[Sequence[float]], study: Params) -> tuple[float, float, float, list[float], int]:
-    cases = [fmean(values) for values in zip(*subsets, strict=True)]
-    ends = interval(cases, study.ablation_confidence)
-    return fmean(cases), *ends, [round(fmean(values), 4) for values in subsets], len(cases)
+def _over_cases(
+    subsets: Sequence[Sequence[float]], test: Sequence[Case], study: Params
+) -> tuple[float, float, float, list[float], int]:
+    means = {case.id: fmean(values) for case, *values in zip(test, *subsets, strict=True)}
+    found = stats.over_cases(means, {case.id: case.patient_id for case in test})
+    ends = found.interval(study.ablation_confidence)
+    return found.mean, *ends, [round(fmean(values), 4) for values in subsets], found.n
 
 
 def _seen(train: Sequence[Case], study: Params) -> dict[str, int]:

@@ -12,8 +12,7 @@ import pandas as pd
 from tcm.cases import Case
 from tcm.metrics import human
 from tcm.metrics.floors import pattern_oracle
-from tcm.metrics.intervals import interval
-from tcm_rlaif.evaluation import comparisons, tables
+from tcm_rlaif.evaluation import comparisons, stats, tables
 from tcm_rlaif.evaluation.ablation import Evidence
 from tcm_rlaif.study import params
 from tcm_rlaif.study.notebooks import TRAININGS
@@ -31,9 +30,9 @@ def _case_means(table: pd.DataFrame, key: str) -> pd.Series:
     return table.set_index("case_id")[key].astype(float).groupby(level=0).mean().dropna()
 
 
-def _interval(values: pd.Series, study: Params) -> dict[str, Any]:
-    low, high = interval(values, study.ablation_confidence)
-    return {"value": float(values.mean()), "low": low, "high": high, "n": len(values)}
+def _interval(values: pd.Series, evidence: Evidence, study: Params) -> dict[str, Any]:
+    found = stats.over_cases(values.to_dict(), evidence.patient_of)
+    return {**found.row("value", study.ablation_confidence), "n": found.n}
 
 
 def knowledge(evidence: Evidence, test: Sequence[Case], study: Params) -> pd.DataFrame:
@@ -48,7 +47,7 @@ def knowledge(evidence: Evidence, test: Sequence[Case], study: Params) -> pd.Dat
     oracle = tables.score_answers(test, pattern_oracle([], test), [None] * len(test))
     scored = {**evidence.tables, "pattern_oracle": oracle}
     rows = [
-        {"what": what, "of": name, **_interval(values, study)}
+        {"what": what, "of": name, **_interval(values, evidence, study)}
         for key, what in METRICS.items()
         for name in ANSWERS
         if len(scored.get(name, ())) and len(values := _case_means(scored[name], key))
@@ -107,7 +106,7 @@ def promises(evidence: Evidence, study: Params) -> pd.DataFrame:
                 row |= {key: flight[-1][key] for key in ("candidates", "possible")} | {"expected": flight[-1]["gain"]}
                 row |= {f"expected {end}": flight[-1][end] for end in ("low", "high")}
             if (start := start_of(study, arm, seed)) and len(gains := _gains(evidence, arm, start, seed)):
-                found = _interval(gains, study)
+                found = _interval(gains, evidence, study)
                 row |= {"start": start, "gain": found["value"], "n": found["n"]}
                 row |= {f"gain {end}": found[end] for end in ("low", "high")}
             rows.append(row)
@@ -158,5 +157,5 @@ def diagnosis(evidence: Evidence, study: Params) -> pd.DataFrame:
     rows = [{"answers by": "two practitioners on the whole pattern (another measure)", "value": human.PATTERN.mean}]
     for name in (*study.arms, *(floor for floor in ANSWERS if floor in evidence.tables)):
         values = _case_means(evidence.tables[name], human.COMPARED)
-        rows += [{"answers by": name, **_interval(values, study)}] if len(values) else []
+        rows += [{"answers by": name, **_interval(values, evidence, study)}] if len(values) else []
     return pd.DataFrame(rows).reindex(columns=["answers by", "value", "low", "high", "n"])

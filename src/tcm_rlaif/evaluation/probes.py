@@ -20,7 +20,7 @@ FOLDS = 5
 STRENGTH = 0.1
 """Inverse strength of the L2 penalty, the same for all arms, labels and layers: our choice, because a state has about
 as many numbers as there are cases."""
-COLUMNS = ("label", "state", "layer", "case_id", "right", "shuffled")
+COLUMNS = ("label", "state", "layer", "case_id", "patient_id", "right", "shuffled")
 
 
 def out_of_fold(states: np.ndarray, classes: Sequence[str], group: Sequence[int], seed: int = 0) -> np.ndarray:
@@ -84,7 +84,7 @@ def read(
                 right = out_of_fold(of_layer[kept], classes, group[kept], seed)
                 control = out_of_fold(of_layer[kept], shuffled, group[kept], seed)
                 rows += [
-                    (label, state, layer, cases[i].id, float(r), float(c))
+                    (label, state, layer, cases[i].id, cases[i].patient_id, float(r), float(c))
                     for i, r, c in zip(kept, right, control, strict=True)
                 ]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -124,7 +124,7 @@ def by_layer(probed: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """
     rows = []
     for keys, part in probed.groupby(["arm", "label", "state", "layer"], sort=False):
-        found = stats.estimate(stats.matrix(part, "right"))
+        found = stats.estimate(stats.matrix(part, "right"), _patient_of(part))
         low, high = found.interval(confidence)
         control = float(part["shuffled"].mean())
         rows.append(
@@ -141,10 +141,10 @@ def encoded(probed: pd.DataFrame) -> pd.DataFrame:
     No layer is chosen by its result: the best of many layers would look better than it is.
 
     Returns:
-        Rows `arm`, `seed`, `label`, `state`, `case_id`, `right`, `shuffled`.
+        Rows `arm`, `seed`, `label`, `state`, `case_id`, `patient_id`, `right`, `shuffled`.
     """
     above = probed[probed["layer"] > 0]
-    keys = ["arm", "seed", "label", "state", "case_id"]
+    keys = ["arm", "seed", "label", "state", "case_id", "patient_id"]
     return above.groupby(keys, sort=False)[["right", "shuffled"]].mean().reset_index()
 
 
@@ -160,11 +160,17 @@ def changes(held: pd.DataFrame, study: Params) -> pd.DataFrame:
     rows = []
     for pair in asked(study):
         for (label, state), part in held.groupby(["label", "state"], sort=False):
-            found = stats.estimate(comparisons.paired(dict(iter(part.groupby("arm"))), study, *pair, "right"))
+            values = comparisons.paired(dict(iter(part.groupby("arm"))), study, *pair, "right")
+            found = stats.estimate(values, _patient_of(part))
             row = {"arms": " - ".join(pair), "label": label, "state": state}
             row |= found.row("difference", study.ablation_confidence)
             rows.append(row | {"seeds": list(found.by_seed.values()), "n": found.n})
     return pd.DataFrame(rows, columns=["arms", "label", "state", "difference", "low", "high", "seeds", "n"])
+
+
+def _patient_of(rows: pd.DataFrame) -> dict[str, str]:
+    """Case id -> patient: visits of one patient are one unit."""
+    return dict(zip(rows["case_id"], rows["patient_id"], strict=True))
 
 
 def asked(study: Params) -> list[tuple[str, str]]:
@@ -188,7 +194,7 @@ def against_score(held: pd.DataFrame, results: Mapping[str, Any], metric: str, c
     """
     rows = []
     for (arm, label, state), part in held.groupby(["arm", "label", "state"], sort=False):
-        found, scored = stats.estimate(stats.matrix(part, "right")), results["arms"][arm][metric]
+        found, scored = stats.estimate(stats.matrix(part, "right"), _patient_of(part)), results["arms"][arm][metric]
         low, high = found.interval(confidence)
         rows.append({"arm": arm, "label": label, "state": state, "encoded": found.mean, "encoded low": max(low, 0.0),
                      "encoded high": min(high, 1.0), "score": scored["mean"], "score low": scored["low"],

@@ -141,6 +141,16 @@ def estimate(values: pd.DataFrame, patient_of: Mapping[str, str] | None = None) 
     return Estimate(mean, se, df, by_seed, values.shape[1], patients)
 
 
+def over_cases(values: Mapping[str, float], patient_of: Mapping[str, str]) -> Estimate:
+    """The mean of one value a case and its error over patients.
+
+    Args:
+        values: case id -> value, at least one.
+        patient_of: case id -> patient, as of `estimate`.
+    """
+    return estimate(pd.DataFrame([values]), patient_of)
+
+
 def _by_patient(residuals: np.ndarray, patients: Sequence[str]) -> np.ndarray:
     """Residuals summed by patient, shape (seeds, patients), scaled so that their mean stays that of the cases."""
     names = {name: i for i, name in enumerate(dict.fromkeys(patients))}

@@ -76,7 +76,7 @@ def test_every_case_is_counted_in_the_table_of_labels() -> None:
 def probed(**accuracy: list[list[float]]) -> pd.DataFrame:
     """Rows as `probes.read` gives them, for one label: arm -> seeds x cases, alike at layers 0 to 2."""
     rows = [
-        ("syndrome", "last", layer, f"c{place}", right * (layer > 0), 0.25, arm, seed)
+        ("syndrome", "last", layer, f"c{place}", f"p{place}", right * (layer > 0), 0.25, arm, seed)
         for arm, seeds in accuracy.items()
         for seed, cases in enumerate(seeds)
         for place, right in enumerate(cases)
@@ -94,6 +94,14 @@ STUDY = params.validated(
     },
     "x",
 )
+
+
+def test_visits_of_one_patient_count_as_one() -> None:
+    apart = probed(sft=[[1.0, 1.0, 0.0, 0.0] * 5])
+    together = apart.assign(patient_id=apart["case_id"].map(lambda case: f"p{int(case[1:]) // 2}"))
+    narrow, wide = (probes.by_layer(rows, 0.95).set_index("layer").loc[1] for rows in (apart, together))
+    assert narrow["accuracy"] == wide["accuracy"] == 0.5
+    assert wide["high"] - wide["low"] > 1.3 * (narrow["high"] - narrow["low"])
 
 
 def test_accuracy_control_and_selectivity_stand_beside_each_other_by_layer() -> None:
