@@ -7,6 +7,7 @@ from pathlib import Path
 from tcm.cases import Case, read_split
 from tcm.files import write_rows
 from tcm_rlaif.feedback.judges.base import Item
+from tcm_rlaif.models.memory import off_the_gpu
 from tcm_rlaif.models.prompter import Prompter, checked
 from tcm_rlaif.models.sampling import Sample, check_context, sample, sample_vllm
 from tcm_rlaif.study.outputs import UNFINISHED
@@ -62,7 +63,8 @@ def sample_candidates(
             if adapted:
                 model.save_pretrained(folder, selected_adapters=["default"])
             source = model.config._name_or_path
-            samples = sample_vllm(source, Path(folder) if adapted else None, tokenizer, cases, **settings)
+            with off_the_gpu(model):
+                samples = sample_vllm(source, Path(folder) if adapted else None, tokenizer, cases, **settings)
     else:
         settings |= {"batch_size": P.candidate_batch_size, "unfinished": path.with_suffix(UNFINISHED)}
         samples = sample(model, tokenizer, cases, **settings, progress="sampling")

@@ -1,9 +1,13 @@
-"""Whether a model's weights fit into the memory that is free, told from its files before any of them is loaded."""
+"""Memory: whether a model's weights fit into what is free, told from its files before any is loaded; room for others."""
 
 import json
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+
+from tcm_rlaif.study.types import Model
 
 PACKED = 0.55
 """Bytes of a weight in 4 bits with its constants (QLoRA's 0.52, arXiv 2305.14314), embeddings left out: a low guess."""
@@ -94,3 +98,20 @@ def _in_gguf(path: Path) -> int:
             total += prod(number("Q") for _ in range(number("I")))
             file.seek(12, 1)  # its type and place
         return total
+
+
+@contextmanager
+def off_the_gpu(model: Model) -> Iterator[None]:
+    """Within it a model leaves the GPU to other processes, which train or sample (a packed one cannot be moved and stays)."""
+    device = model.device
+    moves = device.type == "cuda" and not getattr(model, "is_quantized", False)
+    if moves:
+        import torch
+
+        model.to("cpu")
+        torch.cuda.empty_cache()
+    try:
+        yield
+    finally:
+        if moves:
+            model.to(device)

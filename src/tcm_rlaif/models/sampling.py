@@ -188,7 +188,7 @@ def sample_vllm(
     Its draws differ from those of `sample`: another generator. Not run on a GPU by this project's tests.
 
     Args:
-        source: the base, as for `models.load_base`; vLLM loads it itself, next to the model that the notebook holds.
+        source: the base, as for `models.load_base`; vLLM loads it itself, and wants nearly all of the GPU.
         adapter: folder of a LoRA adapter, or None.
 
     Raises:

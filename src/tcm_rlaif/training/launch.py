@@ -17,8 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -26,6 +25,7 @@ import psutil
 import yaml
 
 from tcm.files import read_json, write_json
+from tcm_rlaif.models.memory import off_the_gpu
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.stage import Stage
 from tcm_rlaif.study.types import Trainer
@@ -55,7 +55,7 @@ def run(trainer: Trainer, stage: Stage) -> list[dict[str, float]]:
     processes = processes_of(stage.P.accelerate)
     folder = Path(f"{trainer.args.output_dir}-processes")
     _write(trainer, stage, folder, processes)
-    with _off_the_gpu(trainer.model):
+    with off_the_gpu(trainer.model):
         _launch(stage.P.accelerate, folder, processes)
     result = read_json(folder / RESULT)
     _take(trainer.model, folder / "adapter")
@@ -119,23 +119,6 @@ def _write(trainer: Trainer, stage: Stage, folder: Path, processes: int) -> None
         "parent": [os.getpid(), psutil.Process().create_time()],
     }
     write_json(folder / JOB, job)
-
-
-@contextmanager
-def _off_the_gpu(model) -> Iterator[None]:
-    """Within it a model leaves the GPU to the processes that train it (a packed one cannot be moved and stays)."""
-    device = model.device
-    moves = device.type == "cuda" and not getattr(model, "is_quantized", False)
-    if moves:
-        import torch
-
-        model.to("cpu")
-        torch.cuda.empty_cache()
-    try:
-        yield
-    finally:
-        if moves:
-            model.to(device)
 
 
 def _launch(config: str, folder: Path, processes: int) -> None:
