@@ -1,4 +1,4 @@
-"""Memory: whether a model's weights fit into what is free, told from its files before any is loaded; room for others."""
+"""Whether a model's weights fit into the memory that is free, told from its files before any is loaded; making room."""
 
 import json
 import struct
@@ -102,7 +102,7 @@ def _in_gguf(path: Path) -> int:
 
 @contextmanager
 def off_the_gpu(model: Model) -> Iterator[None]:
-    """Within it a model leaves the GPU to other processes, which train or sample (a packed one cannot be moved and stays)."""
+    """Within it a model leaves the GPU to others that train or sample (a packed one cannot be moved and stays)."""
     device = model.device
     moves = device.type == "cuda" and not getattr(model, "is_quantized", False)
     if moves:
