@@ -79,7 +79,14 @@ def _said(sentences: list[str]) -> str:
 
 
 def _lines(values: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(values), allow_unicode=True, sort_keys=False, default_flow_style=None, width=110)
+    """The keys as YAML: short lists and mappings on one line, sentences on one each."""
+
+    def block(value: Any) -> bool | None:
+        sentences = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+        return False if sentences or not isinstance(value, (dict, list)) else None
+
+    layout = {"allow_unicode": True, "sort_keys": False, "width": 110}
+    return "".join(yaml.safe_dump({k: v}, default_flow_style=block(v), **layout) for k, v in values.items())
 
 
 def _room(kept: list[Case]) -> dict[str, int]:
