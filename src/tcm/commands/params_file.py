@@ -69,8 +69,8 @@ def write(
     values |= _room(kept)
     values |= {} if args.max_unread is None else {"data_max_unread": args.max_unread}
     found = ["Written by `./study import`. What was found:", *facts]
-    other = args.like or LIKE[bool(args.model)]
-    taken = f"Arms and settings of params/{other.name}; `./study params` explains every key:"
+    other = args.like or f"params/{LIKE[bool(args.model)].name}"
+    taken = f"Arms and settings of {other}; `./study params` explains every key:"
     write_text(args.out, _said(found) + _lines(values) + _said([taken]) + _lines(settings(args.like, args.model)))
 
 
