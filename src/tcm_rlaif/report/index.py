@@ -13,7 +13,16 @@ from tcm_rlaif.study.damage import named
 from tcm_rlaif.study.params import ROOT
 
 INDEX = "index.html"
-ORDER = ("default", "replication", "mtcmb", "mtcmb_qwen", "mtcmb_gemma", "best4sdt", "best4sdt_qwen")  # then by name
+ORDER = (
+    "default",
+    "replication",
+    "mtcmb",
+    "mtcmb_qwen",
+    "mtcmb_gemma",
+    "best4sdt",
+    "best4sdt_qwen",
+    "qwen_small",
+)  # then by name
 
 
 def sound(study: str, folder: Path = ROOT / "reports") -> AbstractContextManager[None]:
