@@ -20,7 +20,8 @@ MIN_TEST, MIN_TRAIN = 9, 5
 
 Source:
     A sign-flip permutation test of n pairs has no p below 2 / 2^n; after Holm's adjustment for the four questions on
-    three metrics that a study of own records declares that is above 0.05 for n < 9. For training: our choice.
+    three metrics that a study of own records with the tiny model declares that is above 0.05 for n < 9. For training:
+    our choice.
 """
 
 

@@ -17,7 +17,7 @@ from tcm.files import write_text
 PARAMS = Path(__file__).resolve().parents[3] / "params"
 LIKE = {False: PARAMS / "best4sdt.yaml", True: PARAMS / "qwen-small.yaml"}
 """Whether a real model is named -> the study of public case records whose arms and settings own records get."""
-OF_THE_OTHER = ("study", "seeds", "arm_seeds", "sizes", "gpus", "sft_cases")
+OF_THE_OTHER = ("study", "seeds", "sizes", "gpus", "sft_cases")
 """Keys, beside those of its data, that say what the other study is, not how it learns."""
 ROOM = {"sft_max_length": 768, "candidate_max_new_tokens": 160, "eval_max_new_tokens": 160}
 """Tokens that the defaults have room for: a training row, and an answer."""
@@ -26,7 +26,7 @@ TOKENS = 1.3
 
 
 def settings(like: Path | None, model: str | None) -> dict[str, Any]:
-    """What own records take from another params file: everything but its name, seeds, records, and their lengths.
+    """What own records take from another params file: everything but its name, seeds and records.
 
     Args:
         like: the other params file; None for that of `LIKE`.
@@ -43,7 +43,7 @@ def settings(like: Path | None, model: str | None) -> dict[str, Any]:
         raise CaseError(f"{path}: cannot be read as a params file ({reason}); give --like another") from error
     if not isinstance(values, dict):
         raise CaseError(f"{path}: holds no `key: value` lines; give --like a params file")
-    taken = {k: v for k, v in values.items() if not (k.startswith("data_") or k in OF_THE_OTHER or k in ROOM)}
+    taken = {k: v for k, v in values.items() if not (k.startswith("data_") or k in OF_THE_OTHER)}
     return taken | ({"base_model": model} if model else {})
 
 
@@ -66,12 +66,13 @@ def write(
     }
     options = {"data_fill_merged": args.fill_merged, "data_leave_out": args.leave_out, "data_allow_few": args.allow_few}
     values |= {key: True for key, given in options.items() if given}
-    values |= _room(kept)
     values |= {} if args.max_unread is None else {"data_max_unread": args.max_unread}
     found = ["Written by `./study import`. What was found:", *facts]
     other = args.like or f"params/{LIKE[bool(args.model)].name}"
-    taken = f"Arms and settings of {other}; `./study params` explains every key:"
-    write_text(args.out, _said(found) + _lines(values) + _said([taken]) + _lines(settings(args.like, args.model)))
+    said = f"Arms and settings of {other}; `./study params` explains every key:"
+    taken = settings(args.like, args.model)
+    taken |= {key: tokens for key, tokens in _room(kept).items() if tokens > taken.get(key, ROOM[key])}
+    write_text(args.out, _said(found) + _lines(values) + _said([said]) + _lines(taken))
 
 
 def _said(sentences: list[str]) -> str:
@@ -90,9 +91,11 @@ def _lines(values: Mapping[str, Any]) -> str:
 
 
 def _room(kept: list[Case]) -> dict[str, int]:
-    """Keys that give long records the room they need; a row that does not fit stops the study, an answer is cut."""
+    """Tokens that these records need, without evidence in their prompts.
+
+    A row that does not fit stops the study, and an answer is cut.
+    """
     answer = [len(answers.write(case.answer)) for case in kept]
     row = [len(wording.case_text(case)) + length for case, length in zip(kept, answer, strict=True)]
     characters = {key: max(row) + 64 if key == "sft_max_length" else max(answer) for key in ROOM}
-    needed = {key: 32 * ceil(TOKENS * number / 32) for key, number in characters.items()}
-    return {key: tokens for key, tokens in needed.items() if tokens > ROOM[key]}
+    return {key: 32 * ceil(TOKENS * number / 32) for key, number in characters.items()}

@@ -137,15 +137,16 @@ def test_the_study_is_named_as_the_file_as_far_as_a_folder_can_be(tmp_path, expo
     assert yaml.safe_load(out.read_text("utf-8"))["study"] == params.load(out).study
 
 
-def test_long_records_get_the_room_that_they_need_and_short_ones_the_default(tmp_path) -> None:
-    long = changed(0, HEADER.index("现病史"), "反复胸闷心悸，" * 300)
+def test_long_records_get_the_room_that_they_need_and_short_ones_that_of_the_other_file(tmp_path) -> None:
+    long = changed(0, HEADER.index("现病史"), "反复胸闷心悸，" * 400)
     short = [[*row[:PRESCRIPTION], "远志6g，茯神9g", *row[PRESCRIPTION + 1 :]] for row in ROWS]
-    for name, rows, wanted in (("long", long, 2100), ("short", short, Params().sft_max_length)):
+    for name, rows, wanted in (("long", long, 3100), ("short", short, Params().sft_max_length)):
         out = tmp_path / f"{name}.yaml"
         assert run(write_export(tmp_path / f"{name}.xlsx", rows), "--out", out) == 0
         assert params.load(out).sft_max_length >= wanted
-    short = params.load(tmp_path / "short.yaml")
-    assert {key: getattr(short, key) for key in ROOM} == ROOM == {key: getattr(Params(), key) for key in ROOM}
+    short, other = (params.load(path) for path in (tmp_path / "short.yaml", params.ROOT / "params/best4sdt.yaml"))
+    assert all(getattr(short, key) == getattr(other, key) for key in ROOM)
+    assert {key: getattr(Params(), key) for key in ROOM} == ROOM
 
 
 def test_own_records_get_the_arms_and_settings_of_the_study_of_public_records(tmp_path, export) -> None:
