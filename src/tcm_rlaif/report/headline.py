@@ -177,9 +177,7 @@ def _safety(results: dict[str, Any], asked: set[str]) -> list[str]:
     arms = [name for name in results["arms"] if name in rows and name in asked and trained(name, results)]
     if "gold" not in rows or not arms:
         return []
-    asked_of = {
-        name: cell["n"] * len(cell["seeds"]) for name in arms for cell in [results["arms"][name][primary(results)]]
-    }
+    asked_of = {name: max(c["n"] * len(c["seeds"]) for c in results["arms"][name].values()) for name in arms}
     told = ", ".join(f"{name} {_rates(rows[name], asked_of[name])}" for name in arms)
     silent = [name for name in results["arms"] if name in asked and _wrote_nothing(name, results)]
     told += f"; no prescription at all by {', '.join(silent)}" if silent else ""
