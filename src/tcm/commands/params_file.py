@@ -44,7 +44,9 @@ def settings(like: Path | None, model: str | None) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise CaseError(f"{path}: holds no `key: value` lines; give --like a params file")
     taken = {k: v for k, v in values.items() if not (k.startswith("data_") or k in OF_THE_OTHER)}
-    return taken | ({"base_model": model} if model else {})
+    if model:  # a study looks for a relative path in its own folder, whoever names one means this one
+        taken["base_model"] = str(Path(model).resolve()) if Path(model).exists() else model
+    return taken
 
 
 def write(

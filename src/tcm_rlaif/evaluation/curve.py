@@ -83,13 +83,13 @@ def measure(train: Sequence[Case], test: Sequence[Case], study: Params) -> pd.Da
         seeds = range(SUBSETS if size < len(train) else 1)
         draws = [subset(train, size, study.data_near_duplicate, seed) for seed in seeds]
         found = [answered(draw, test, study.data_near_duplicate) for draw in draws if draw]
-        rows += [
-            (metric, floor, size, *_over_cases([[herb_f1(case.answer.herbs, answer.herbs, level) for case, answer in
-                                                 zip(test, answers[floor], strict=True)] for answers in found], test,
-                                               study))
-            for metric, level in LEVELS.items()
-            for floor in (found[0] if found else ())
-        ]  # fmt: skip
+        for metric, level in LEVELS.items():
+            for floor in found[0] if found else ():
+                scores = [
+                    [herb_f1(c.answer.herbs, a.herbs, level) for c, a in zip(test, answers[floor], strict=True)]
+                    for answers in found
+                ]
+                rows.append((metric, floor, size, *_over_cases(scores, test, study)))
     return pd.DataFrame(rows, columns=columns).sort_values(["metric", "answers by", "answers"], ignore_index=True)
 
 

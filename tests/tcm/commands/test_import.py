@@ -165,6 +165,14 @@ def test_own_records_get_the_arms_and_settings_of_the_study_of_public_records(tm
         assert re.search(rf"^# Arms and settings of \S*params/{name}.yaml;", out.read_text("utf-8"), re.MULTILINE)
 
 
+def test_a_model_is_named_as_it_lies_and_one_of_a_hub_as_it_is_called(tmp_path, export, monkeypatch) -> None:
+    (tmp_path / "model").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for model, written in (("model", str(tmp_path / "model")), ("some/model", "some/model")):
+        assert run(export, "--out", "mine.yaml", "--force", "--model", model) == 0
+        assert params.load(tmp_path / "mine.yaml").base_model == written
+
+
 @pytest.mark.parametrize("text", [None, "- a list", "study: [never closed"])
 def test_what_is_no_params_file_to_take_settings_from_is_refused_before_records_are_read(
     tmp_path, capsys, text: str | None

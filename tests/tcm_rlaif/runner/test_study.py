@@ -79,9 +79,10 @@ def test_finished_runs_of_other_code_under_src_stand_and_it_is_said(P, commands,
     assert "1 finished runs were made with other code under src and stand as they are" in capsys.readouterr().out
 
 
-def test_an_allocation_of_slurm_gives_its_processors_to_jobs_alone(P, commands, monkeypatch) -> None:
+@pytest.mark.parametrize("how", [("--workflow-profile", "profiles/slurm"), ("--executor=slurm",), ("-e", "slurm")])
+def test_an_allocation_of_slurm_gives_its_processors_to_jobs_alone(P, commands, monkeypatch, how) -> None:
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "8")
-    study.run_study(P, cores=2, extra=["--workflow-profile", "profiles/slurm", "--dry-run"])
+    study.run_study(P, cores=2, extra=[*how, "--dry-run"])
     assert os.environ["SLURM_CPUS_PER_TASK"] == "8"
     study.run_study(P, cores=2)  # its runs share the cores
     assert "SLURM_CPUS_PER_TASK" not in os.environ
