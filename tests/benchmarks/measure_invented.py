@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 import numpy as np
-from measure_judge import expected, order, patient, rubric
+from measure_judge import combined, expected, order, patient, rubric
 from tqdm import tqdm
 
 from tcm.cases import Case
@@ -21,7 +21,6 @@ from tcm.invented import invent_cases
 from tcm.metrics.hardness import REAL, herb_f1_by_folds
 from tcm.metrics.sets import herb_set, overlap
 from tcm.prescriptions.safety import audit
-from tcm_rlaif.feedback.judges.evidence_judge import combined
 from tcm_rlaif.study.schema import Params
 
 WEIGHT = Params().judge_agreement_weight

@@ -22,7 +22,7 @@ from tcm.evidence import Evidence, Weights
 from tcm.metrics.floors import expert_rule
 from tcm.sources import SOURCES
 from tcm_rlaif.feedback.defects import plant
-from tcm_rlaif.feedback.judges.evidence_judge import combined
+from tcm_rlaif.feedback.judges.evidence_judge import left_by
 from tcm_rlaif.feedback.judges.rubric import RubricJudge
 from tcm_rlaif.feedback.physicians import GAP
 from tcm_rlaif.study.schema import Params
@@ -39,6 +39,13 @@ def rubric(case: Case, answer: Answer) -> tuple[float, float]:
     """The rubric's score of an answer, and its safety."""
     row = RUBRIC.criteria(case, write(answer))
     return RUBRIC.total(row), row["safety"]
+
+
+def combined(
+    rules: float | np.ndarray, agreement: float | np.ndarray, safety: float | np.ndarray, weight: float
+) -> float | np.ndarray:
+    """The evidence judge's score of an answer that can be used as it stands, at any weight of `agreement`."""
+    return (rules + weight * agreement) / (1 + weight) * left_by(safety)
 
 
 def expected(about, answers: Sequence[Answer]) -> np.ndarray:

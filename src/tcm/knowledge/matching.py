@@ -7,6 +7,7 @@ findings about as well as the best one does?
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -35,26 +36,26 @@ def _is_there(text: str, start: int, end: int) -> bool:
     return not text[max(0, start - 2) : start].endswith(ABSENT_BEFORE) and not text.startswith(ABSENT_AFTER, end)
 
 
-def mentions(text: str, symptom: str) -> bool:
-    """Whether a text says, in any wording, that a symptom is there; 无腹痛 and 腹痛消失 do not mention 腹痛."""
+def _places(text: str, symptom: str) -> Iterator[tuple[int, int]]:
+    """Where a text names a symptom in any wording: start and end."""
     for wording in _wordings(symptom):
         start = text.find(wording)
         while start >= 0:
-            if _is_there(text, start, start + len(wording)):
-                return True
+            yield start, start + len(wording)
             start = text.find(wording, start + 1)
-    return False
+
+
+def mentions(text: str, symptom: str) -> bool:
+    """Whether a text says, in any wording, that a symptom is there; 无腹痛 and 腹痛消失 do not mention 腹痛."""
+    return any(_is_there(text, start, end) for start, end in _places(text, symptom))
 
 
 def resolved(text: str, symptom: str) -> bool:
     """Whether a text says, in any wording, that a symptom has gone: 失眠已除, 已无失眠; 无失眠 does not say so."""
-    for wording in _wordings(symptom):
-        start = text.find(wording)
-        while start >= 0:
-            if text[:start].endswith(GONE_BEFORE) or text.startswith(ABSENT_AFTER, start + len(wording)):
-                return True
-            start = text.find(wording, start + 1)
-    return False
+    return any(
+        text[:start].endswith(GONE_BEFORE) or text.startswith(ABSENT_AFTER, end)
+        for start, end in _places(text, symptom)
+    )
 
 
 @dataclass(frozen=True)

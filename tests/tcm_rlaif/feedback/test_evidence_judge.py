@@ -6,7 +6,7 @@ from tcm.answers import write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm_rlaif.feedback.judges import make_judges
 from tcm_rlaif.feedback.judges.base import Item
-from tcm_rlaif.feedback.judges.evidence_judge import combined
+from tcm_rlaif.feedback.judges.evidence_judge import left_by
 from tcm_rlaif.feedback.judges.rubric import RubricJudge
 from tcm_rlaif.feedback.labelling import judge_items
 from tcm_rlaif.study.schema import Params
@@ -80,7 +80,7 @@ def test_a_severe_finding_costs_more_than_the_margin_of_a_pair_and_a_moderate_on
     likely = (*HERBS[2], "甘草")
     safe, severe, moderate = (judge.score(NEW, write(answer((*likely, more)))) for more in ("枇杷叶", "甘遂", "肉桂"))
     assert safe - severe > P.pair_margin, "甘草 with 甘遂: 十八反"
-    assert combined(0.6, 0.3, 0.3, 4) < combined(0.6, 0.3, 0.7, 4) == combined(0.6, 0.3, 1.0, 4)
+    assert left_by(0.3) < left_by(0.7) == left_by(1.0) == 1
     assert moderate <= safe
 
 

@@ -120,14 +120,6 @@ def test_a_resumed_study_does_not_redo_finished_stages(finished, stopped):
     assert again == []
 
 
-def test_a_finished_study_runs_nothing_more(finished, params_file):
-    done = {p: p.stat().st_mtime_ns for p in FOLDER.rglob(stage.DONE)}
-    process = start(params_file)
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, output[-3000:]
-    assert {p: p.stat().st_mtime_ns for p in FOLDER.rglob(stage.DONE)} == done
-
-
 def found(folder: Path, reports: Path) -> dict[str, object]:
     """What a study found along the chain that was disturbed: cases, pairs, answers with their scores, the floors."""
     read = (

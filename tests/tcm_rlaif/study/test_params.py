@@ -189,47 +189,12 @@ def test_values_that_contradict_each_other_are_refused_with_the_fix(values, word
     assert words in refused(values)
 
 
-# YAML
-
-
-def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path) -> None:
-    path = yaml_file(tmp_path, "dpo_beta: 0.1\nseeds: [0]\ndpo_beta: 0.2\n")
-    with pytest.raises(ParamsError) as caught:
-        params.load(path)
-    assert str(caught.value) == f"{path}: line 3: dpo_beta: occurs twice; keep one"
-
-
-def test_an_arm_that_stands_twice_is_refused_too(tmp_path: Path) -> None:
-    path = yaml_file(tmp_path, "arms:\n  sft: {training: sft}\n  sft: {}\n")
-    with pytest.raises(ParamsError, match="line 3: sft: occurs twice"):
-        params.load(path)
+# a file that is not there
 
 
 def test_a_missing_params_file_is_refused_with_those_there_are() -> None:
     with pytest.raises(ParamsError, match=r"defualt\.yaml: no such params file; params/ holds .*default\.yaml"):
         params.load("params/defualt.yaml")
-
-
-def test_broken_yaml_is_refused_with_line_and_column(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"no valid YAML: .*line 1, column"):
-        params.load(yaml_file(tmp_path, "seeds: [0, 1\n"))
-
-
-def test_a_list_is_no_params_file(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="must hold `key: value` lines, not a list"):
-        params.load(yaml_file(tmp_path, "- seeds\n"))
-
-
-def test_a_folder_is_no_params_file(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError):
-        params.load(tmp_path)
-
-
-def test_a_file_that_is_not_utf_8_is_refused_with_its_name(tmp_path: Path) -> None:
-    path = tmp_path / "my.yaml"
-    path.write_bytes("data_path: 病历.csv\n".encode("gb18030"))
-    with pytest.raises(ParamsError, match="UTF-8"):
-        params.load(path)
 
 
 # arms

@@ -65,7 +65,7 @@ REFUSED = {  # what is wrong: (the file, what the message says)
     "a megabyte": ("study: " + "a" * 1_000_001, "is larger than 1000000 bytes"),
     "two documents": ("study: a\n---\nstudy: b", "no valid YAML"),
     "a tab": ("\tstudy: x", "no valid YAML"),
-    "an open bracket": ("seeds: [1, 2", "no valid YAML"),
+    "an open bracket": ("seeds: [1, 2", "line 1, column"),
     "an open quote": ('study: "a', "no valid YAML"),
     "no space after the colon": ("study:a", "not a str"),
     "a control character": ("study: a\x07b", "no valid YAML"),

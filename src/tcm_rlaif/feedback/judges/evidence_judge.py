@@ -52,18 +52,6 @@ Source:
 """
 
 
-def combined(
-    rules: float | np.ndarray, agreement: float | np.ndarray, safety: float | np.ndarray, weight: float
-) -> float | np.ndarray:
-    """The judge's score: weighted mean of the rubric's score and `agreement`, times what safety leaves of it.
-
-    Args:
-        rules, agreement, safety: 0..1, numbers or arrays.
-        weight: of `agreement` beside the rubric's 1.
-    """
-    return (rules + weight * agreement) / (1 + weight) * left_by(safety)
-
-
 def left_by(safety: float | np.ndarray) -> float | np.ndarray:
     """What safety leaves of the score, `LEFT` to 1."""
     return LEFT + (1 - LEFT) * np.minimum(1.0, safety / UNBRAKED)
