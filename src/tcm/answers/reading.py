@@ -18,7 +18,9 @@ from tcm.answers.layouts import plain
 from tcm.answers.remarks import without_remarks
 from tcm.answers.thoughts import without_thoughts
 from tcm.cases import Answer, Case, PrescriptionItem
+from tcm.knowledge import resolve_herb
 from tcm.prescriptions.notation import changes_previous, has_doses, ignorable, read_prescription
+from tcm.prescriptions.tokens import HANDLE
 from tcm.prescriptions.usage import read_usage
 from tcm.prescriptions.writing import write_changes, write_items
 
@@ -31,8 +33,10 @@ _EDGE = " \t\r\n。；;，,、.：:*#_`【】[](（\"“”'{}|-—~>"
 _VALUE_END = re.compile("[。\n]")
 _HEAD = re.compile(r"[^，,：:。\n(（]{0,40}")
 _LIST_NUMBER = re.compile(r"[；;，,。\s][（(]?[0-9]{1,2}[)）]?$")
+_HANDLED = re.compile(HANDLE)
 _LEADING_FORMULA = re.compile(
-    r"\s{0,9}([^0-9，,、；;。：:\n(（]{1,24}(?:[汤散丸饮煎丹膏方剂]|加减|加味|化裁))[\s*]{0,3}[：:。\n]"
+    r"\s{0,9}([^0-9，,、；;。：:\n(（]{1,24}?(?:(?:加减|加味|化裁)(?:[\s*]{0,3}[：:。\n]|[\s，,]{0,3}(?=[\u4e00-\u9fff]))"
+    r"|(?:[汤散丸饮煎丹膏方剂]|加减|加味|化裁)[\s*]{0,3}[：:。\n]|[汤散丸饮][ \t，,]{1,3}(?=[\u4e00-\u9fff])))"
 )
 
 
@@ -62,9 +66,14 @@ def _value(content: str) -> tuple[str, str]:
 def _split_formula(content: str) -> tuple[str, str]:
     """A field that opens with a formula and goes on with its herbs → (formula, herbs); else nothing and the content."""
     match = _LEADING_FORMULA.match(content)
+    formula = match[1].strip(_EDGE) if match else ""
     herbs = content[match.end() :] if match and not changes_previous(content) else ""
-    if herbs and any(item.dose for item in read_prescription(herbs).items):
-        return match[1].strip(_EDGE), herbs
+    if (
+        herbs
+        and not (resolve_herb(formula) or _HANDLED.fullmatch(formula))
+        and any(item.dose for item in read_prescription(herbs).items)
+    ):
+        return formula, herbs
     return "", content
 
 

@@ -3,6 +3,9 @@
 A surname alone proves nothing in a medical text (黄芪, 高热, 白带, 于某院). So a name is only taken where it is
 introduced (姓名, 患者, 其女, 主治医师) or followed (，女，45岁; 主任医师; 某; 女士), and never where a word of the
 knowledge tables begins: a herb, a formula, a symptom, a disease.
+
+Names of peoples without surnames of this kind (阿依古丽, 扎西·多吉) are known by a dot, or by the characters that
+write their sounds; a child's pet name (豆豆) by its doubling.
 """
 
 import re
@@ -39,14 +42,30 @@ _SURNAME = f"(?:{_TWO}|[{_SAFE}])"
 _NAME = f"(?:{_SURNAME}(?:{_ONE}){{1,2}}?)"
 _ANY_NAME = f"(?:(?:{_TWO}|[{_SAFE}{_BEGINNING}])(?:{_ONE}){{1,2}}?)"
 _LATIN = r"[A-Z][a-z]+(?:[ ·-][A-Z][a-z]+){1,3}"
-_DOTTED = f"{HAN}{{2,6}}(?:·{HAN}{{2,6}})+"
+DOT = "[·•・‧∙]"
+_DOTTED = f"{HAN}{{2,6}}(?:{DOT}{HAN}{{2,6}}?)+"
 _STOP = r"[\s，,。.；;、:：（(）)/\]】〕〔“”\"'-]|$"
 _PERSON = r"[\s，,、；;（(]{0,2}(?:男|女|性别|年\d|现年|\d{1,3}\s*周?岁|汉族|[\u4e00-\u9fff]{1,3}族[，,])"
+_SEX_OR_AGE = r"(?:[男女]性?|\d{1,3}\s*周?岁)"
+OF_PEOPLE = rf"[\s，,、；;（(]{{1,2}}(?:{_SEX_OR_AGE}[\s，,、；;]{{1,2}}){{0,2}}(?![汉家民种氏同]){HAN}{{1,4}}族"
+"""What follows a name: perhaps sex and age, then a people other than the Han."""
+_SOUNDS = (
+    "阿依古丽娜尔买提艾山热汗吐逊合不都曼卜杜拉玉素甫努帕夏木祖皮亚孜宛麦明塔森卡德库班穆罕默托肉沙吾伊力哈再迪拜米早"
+    "姆旦巴斯美日姑茹仙妮萨扎西卓玛次仁多吉旺堆增丹尼达瓦索朗格桑白洛央金曲珍青贡布平措顿珠边普强加才让嘉益群培罗仓决嘎"
+    "赤列坚赞久晋琼土登其杰宗拥泽降特乌云琪图雅呼和朝鲁苏勒宝音敖额孟牧兰通满胡查乐叶江肯赛克别安马阔什恩惹伍嫫孙凯里"
+    "来乎荪喀忠尕那羊龙欧追昂松高娃娅琴坦莎楞毕道钦敦却腾朱波"
+)
+_SOUND = f"[{_SOUNDS}]"
+_BY_SOUND = (
+    rf"(?![不都多日皮肉久增高来]|热[不多]){_SOUND}{{2}}"
+    rf"(?:{_SOUND}{{1,4}}(?=[\s，,、；;（(])(?={_PERSON})|(?={OF_PEOPLE}))"
+)
+"""Source: our choice, from common Uyghur, Kazakh, Tibetan and Mongolian given names; two characters need a people."""
 _DOES = (
     "自诉|自述|主诉|诉|述|代诉|代述|因|来诊|来院|来我|前来|今|现|就诊|初诊|复诊|查房|会诊|接诊|诊治|开具|建议|"
     "医[师生]|主任|教授|大夫|护[士师]|签|电话|"
     "手机|陪|代|送|带|说|称|指导|考虑|认为|处方|辨证|门诊|要求|同意|等|的|与|和|及|于|在|表示|反映|告知|同来|伴|"
-    "照[顾料护]|介绍|推荐|来电|联系|体健|健在|已故|去世|之[父母妻夫子女兄弟姐妹]|\\d|男|女"
+    "照[顾料护]|介绍|推荐|来电|联系|体健|健在|已故|去世|同住|同居|共同生活|一起[居生]|之[父母妻夫子女兄弟姐妹]|\\d|男|女"
 )
 _KIN = (
     "父亲|母亲|爸爸|妈妈|妻子|丈夫|爱人|老伴|儿子|女儿|弟弟|姐姐|妹妹|哥哥|祖父|祖母|外祖父|外祖母|外婆|外公|奶奶|"
@@ -75,6 +94,8 @@ _DOCTOR = (
 _AFTER = f"{_STOP}|{_DOES}"
 _PATIENT = "患者|病人|病员|患儿|产妇|孕妇|伤者|受检者"
 _MARKED = "[×＊*○〇✕△]{1,3}|[xX]{1,2}(?![A-Za-z])"
+_NOT_DOUBLED = "爸妈爷奶哥姐弟妹叔姑舅伯婶姥公婆太宝娃频常时阵渐仅每刚偏屡往足将才整恰年天日月夜次个种处微稍略"
+"""Doubled, they are kin (爷爷), a baby (宝宝) or an adverb (频频)."""
 _NO_PERSON = (
     "院|医|西医|卫生|[三二一]甲|区|市|省|县|日|年|月|时|地|诊|种|些|个|位|处|学|公司|厂|村|镇|家|店|科|"
     "单|药|方|病|晚|天|部"
@@ -87,11 +108,15 @@ INTRODUCED = re.compile(
     rf"|(?:姓\s*名\s*[:：\s]|{_PATIENT}[:：]?)\s*(?P<spaced>[{_SAFE}]\s{{1,3}}{_ONE}(?=\s*(?:{_STOP})))"
     rf"|姓名(?P<glued>{_ANY_NAME}(?={_STOP}|性别|年龄))"
     rf"|(?:[小乳]名|昵称)\s*[:：为是叫]?\s*(?P<nick>{HAN}{{2}}(?={_STOP}))"
-    rf"|(?:{_PATIENT})[:：，,\s]{{0,2}}(?P<patient>{_DOTTED}(?={_PERSON})|{_LATIN}|{_ANY_NAME}(?={_PERSON})|"
+    rf"|(?:{_PATIENT})[:：，,\s]{{0,2}}(?P<patient>{_DOTTED}(?={_PERSON}|{_AFTER})|{_LATIN}|{_ANY_NAME}(?={_PERSON})|"
+    rf"{_BY_SOUND}|"
     rf"{_NAME}(?=\s*(?:{_DOES})|[（(])"
     rf"|[老小阿][{_SAFE}](?={_PERSON}))"
     rf"|(?:{_PATIENT}|患者本人|\d{{1,3}}床|我是)[:：]?\s*(?P<alone>{_NAME}(?={_STOP}))"
-    rf"|(?:其[父母妻夫子女兄弟姐妹媳婿孙]|育有?[一二两三]?[子女]|{_KIN})(?:为|是|名叫|叫|[:：（(\s])?\s*(?P<kin>{_NAME}(?={_AFTER}))"
+    rf"|(?:其[父母妻夫子女兄弟姐妹媳婿孙]|育有?[一二两三]?[子女]|{_KIN})(?:为|是|名叫|叫|[:：（(\s])?\s*(?P<kin>"
+    rf"(?!孙[子辈](?:{_DOES})){_NAME}(?={_AFTER})|{_DOTTED}(?={_AFTER}))"
+    rf"|患儿[:：，,\s]{{0,2}}(?P<child>(?![{_NOT_DOUBLED}])(?P<half>{HAN})(?P=half)(?={_PERSON})|"
+    rf"[小阿](?![{_NOT_GIVEN}儿腹腿溲学产睡]){HAN}(?={_PERSON}))"
     rf"|(?:{_DOCTOR})\s*(?:[:：/]\s*(?P<doctor>{_ANY_NAME}(?={_AFTER})|{_LATIN})|"
     rf"(?P<doctor_glued>{_NAME}(?={_AFTER})))"
     rf"|(?:我叫|名叫|叫做|本名|人称)(?P<called>{_NAME}(?={_AFTER})))"
@@ -100,15 +125,17 @@ INTRODUCED = re.compile(
 BEGINNING = re.compile(
     rf"(?:^|(?<=[。；;\n！!？?，,：:\s、（(”\"】〕]))(?:(?P<person>{_ANY_NAME}(?={_PERSON}|\s*[（(]\s*[男女]|"
     rf"[，,：:\s（(]{{0,2}}(?:1[3-9]\d[\d -]{{8}}|身份证|手机))"
-    rf"|[老小阿][{_SAFE}](?={_PERSON}|来诊|陪同|代诉|自诉))|(?P<titled>{_ANY_NAME}(?={_TITLE}|{_POLITE})|[{_BEGINNING}](?={_TITLE}|"
-    rf"{_POLITE})))"
+    rf"|[老小阿][{_SAFE}](?={_PERSON}|来诊|陪同|代诉|自诉)|(?!其|{_PATIENT}|{_KIN}){_DOTTED}(?={_PERSON})|{_BY_SOUND})"
+    rf"|(?P<titled>{_ANY_NAME}(?={_TITLE}|{_POLITE})|[{_BEGINNING}](?={_TITLE}|{_POLITE})))"
 )
 """A name where a clause begins."""
 HIDDEN = re.compile(
     rf"(?:(?<!任){_SURNAME}(?:某{{1,3}}|{_MARKED})|(?:(?<=^)|(?<=[，。；;\n])|"
-    rf"(?<=患者))[{_BEGINNING}]某{{1,2}})(?!{_NO_PERSON})"
+    rf"(?<=患者))[{_BEGINNING}]某{{1,2}}"
+    rf"|(?:^|(?<=[。；;\n！!？?，,：:、（(”\"】〕])|(?<=患者)|(?<=[。；;，,：:者]\s))"
+    rf"(?:{_SURNAME}|[{_BEGINNING}](?=\s+某{{1,2}}(?={_PERSON})))\s{{1,3}}某{{1,2}})(?!{_NO_PERSON})"
 )
-"""A name half hidden: 王某, 李××."""
+"""A name half hidden: 王某, 李××, 周 某."""
 _WHOLE_NAME = re.compile(rf"(?<![任如为奈])(?!(?<=[主责担信])任){_SURNAME}(?:{_ONE}){{0,2}}(?<!主)$")
 """A name before a title; what stands before the name is not known, so it is looked for from the title back."""
 _TITLES = re.compile(f"{_TITLE}|{_POLITE}")
@@ -163,15 +190,14 @@ def is_word(text: str, first: int) -> bool:
 
 @cache
 def _medical_words() -> dict[str, tuple[str, ...]]:
-    """First two characters -> words of the knowledge tables that begin by a surname."""
+    """First two characters -> words of the knowledge tables."""
     words = {*knowledge.herbs(), *knowledge.forms(), *knowledge.aliases(), *knowledge.formulas()}
     words |= {alias for formula in knowledge.formulas().values() for alias in formula.aliases}
     words |= {w for name, others in knowledge.symptom_synonyms().items() for w in (name, *others)}
     for p in knowledge.patterns():
         words |= {p.disease, p.syndrome, *p.key_symptoms, *p.other_symptoms}
-    begins = {*SINGLE, *(name[0] for name in _COMPOUND)}
     grouped: dict[str, list[str]] = {}
     for word in words:
-        if len(word) > 1 and word[0] in begins:
+        if len(word) > 1:
             grouped.setdefault(word[:2], []).append(word)
     return {start: tuple(some) for start, some in grouped.items()}

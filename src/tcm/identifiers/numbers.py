@@ -51,7 +51,10 @@ PATTERNS = (
 AGES = (
     r"(?<![\d.])(?:9\d|1[01]\d|120)(?:\.\d+)?(?=\s*周?岁)",
     "(?<![一二三四五六七八九十])(?:九十[一二三四五六七八九]?|(?<!半)百)(?=余?周?岁(?!以内))",
+    r"(?:年龄|现年)\s*[:：]?\s*((?:9\d|1[01]\d|120)(?:\.\d+)?(?![\d.+±/%~-]|\s*(?:[天日月周时分岁个]|小时))"
+    "|九十[一二三四五六七八九]?(?![天日月周岁多余个]))",
 )
+"""With 岁 after the number, or 年龄 before it."""
 _COMPILED = [(kind, re.compile(pattern)) for kind, pattern in PATTERNS]
 _COMPILED_AGES = [re.compile(pattern) for pattern in AGES]
 _HAS_NUMBER = re.compile(r"\d[\dA-Za-z \-()（）X*]{2,}\d|@|[零〇○一二两三四五六七八九幺]{7}|www|://|[A-Za-z][\w-]{4}")
@@ -63,6 +66,6 @@ def numbers(text: str) -> Iterator[Span]:
     if _HAS_NUMBER.search(text):
         for kind, pattern in _COMPILED:
             yield from found(pattern, text, kind)
-    if "岁" in text and _HAS_AGE.search(text):
+    if ("岁" in text or "年" in text) and _HAS_AGE.search(text):
         for pattern in _COMPILED_AGES:
             yield from found(pattern, text, "age over 89")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from tcm.identifiers.dates import dates
-from tcm.identifiers.names import SINGLE, is_word, mentions, names
+from tcm.identifiers.names import DOT, OF_PEOPLE, SINGLE, is_word, mentions, names
 from tcm.identifiers.numbers import numbers
 from tcm.identifiers.places import places
 from tcm.identifiers.spans import HAN, MARKS, Span, merged
@@ -30,9 +30,13 @@ def identifiers(text: str) -> tuple[Span, ...]:
 
 
 def known_names(texts: Iterable[str]) -> set[str]:
-    """Whole names that texts of one record hold; one that stands in one place by its context counts in all."""
+    """Whole names that texts of one record hold; one that stands in one place by its context counts in all.
+
+    Of a name with a dot its parts count too: 扎西·多吉 is 扎西 afterwards.
+    """
     found = {text[s.first : s.end] for text in texts for s in identifiers(text) if s.kind == "name"}
-    return {name for name in found if len(name) > 1 and re.fullmatch(f"(?:(?!某){HAN}){{2,4}}", name)}
+    found |= {part for name in found for part in re.split(DOT, name)}
+    return {name for name in found if re.fullmatch(f"(?:(?!某){HAN}){{2,6}}(?:{DOT}{HAN}{{2,6}})*", name)}
 
 
 def spans_of(text: str, known: set[str]) -> list[Span]:
@@ -64,8 +68,11 @@ def mask_text(text: str) -> str:
 
 
 _SUSPICIOUS = re.compile(
-    r"(?<![\d.])\d{6,}(?![\d.])|(?<![\d./])(?:1[0-2]|[1-9])[/.](?:3[01]|[12]\d|[1-9])(?=[\s，,。；）)]*[查复初就入出手])"
+    r"(?<![\d.])\d{6,}(?![\d.])|(?<![\d./])(?:1[0-2]|[1-9])[/.](?:3[01]|[12]\d|[1-9])"
+    r"(?=[\s，,。；）)]*(?:[查复初就入出手]|[二三四五六七八九十]诊))"
     rf"|(?:^|(?<=[。；;\n，,：:]))(?P<name>[{SINGLE}]{HAN}{{1,2}})(?=[，,：:（(])"
+    rf"|(?:^|(?<=[。；;\n，,：:]))(?P<person>{HAN}{{2,5}}(?<![者人民工儿员诊生师性婚休]))(?={OF_PEOPLE})"
+    rf"|患儿(?!(?P<half>.)(?P=half))(?P<child>{HAN}{{2}})(?=[，,\s]{{1,2}}[男女][，,\s])"
     r"|(?<!〔)(?:有限公司|身份证|微信|邮箱|住址|电话|手机号)(?!.{0,3}〔|〕)"
 )
 
@@ -74,7 +81,7 @@ def suspicious(text: str) -> list[Span]:
     """Places of a masked text that look as if they named somebody, but that no rule is sure of."""
     plain = half_width(text)
     found = (match for match in _SUSPICIOUS.finditer(plain))
-    return [Span(*m.span(), "left") for m in found if not m["name"] or not is_word(plain, m.start())]
+    return [Span(*m.span(), "left") for m in found if not m.lastgroup or not is_word(plain, m.start(m.lastgroup))]
 
 
 def in_context(text: str, span: Span) -> str:

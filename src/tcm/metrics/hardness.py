@@ -15,7 +15,7 @@ from tcm.metrics.intervals import interval
 from tcm.metrics.sets import herb_f1
 
 REAL: Mapping[str, float] = MappingProxyType(
-    {"popularity": 0.290, "nearest_case": 0.253, "expert_rule": 0.276, "expert": 0.400, "pattern_oracle": 0.628}
+    {"popularity": 0.289, "nearest_case": 0.255, "expert_rule": 0.276, "expert": 0.401, "pattern_oracle": 0.630}
 )
 """What `herb_f1_by_folds` gives on the 192 open records of TCM-BEST4SDT; a test holds it, where they are at hand."""
 

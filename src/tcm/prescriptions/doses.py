@@ -38,13 +38,13 @@ def count(text: str) -> float:
 
 
 _HAN_PARTS = re.compile(
-    rf"(?P<count>{COUNT})?(?P<unit>{UNIT})(?:(?P<half>半)|(?P<more>[{DIGITS}]{{1,2}})(?P<lower>[钱分]))?"
+    rf"(?:(?P<from>{COUNT})(?P<of>[钱两分])?[至到~-])?(?P<count>{COUNT})?(?P<unit>{UNIT})(?:(?P<half>半)|(?P<more>[{DIGITS}]{{1,2}})(?P<lower>[钱分]))?"
 )
 _TENTHS = {("钱", "分"): 10, ("两", "钱"): 10}
 
 
 def han_dose(text: str) -> tuple[float, float | None, str]:
-    """A dose in Han numerals as (low, high or None, unit): 一钱五分 is 1.5 钱, 钱半 1.5 钱, 二三钱 2 to 3 钱.
+    """A dose in Han numerals as (low, high or None, unit): 一钱五分 and 钱半 are 1.5 钱, 二三钱 and 二至三钱 2 to 3 钱.
 
     Source: 1 两 = 10 钱 = 100 分, the decimal measures of weight in use for drugs since the Song dynasty.
     """
@@ -52,6 +52,9 @@ def han_dose(text: str) -> tuple[float, float | None, str]:
     number, unit = parts["count"] or "一", parts["unit"]
     if len(number) == 2 and not set(number) & set("十拾百廿卅") and _VALUES[number[0]] < _VALUES[number[1]]:
         return _VALUES[number[0]], _VALUES[number[1]], unit
+    if parts["from"]:
+        tenths = _TENTHS.get((unit, parts["of"]), 1) if parts["of"] != unit else 1
+        return count(parts["from"]) / tenths, count(number), unit
     low = count(number) + (0.5 if parts["half"] else 0)
     if parts["more"]:
         low += count(parts["more"]) / _TENTHS.get((unit, parts["lower"]), 10)

@@ -27,6 +27,11 @@ class Draft:
     joint: str = ""
     verb: str = ""
 
+    @property
+    def taken_out(self) -> bool:
+        """Whether a verb takes the herb out, or puts another in its place."""
+        return self.verb in ("remove", "swap")
+
     def item(self) -> PrescriptionItem:
         """The herb as a record."""
         return _item(self.herb, self.dose, self.high, self.unit, "，".join(self.notes))
@@ -65,7 +70,7 @@ class Drafts:
         """The herbs that the next dose belongs to: the last one, after 各 all without dose directly before."""
         found: list[Draft] = []
         for draft in reversed(self.drafts):
-            if draft.dose is not None or draft.verb == "remove" != self.verb:
+            if draft.dose is not None or (draft.taken_out and draft.verb != self.verb):
                 break
             if found and not each and not (draft.group == found[0].group and draft.joint):
                 break

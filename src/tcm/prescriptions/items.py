@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from tcm.knowledge import joint_herbs, resolve_herb
 from tcm.prescriptions.doses import amount, amount_in_note, count, doses_come_first, unit_of, units_apart
 from tcm.prescriptions.drafts import Draft, Drafts, out_of_reason
-from tcm.prescriptions.tokens import COUNT, NUMBER, Token
+from tcm.prescriptions.tokens import COUNT, HANDLE, NUMBER, Token
 from tcm.prescriptions.words import ONE_WORD, PROSE, herb_like, herbs_in, is_herb, only_lead
 
 MAX_HERB_NAME = 12
@@ -18,12 +18,15 @@ BARE_MAX = 250
 _PROCESS = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨法清鲜麸土米]{1,2}")
 _NO_HERB = frozenset(
     "无 略 药物 药名 中药 剂量 用量 备注 功效 作用 处方 方药 组成 药物组成 用药 拟方 方用 药用 方剂 药味 序号 单位 数量"
-    " 用法 方 饮片 中药饮片 草药 中草药".split()
+    " 用法 方 饮片 中药饮片 草药 中草药 剂 付 帖".split()
 )
 _WORKED = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨捣碎轧研打细切劈]+")
 _DESCRIPTION = re.compile("色$|大个$|[者的仁]$|大者|小者|去|后|选|良|佳|重约|各?约$|用量")
+_HANDLED = re.compile(HANDLE)
 _BARE_HAN = re.compile(f"(.{{2,}}?)({COUNT})")
 _RECIPE = frozenset({"rp", "rx", "r"})
+_GUIDE = re.compile("[为作做]?药?引子?")
+_ELSE = re.compile("至|到|或|可?[加增减]至")
 _UNKNOWN_UNIT = re.compile("[袋盒瓶包贴丸杯勺丁份板壶桶筐]")
 
 
@@ -34,6 +37,7 @@ class ItemReader(Drafts):
         super().__init__()
         self._units = units  # whether the text has weights with units: then a number without one is a guess
         self.uses: list[Token] = []  # packets and usage between herbs
+        self.under = ""  # handling with a colon, of all herbs of its sentence
         self._groups = 0
         self._pending: list[str] = []  # handling before the name it belongs to
 
@@ -47,7 +51,8 @@ class ItemReader(Drafts):
         for index, word in enumerate(words):
             if index < skip_to:
                 continue
-            following = words[index + 1] if index + 1 < len(words) else None
+            nexts = [w for w in words[index + 1 : index + 3] if word.kind != "note" or w.kind != "blank"]
+            following = nexts[0] if nexts else None
             if word.kind == "colon" and self._dosed and _explains(words[index + 1 :]):
                 self.unread.append("".join(w.raw for w in words[index + 1 :]).strip())
                 break
@@ -63,7 +68,7 @@ class ItemReader(Drafts):
         if kind in ("dose", "han", "slip", "comma"):
             return self._dose(word, following, first)
         if kind == "note":
-            self._note(word, following)
+            self._note(word, following, first)
         elif kind == "handle":
             self._handle(word, following, first)
         elif kind == "loose":
@@ -88,8 +93,8 @@ class ItemReader(Drafts):
         """A run of Han characters: one known herb, nearly always; else what `herbs_in` makes of it."""
         if not self._dose_first and is_herb(word.half) and not (len(self.drafts) > first and self._undosed()):
             self._groups += 1
-            self.drafts.append(Draft(word.raw, notes=self._pending, group=self._groups, verb=self.verb))
-            self._pending, self._dosed = [], False
+            self.drafts.append(Draft(word.raw, notes=self._before(), group=self._groups, verb=self.verb))
+            self._dosed = False
             return 0
         if word.half in _NO_HERB or (self._dose_first and self._wanting()):
             if self._dose_first and self._wanting():
@@ -103,7 +108,7 @@ class ItemReader(Drafts):
         if self._dosed and _PROCESS.fullmatch(word.half) and not resolve_herb(word.half):
             self.drafts[-1].herb += f"（{word.raw}）"  # 甘草一钱炙
             return 0
-        if self._dosed and ONE_WORD.fullmatch(word.half):
+        if self._dosed and (ONE_WORD.fullmatch(word.half) or _GUIDE.fullmatch(word.half)):
             self.drafts[-1].notes.append(word.raw)
             return 0
         if self.drafts and word.half.startswith("或") and herb_like(word.half[1:]):
@@ -112,13 +117,12 @@ class ItemReader(Drafts):
             return int(dosed)
         if self._joined(word):
             return 0
-        if self._dosed and following is not None and following.kind in ("dose", "han") and word.half in "至到":
-            self.drafts[-1].guess = f"dose not read: {word.raw}{following.raw}"  # 五钱至一两
+        if self._dosed and following is not None and following.kind in ("dose", "han") and _ELSE.fullmatch(word.half):
+            self.drafts[-1].guess = f"dose not read: {word.raw}{following.raw}"  # 五钱至一两, 30g或60g
             self.unread.append(word.raw + following.raw)
             return 1
         if (spelt := _BARE_HAN.fullmatch(word.half)) and is_herb(spelt[1]):
-            self.drafts.append(Draft(word.raw[: len(spelt[1])], verb=self.verb, notes=self._pending))
-            self._pending = []
+            self.drafts.append(Draft(word.raw[: len(spelt[1])], verb=self.verb, notes=self._before()))
             self._give(count(spelt[2]), None, "g", "no unit", word.raw[len(spelt[1]) :])
             return 0
         before, names, notes = herbs_in(word.half)
@@ -128,7 +132,7 @@ class ItemReader(Drafts):
             return 0
         if before and not only_lead(before):
             (self._pending if _WORKED.fullmatch(before) else self.unread).append(word.raw[: len(before)])
-        at = len(before)
+        at, handling = len(before), self._before()
         for name in names:
             at = word.half.index(name, at)
             written = word.raw[at : at + len(name)]
@@ -140,10 +144,16 @@ class ItemReader(Drafts):
             for herb in parts or (written,):
                 joint = written if parts else ""
                 self.drafts.append(
-                    Draft(herb, notes=[*self._pending, *notes], group=self._groups, joint=joint, verb=self.verb)
+                    Draft(herb, notes=[*handling, *notes], group=self._groups, joint=joint, verb=self.verb)
                 )
-        self._pending, self._dosed = [], False
+        self._dosed = False
         return 0
+
+    def _before(self) -> list[str]:
+        """The handling that was said before the name that is read now."""
+        said = [*self._pending, *([self.under] if self.under else [])]
+        self._pending = []
+        return said
 
     def _describes(self, word: Token, names: Sequence[str], following: Token | None, first: int) -> bool:
         """Whether words between a herb and its dose only describe it (鸦胆子 去皮成实者五十粒)."""
@@ -199,7 +209,7 @@ class ItemReader(Drafts):
             self._give(low, high, unit or "g", guess or "no unit" * (bare and self._units), word.raw)
         return 0
 
-    def _note(self, word: Token, following: Token | None) -> None:
+    def _note(self, word: Token, following: Token | None, first: int) -> None:
         """A bracket: processing that belongs to the name, a dose, or a note on the herb before."""
         note, written = word.half[1:-1], word.raw[1:-1].strip()
         if re.fullmatch(r"\s*[0-9]{0,3}\s*", note):
@@ -211,7 +221,14 @@ class ItemReader(Drafts):
             self._groups += 1  # 【黄芪】30g
             self.drafts.append(Draft(written, group=self._groups, verb=self.verb))
             return
-        if not self.drafts:
+        if (
+            len(self.drafts) == first
+            and _HANDLED.fullmatch(note)
+            and following is not None
+            and following.kind == "name"
+        ):
+            self._pending.append(written)  # ，（后下）薄荷6g
+        elif not self.drafts:
             self.unread.append(word.raw)
         elif self.drafts[-1].dose is None and (dose := amount_in_note(note)):
             low, high, unit, each, rest = dose
@@ -224,8 +241,13 @@ class ItemReader(Drafts):
             self.drafts[-1].notes.append(written)
 
     def _handle(self, word: Token, following: Token | None, first: int) -> None:
-        """Handling without brackets: of the herb before it in the piece, else of the herb that follows at once."""
-        if len(self.drafts) == first and following is not None and following.kind == "name":
+        """Handling without brackets: of the herb before it in the piece, else of the herb that follows at once.
+
+        With a colon (先煎：龙骨30g，牡蛎30g；后下：…) it is of those that follow, up to the end of the sentence.
+        """
+        if following is not None and following.kind == "colon" and (len(self.drafts) == first or self._dosed):
+            self.under = word.raw.strip()
+        elif len(self.drafts) == first and following is not None and following.kind == "name":
             self._pending.append(word.raw)
         elif self.drafts:
             self.drafts[-1].notes.append(word.raw.strip())

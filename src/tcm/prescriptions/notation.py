@@ -4,12 +4,14 @@ The grammar, in which ``|`` parts choices, ``?`` marks what may be missing and `
 
     text          = section*                              内服：… 外洗方：… 方一：… ①… are prescriptions of their own
     section       = previous? (piece separator)* tail     previous: 上方 原方 守方 …, then it is a change (`changes`)
+                                                          advice for other cases (若便秘，加大黄6g) is cut out before
     piece         = words? item* | handling | packets | usage
     item          = name each? dose note* | dose name note* | name note*
     name          = herb | joint name | herb (和|或) herb   known names may also stand together without a sign
     dose          = number range? unit? | Han numeral unit | bracketed dose | number that OCR spoilt
-    note          = bracket | handling                    before or after the dose: 先煎, 分两次冲服, 先煎1小时
-    each          = 各                                    the dose belongs to all herbs before that have none
+    note          = bracket | handling                    before or after the dose: 先煎, 分两次冲服, 先煎1小时;
+                                                          with a colon of all herbs of its sentence (先煎：龙骨30g，…)
+    each          = 各 | 均                               the dose belongs to all herbs before that have none
     tail          = packets? usage?                       7剂，水煎服, after the last herb with a dose
 
 A dose always wins: text with a dose of a herb is never usage. Units stay as written (3钱, 5枚; 克 公克 公分 are g, and
@@ -24,10 +26,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from tcm.cases import PrescriptionItem
-from tcm.prescriptions.changes import ChangeReader, begins_with_verb, changed, start_of_change
+from tcm.prescriptions.changes import ChangeReader, changed, is_change, signs_as_verbs, start_of_change
 from tcm.prescriptions.drafts import OUT_OF_REASON
 from tcm.prescriptions.items import ItemReader
-from tcm.prescriptions.sections import EXTERNAL, sections
+from tcm.prescriptions.sections import is_outside, sections
 from tcm.prescriptions.tokens import HALF_WIDTH, HAN, NAMED_DOSE, NUMBER, UNIT, Token, plain, tokens
 from tcm.prescriptions.usage import (
     DOSES,
@@ -40,6 +42,7 @@ from tcm.prescriptions.usage import (
     read_usage,
     tail_start,
 )
+from tcm.prescriptions.words import beginnings, herb_like
 from tcm.prescriptions.writing import write_dose, write_items
 
 _LINK = rf"[{HAN})][):\s]{{0,3}}"
@@ -51,9 +54,20 @@ _DOSED = re.compile(
 _PASSED_OVER = frozenset({"aside", "rest"})
 _SIGNS = re.compile(r"[\W_]+")
 _LIST_NUMBER = re.compile("(?:[0-9]{1,2}|[一二三四五六七八九十]{1,2}|[①-⑳])?")
+_LISTED = re.compile(rf"(?:^|(?<=[\s;。,]))([0-9]{{1,2}})[、.)](?=\s?[{HAN}])")
+_CELL_AMOUNT = r"[0-9]{1,3}(?:\.[0-9]{1,2})?\s?[g克]?\s?"
+_DOSE_CELL = re.compile(rf"(?<=[{HAN})])(?:[|\t](?={_CELL_AMOUNT}(?:[|\t\n]|$))|,(?=\s?{_CELL_AMOUNT}(?:[,;。\n]|$)))")
+_UNIT_CELL = re.compile(r"(?<=[0-9])[,|\t](?=(?:[gG]|克)(?:[,|\t;。\n]|$))")
+_COUNTABLE = re.compile(rf"(?<![0-9.]){NUMBER}(?![0-9.]|\s?[剂付帖副天日次])")
 _DASHES = re.compile("[-·…]|[.]{2}")
 _BRACKETED = re.compile(r"\(([^()]{2,2000})\)")
 _ADVICE = re.compile(r"(?<=[\n。;])\s{0,9}(?:随[症证])?加减(?:法|运用)?\s?:")
+_CONDITION = re.compile(
+    rf"(?<=[\n。;,])\s{{0,9}}(?:若(?!干)|如(?![上下前法图意])|倘|假如|或见|[兼伴]有?|[{HAN}]{{1,10}}者,?\s?[加去减]"
+    r"|(?:可|酌情)(?:酌情?|适当|考虑)?加)[^。;\n]{1,200}"
+)
+_CHANGE = re.compile(rf"[加去减用](?:[入用服]|大(?!黄|枣|[腹青血蓟豆]))?(?P<name>[{HAN}]{{2,8}})")
+_FORMER = re.compile(r"\s{0,9}[守续予]?[上前原首]方")
 _LABEL = re.compile(r"(?<=[\n。;\s])\s?(?:处方|方药|用药|药物组成|处方用药)\s?:")
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.I | re.S)
 
@@ -116,9 +130,9 @@ def read_prescriptions(
     text: str, previous: str | Sequence[PrescriptionItem] | None = None
 ) -> tuple[ReadPrescription, ...]:
     """Read every prescription of a text (内服, 外洗, 方一 …), at least one, which may be empty; raises on no text."""
-    half = _links(text, plain(text))
+    half = _cells(_without_list_numbers(_links(text, plain(text))))
     half, aside = _without_thoughts(text, _unwrapped(half))
-    half, advice = _without_advice(text, half)
+    text, half, advice = _without_advice(text, half)
     if ":" in half and (label := _LABEL.search(half)) and not NAMED_DOSE.search(half, 0, label.start()):
         aside.append(text[: label.start()].strip())  # what stands before 处方： is no prescription
         half = "\n" * label.start() + half[label.start() :]
@@ -127,8 +141,9 @@ def read_prescriptions(
     found = []
     for section in sections(half):
         part, plain_part = text[section.start : section.end], half[section.start : section.end]
-        read = _read(part, plain_part, previous) if previous else _read_alone(part, plain_part)
-        if section.external or (EXTERNAL.search(read.usage) and "服" not in read.usage):
+        before = found[-1].items if section.visit and found else previous
+        read = _read(part, plain_part, before) if before else _read_alone(part, plain_part)
+        if section.external or is_outside(read.usage):
             guesses = tuple("" if guess.startswith(OUT_OF_REASON) else guess for guess in read.guesses)
             read = replace(read, use="external", guesses=guesses)  # the usual doses are for internal use
         found.append(read)
@@ -151,12 +166,23 @@ def _unwrapped(half: str) -> str:
     return half
 
 
-def _without_advice(text: str, half: str) -> tuple[str, list[str]]:
-    """A text without what follows 加减：, which says what to add in other cases; and that, which is no prescription."""
+def _without_advice(text: str, half: str) -> tuple[str, str, list[str]]:
+    """A text without what to add or leave out in other cases, and that: it is no prescription.
+
+    All after 加减：, and sentences on a condition (若便秘，加大黄6g; 纳差者加焦三仙; 可酌加远志) behind a prescription.
+    """
+    advice = []
     match = _ADVICE.search(half) if "加减" in half else None
-    if match is None or not NAMED_DOSE.search(half, 0, match.start()):
-        return half, []
-    return half[: match.start()], [text[match.start() :].strip()]
+    if match and NAMED_DOSE.search(half, 0, match.start()):
+        half, advice = half[: match.start()], [text[match.start() :].strip()]
+    first = min((m.end() for m in (NAMED_DOSE.search(half), _FORMER.match(half)) if m), default=len(half))
+    for match in _CONDITION.finditer(half, first):
+        verb = next((v for v in _CHANGE.finditer(match.group()) if any(map(herb_like, beginnings(v["name"])))), None)
+        if verb and not NAMED_DOSE.search(match.group()[: verb.start()]):
+            advice.append(text[match.start() : match.end()].strip())
+            blank = "\n" * len(match.group())
+            half, text = (whole[: match.start()] + blank + whole[match.end() :] for whole in (half, text))
+    return text, half, advice
 
 
 def _without_thoughts(text: str, half: str) -> tuple[str, list[str]]:
@@ -180,12 +206,37 @@ def _links(text: str, half: str) -> str:
     return re.sub(rf"(?<=[{HAN})])(?:\s?[-·….]{{2,12}}|\s-)\s?(?=[0-9])", lambda m: " " * len(m.group()), half)
 
 
+def _cells(half: str) -> str:
+    """Signs between the cells of a table made blanks: 黄芪|30|g, and 黄芪,30;当归,10 where all numbers stand so."""
+    half = _UNIT_CELL.sub(" ", half)
+    found = list(_DOSE_CELL.finditer(half))
+    commas = [match for match in found if match.group() == ","]
+    if len(commas) < max(2, len(_COUNTABLE.findall(half))):
+        found = [match for match in found if match not in commas]
+    for match in found:
+        half = f"{half[: match.start()]} {half[match.end() :]}"
+    return half
+
+
+def _without_list_numbers(half: str) -> str:
+    """The numbers of a list (1、黄芪 2、当归) made blanks, so that none is taken for the dose of the name before it."""
+    found = list(_LISTED.finditer(half))
+    if len(found) < 2 or [int(match[1]) for match in found] != list(range(1, len(found) + 1)):
+        return half
+    for match in found:
+        half = half[: match.start(1)] + ";" + " " * (match.end() - match.start(1) - 1) + half[match.end() :]
+    return half
+
+
 def _read(text: str, half: str, previous: Sequence[PrescriptionItem] | None) -> ReadPrescription:
     """Read one prescription, which may be a change of the previous one."""
     start, change, freely = start_of_change(half)
-    relative = bool(change) or begins_with_verb(half)
+    relative = bool(change) or is_change(half)
+    if change:
+        half = half[:change] + signs_as_verbs(half[change:])
     words = tokens(text[change:], half[change:], relative)
-    whole = freely and sum(word.kind in DOSES for word in words) >= 3 and not any(w.kind == "verb" for w in words)
+    listed = freely or half[:change].rstrip().endswith(":")  # 加减：…, 初诊方：… and then all of it
+    whole = listed and sum(word.kind in DOSES for word in words) >= 3 and not any(w.kind == "verb" for w in words)
     if whole:
         relative = False
     reader, packets, usage = _read_words(words, text[change:], ChangeReader if relative else ItemReader)
@@ -193,8 +244,8 @@ def _read(text: str, half: str, previous: Sequence[PrescriptionItem] | None) -> 
     if not relative:
         items = [(draft.item(), draft.guess) for draft in reader.drafts]
     elif not previous:
-        items = [(draft.item(), draft.guess) for draft in reader.drafts if draft.verb != "remove"]
-        taken = [f"去{draft.herb}{write_dose(draft.item())}" for draft in reader.drafts if draft.verb == "remove"]
+        items = [(draft.item(), draft.guess) for draft in reader.drafts if not draft.taken_out]
+        taken = [f"去{draft.herb}{write_dose(draft.item())}" for draft in reader.drafts if draft.taken_out]
         unread = [text[:change].strip(EDGE), *taken, *unread]
     else:
         items, failed = changed(previous, reader.drafts)
@@ -226,6 +277,8 @@ def _read_words(words: Sequence[Token], text: str, kind: type[ItemReader]) -> tu
             between.append("".join(word.raw for word in piece).strip())
         else:
             reader.piece(piece, prose)
+        if end < tail and words[end].half in ";。.\n":
+            reader.under = ""
         prose = prose or (bool(reader.drafts) and end < tail and words[end].half in "。.")
     reader.settle()
     between += [word.raw for word in reader.uses]

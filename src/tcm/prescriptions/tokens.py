@@ -25,7 +25,7 @@ GRAM_WORDS = frozenset({"克", "公克", "公分"})
 NUMBER = r"(?:[0-9]{1,9}(?:\.[0-9]{1,25})?|\.[0-9]{1,3})"
 _PIECES = "枚片条个根只粒颗支张对具朵块茎节把束枝握撮盏盅碗杯匙尺寸滴升团株瓣段"
 UNIT = (  # its letters alone ignore case: a pattern with HAN that does takes long to compile
-    r"(?:(?i:g(?![a-z])|kg|mg|ml)|公克|公分|千克|毫克|毫升|克|钱|斤|两(?!次)"
+    r"(?:(?i:g(?![a-wyz]|x(?![0-9]))|kg|mg|ml)|公克|公分|千克|毫克|毫升|克|钱|斤|两(?!次)"
     rf"|分(?!钟|之|[0-9一二三四五六七八九十两次服别冲吞])|[{_PIECES}](?!次))"
 )
 DIGITS = "一二三四五六七八九壹贰叁肆伍陆柒捌玖"
@@ -34,7 +34,8 @@ COUNT = (
     rf"|[廿卅][{DIGITS}]?|[{DIGITS}两]{{1,2}}|半)"
 )
 _HALF = "半(?![夏枝边支荷枫下])"  # 蜈蚣一条半夏三钱: the herb begins there
-HAN_DOSE = rf"(?:{COUNT}{UNIT}(?:{_HALF}|[{DIGITS}]?[{DIGITS}]?[钱分](?!之))?|[钱两](?={_HALF}){_HALF})"
+_FROM = f"(?:{COUNT}[钱两分]?[至到~-])?"  # 三至五钱
+HAN_DOSE = rf"(?:{_FROM}{COUNT}{UNIT}(?:{_HALF}|[{DIGITS}]?[{DIGITS}]?[钱分](?!之))?|[钱两](?={_HALF}){_HALF})"
 _TIME = rf"\s?(?:{NUMBER}(?:\s?[-~至到]\s?{NUMBER})?|{COUNT})\s?个?(?:小时|分钟|刻钟|(?i:min|h(?![a-z]))|沸)"
 _PACKET_COUNT = "[0-9]{1,3}|[一二三四五六七八九十廿卅两]{1,3}"
 PACKETS = (
@@ -57,14 +58,18 @@ USE = (
     rf"(?:{DAILY}|(?:每[次服日]服?|[一每]次|日服|顿服|加水|煎取|煎至|煎成|取汁|取|水煎取?|浓煎至?|共煎|分服|兑水|浓缩至|煎){_AMOUNT}"
     "|水煎[服取]?|煎服|煎汤|煎水|煎[0-9一二两三]|浓煎|共煎|加水|取汁|文火|武火|温服|热服|凉服|频服|分服|口服|内服|服用|服药|连服|续服|继服|再服"
     "|嘱服|日服|送服|送下|顿服|代茶饮?|泡茶|上药|上方|隔日|[每一1][日天]|每次|每服"
+    rf"|{NUMBER}\s?[剂付帖天日周]为?[一1]个?疗程"
     "|[0-9一二三四两]次|分[0-9一二三四两].{0,2}次|早晚|饭前|饭后|餐后|餐前|空腹|睡前|外[洗敷用涂搽]|熏洗|坐浴|泡[脚洗]|湿敷|灌肠|含漱|共研|研为|共为|为末|为丸|炼蜜"
     "|忌[食服口]?|禁忌|慎起居|医嘱|代煎|自煎)"
 )
+EACH = rf"(?:(?:[均皆俱]|以上|上药|[二三四五六七八九]味)?各|[均皆俱](?=\s?{NUMBER}\s?[g克钱]))"
+"""The dose that follows is that of each herb before it."""
 LOOSE = "各?(?:等[分份量]|适量|少许|酌量|若干)"
 _COST = r"(?:单价|金额|合计|总计|总价|小计|药费|共计?)[:\s]?"
 _PRICE = (
     rf"(?:{_COST})?(?:[¥$￥]\s?{NUMBER}|{NUMBER}\s?元(?![参胡明肉寸柏武芪宝眼米])(?:/\s?[gG克剂付])?)"
-    rf"|(?:单价|金额)[:\s]?{NUMBER}"
+    rf"|(?:单价|金额)[:\s]?{NUMBER}|共\s?{NUMBER}\s?味药?"
+    rf"|(?:[每单]剂?药?总?重量?|每丸重?|规格)[:约\s]{{0,2}}{NUMBER}\s?[gG克]"
 )
 _DATE = "(?:19|20)[0-9]{2}[年/.-][0-9]{1,2}[月/.-][0-9]{1,2}日?"
 _CODE = r"(?i:(?<![A-Z0-9])[A-Z]{1,3})[0-9]{3,12}(?![0-9.]*\s?[gG克])"
@@ -82,7 +87,7 @@ VERB = (
     rf"|(?P<to>均?(?:用?量)?(?:加|增|减|改|调|升|降)(?:加|少|大|整)?量?[至为到成]{_DIGIT_NEXT})"
     "|(?P<out>(?:除|减|删|撤|去)[去掉除]|[去减撤删]|停用?|不用)"
     "|(?P<swap>改(?:用|为|成)?|易(?:为|以)?|换(?:为|成|用)?|代替?)"
-    "|(?P<into>[再酌并另]?加(?:[入用服]|重(?!楼))?|增[加入]?|添加?|另入)"
+    "|(?P<into>[再酌并另]?加(?:[入用服量]|重(?!楼))?|增[加入]?|添加?|另入)"
     rf"|(?P<upto>(?:用量|剂量|[量用])?[至到为]{_DIGIT_NEXT})|(?P<becomes>为)"
 )
 REST = "(?:其?余|他|它)(?:[药方量味]|药量|药味)?(?:均?(?:不变|同[前上]|[守从依][原上]方?|照前|如前|照旧))"
@@ -130,7 +135,7 @@ def _han_but(special: str) -> str:
 @cache
 def _vocabulary() -> tuple[str, str]:
     """The names of the tables that another word would cut: what they begin with, and their pattern."""
-    others = f"{HAN_DOSE}|{HANDLE}|{USE}|{LOOSE}|{VERB}|{PACKETS}"
+    others = f"{HAN_DOSE}|{HANDLE}|{USE}|{LOOSE}|{EACH}|{VERB}|{PACKETS}"
     words = re.compile(f"(?=[{_han_first(others)}])(?:{others})")
     known = [*herbs(), *forms(), *aliases()]
     counted = {name for name in known if re.search(f"[{DIGITS}十两煎取汁末布]$", name)}
@@ -151,7 +156,7 @@ def _grammar(relative: bool) -> re.Pattern[str]:
     """
     verb = f"|(?P<verb>{VERB})" if relative else ""
     first, vocabulary = _vocabulary()
-    stop = f"{HANDLE}|{USE}|{LOOSE}|各|{HAN_DOSE}|{_unnamed(PACKETS)}|{REST}" + _unnamed(verb)
+    stop = f"{HANDLE}|{USE}|{LOOSE}|{EACH}|{HAN_DOSE}|{_unnamed(PACKETS)}|{REST}" + _unnamed(verb)
     stops = _han_first(stop)
     name = f"(?:[{_han_but(first + stops)}]+|{vocabulary}|[{_han_but(stops)}]|(?=[{stops}])(?!{stop}).)+"
     cost = _han_first(_PRICE)
@@ -159,7 +164,7 @@ def _grammar(relative: bool) -> re.Pattern[str]:
     words = (
         rf"(?P<aside>{_PRICE}|{_DATE}|{_CODE})"
         rf"|(?P<pack>{_unnamed(PACKETS)})|(?=[{_han_first(said)}])(?:{said})|(?P<use>{USE})"
-        rf"|(?P<loose>{LOOSE})|(?P<each>各)"
+        rf"|(?P<loose>{LOOSE})|(?P<each>{EACH})"
         rf"|(?P<slip>(?i:(?<![A-Z0-9.])){_SLIP})"
         r"|(?P<comma>(?<![0-9.,])[0-9]{1,2},[0-9]{1,2}\s?(?:(?i:mg|g)|克|钱))"
     )

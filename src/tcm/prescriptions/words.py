@@ -1,6 +1,7 @@
 """Herbs in a run of Han characters: one name, a joint name, several names run together, or words before a name."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from tcm.knowledge import joint_herbs, resolve_herb
@@ -12,7 +13,7 @@ _BETWEEN = re.compile("[和与及并或]")
 ONE_WORD = re.compile("[冲吞捣擘劈炖研磨泡杵包另]$")
 """Handling in one character, which is handling only at the end of a name or after a dose."""
 PROSE = re.compile(
-    "^等$|证[属为候]|[气血阴阳脾肾肺肝心胃]虚|虚[证寒热]|加减|化裁|不变|同前|如[下上前]|患[者儿]|症状?|[证方法汤]$|脉|舌|苔|治|疼|痛|咳|热退|大便|小便|二便|睡眠|纳[可差]|本方|全方|功效|作用|益气|补气|健脾|疏肝|清热|活血"
+    "^等$|^(?:[君臣佐使主辅]{1,2}|引经?)药$|证[属为候]|[气血阴阳脾肾肺肝心胃]虚|虚[证寒热]|加减|化裁|不变|同前|如[下上前]|患[者儿]|症状?|[证方法汤]$|脉|舌|苔|治|疼|痛|咳|热退|大便|小便|二便|睡眠|纳[可差]|本方|全方|功效|作用|益气|补气|健脾|疏肝|清热|活血"
     "|解表|化痰|祛风|燥湿|安神|养血|滋阴|温阳|理气|止[咳痛血]|[等诸]药|以上|注意|医师|医生|签名|日期|姓名|性别|年龄|科别|诊断|合计|处方|剂量|用量|用法|药[名品物]|单位|备注"
 )
 """Words that no herb name holds; a name without dose that does is prose."""
@@ -77,6 +78,11 @@ def _several(run: str) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
 def herb_like(run: str) -> bool:
     """Whether a run of Han characters holds a herb of the tables."""
     return any(resolve_herb(name) or joint_herbs(name) for name in herbs_in(run)[1])
+
+
+def beginnings(run: str) -> Iterator[str]:
+    """What a run of Han characters begins with, of two characters and more."""
+    return (run[:end] for end in range(2, len(run) + 1))
 
 
 @lru_cache(maxsize=65536)

@@ -7,7 +7,7 @@ are counted by simpler means, and each that is not among the items counts as los
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from tcm import answers
 from tcm.cases import Answer, PrescriptionItem, explain
 from tcm.knowledge import resolve_herb
 from tcm.knowledge.names import GRAMS
-from tcm.prescriptions.notation import read_prescription, read_prescriptions
+from tcm.prescriptions.notation import ReadPrescription, read_prescription, read_prescriptions
 from tcm.prescriptions.tokens import HALF_WIDTH
 from tcm.prescriptions.writing import write_items
 from tcm.sources.cells import CellError, text_of
@@ -45,7 +45,8 @@ class PrescriptionCell:
         line, id: of the record.
         text: as written.
         answer: what was read: herbs, packets, usage, perhaps a formula that stands before the herbs.
-        unread: pieces that the reader hands back, and names among dosed herbs that have no dose and no table knows.
+        unread: pieces that the reader hands back, doses that it had to guess, and names among dosed herbs that have no
+            dose and no table knows.
         pieces: doses and known herb names that the text holds.
         lost: those of them that are not among the herbs read.
     """
@@ -106,14 +107,24 @@ def _read(
     labelled = answers.parse(f"处方：{text}")
     found = read_prescriptions(text, previous or None)
     everything = tuple(item for one in found for item in one.items)
-    relative = _RELATIVE.match(text) is not None
-    if not relative:
+    if not (_RELATIVE.match(text) or read_prescription(text).relative):
+        guesses = _guesses(read_prescription(text))
+        labelled = replace(labelled, unread=(*labelled.unread, *guesses))
         return labelled, everything or labelled.answer.prescription, False
     one = read_prescription(text, previous or None)
     if one.relative:
         return answers.ParsedAnswer(Answer(), (text,)), (), True
     answer = Answer(prescription=one.items, packets=one.packets, usage=one.usage)
-    return answers.ParsedAnswer(answer, one.unread), one.items, True
+    return answers.ParsedAnswer(answer, (*one.unread, *_guesses(one))), one.items, True
+
+
+def _guesses(read: ReadPrescription) -> tuple[str, ...]:
+    """What had to be guessed about a herb, in words; that a table lacks its name is said elsewhere."""
+    return tuple(
+        f"{item.herb}{item.dose:g}{item.unit}: {guess}"
+        for item, guess in zip(read.items, read.guesses, strict=True)
+        if guess and item.dose is not None
+    )
 
 
 def _item(part: dict) -> PrescriptionItem:

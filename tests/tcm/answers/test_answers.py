@@ -108,11 +108,20 @@ def test_a_western_diagnosis_is_no_chinese_one():
         "处方：归脾汤加减：黄芪15g，党参12g，7剂，水煎服",
         "处方：归脾汤加减\n黄芪15g\n党参12g\n7剂\n水煎服",
         "方剂：归脾汤加减\n组成：\n1. 黄芪 15g\n2. 党参 12g\n7剂，水煎服",
+        "方药：归脾汤加减 黄芪15g 党参12g。7剂，水煎服",
+        "方药：归脾汤加减黄芪15g，党参12g。7剂，水煎服",
+        "处方：归脾汤加减，黄芪15g，党参12g，7剂，水煎服",
     ],
 )
 def test_a_formula_may_stand_in_one_field_with_its_herbs(text):
     answer = parse(text).answer
     assert (answer.formula, answer.herbs, answer.packets, answer.usage) == ("归脾汤加减", ("黄芪", "党参"), 7, "水煎服")
+
+
+@pytest.mark.parametrize(("text", "first"), [("生石膏：60g；知母：12g", "生石膏"), ("先煎：磁石20g，知母：12g", "磁石")])
+def test_neither_a_herb_nor_handling_before_a_colon_is_a_formula(text, first):
+    answer = parse(f"处方：{text}").answer
+    assert answer.formula == "" and answer.herbs == (first, "知母")
 
 
 def test_a_text_without_labels_is_a_prescription_where_it_has_doses():

@@ -37,6 +37,11 @@ def test_a_name_that_one_place_gives_away_is_masked_wherever_it_stands() -> None
     assert masked.visit.history == "〔姓名〕近日劳累"
 
 
+def test_a_name_with_a_dot_is_known_by_its_parts_too() -> None:
+    visit = Visit(chief_complaint="帕丽达·吐尔逊，女，45岁，失眠", history="帕丽达近日劳累，帕丽达·吐尔逊眠差")
+    assert mask_case(case(visit=visit), Account()).visit.history == "〔姓名〕近日劳累，〔姓名〕眠差"
+
+
 @pytest.mark.parametrize(("age", "kept"), [(89, 89), (90, 90), (97, 90), (None, None)])
 def test_ages_over_89_are_one(age: float | None, kept: float | None) -> None:
     assert mask_case(case(patient={"age": age}) if age else case(), Account()).patient.age == kept

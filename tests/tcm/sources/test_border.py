@@ -61,6 +61,40 @@ def test_a_change_of_the_last_prescription_is_never_read_as_a_whole_one(text: st
     assert not cell.whole and cell.answer.prescription == ()
 
 
+CHANGES = {
+    "首方去远志，加枳壳10g": (("茯神", 9), ("枳壳", 10)),
+    "二诊：上方去远志，加枳壳10g": (("茯神", 9), ("枳壳", 10)),
+    "仍以上方加枳壳10g": (("远志", 6), ("茯神", 9), ("枳壳", 10)),
+    "在上方基础上加枳壳10g": (("远志", 6), ("茯神", 9), ("枳壳", 10)),
+    "加枳壳10g，陈皮6g": (("远志", 6), ("茯神", 9), ("枳壳", 10), ("陈皮", 6)),
+    "远志加至9g，余药同前": (("远志", 9), ("茯神", 9)),
+    "按原方再进5剂": (("远志", 6), ("茯神", 9)),
+}
+
+
+@pytest.mark.parametrize(("text", "herbs"), CHANGES.items())
+def test_a_change_in_any_words_needs_the_prescription_before_and_changes_it(text: str, herbs: tuple) -> None:
+    cell = read_cell(7, "row-7", text, items(("远志", 6), ("茯神", 9)))
+    assert tuple((item.herb, item.dose) for item in cell.answer.prescription) == herbs and cell.whole
+    alone = read_cell(7, "row-7", text)
+    assert not alone.whole and alone.lost and not alone.answer.prescription
+
+
+def test_a_prescription_in_full_stays_one_whatever_was_given_before() -> None:
+    for text in ("归脾汤加减：远志6g，茯神9g", "初诊方：远志6g，茯神9g，枳壳10g"):
+        cell = read_cell(7, "row-7", text, items(("柴胡", 10), ("黄芩", 9)))
+        assert cell.answer.herbs[:2] == ("远志", "茯神") and "柴胡" not in cell.answer.herbs
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("远志12q，茯神9g", "read from 12q"), ("远志6g，茯神900g", "out of reason"), ("远志每次3g，茯神9g", "dose a time")],
+)
+def test_a_dose_that_had_to_be_guessed_is_said(text: str, said: str) -> None:
+    cell = read_cell(7, "row-7", text)
+    assert cell.answer.prescription and not cell.whole and any(said in piece for piece in cell.unread)
+
+
 def test_herbs_given_as_a_list_are_read_as_what_they_are() -> None:
     (one, other) = read_cell(7, "row-7", [{"herb": "远志", "dose_g": 6}, {"herb": "茯神"}]).answer.prescription
     assert (one.herb, one.dose, other.herb, other.dose) == ("远志", 6, "茯神", None)
