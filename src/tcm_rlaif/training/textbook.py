@@ -1,16 +1,23 @@
 """Reading before practice: the adapter first learns text written from all knowledge tables, then goes on with cases."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
+from tcm import knowledge
 from tcm.invented import corpus, textbook
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import Model, SFTTrainer, Tokenizer
 from tcm_rlaif.training.sft import sft_trainer
 
+BLOCK = 1024
+"""Tokens of a block. Our choice: as long as a case may be (`sft_max_length`, thousands of tokens for records)
+a pass over all tables would be two optimiser steps of long batches, in which nothing is learned."""
+
 
 def passages(seed: int) -> list[str]:
-    """One pass over all tables: every herb, formula, pattern and rule of 加减 once, in prose, in shuffled order.
+    """One pass over all tables, in prose and in shuffled order: every herb with its other names, formula, pattern, rule
+    of 加减, incompatible pair (十八反, 十九畏) and synonym of a symptom once.
 
     Each pattern comes twice, by itself and as a short note from findings to doses; the wording is drawn anew in each
     pass. No passage poses a case as the study does or shows an answer in its layout.
@@ -22,14 +29,25 @@ def passages(seed: int) -> list[str]:
         *(corpus.formula_statement(formula, rng) for formula in book.formulas),
         *(corpus.pattern_statement(pattern, rng) for pattern in book.patterns),
         *(corpus.note_statement(pattern, rng) for pattern in book.patterns),
-        *(corpus.modification_statement(pattern, rng) for pattern in book.patterns if pattern.modifications),
+        *(
+            corpus.modification_statement(replace(pattern, modifications=(rule,)), rng)
+            for pattern in book.patterns
+            for rule in pattern.modifications
+        ),
+        *(
+            corpus.synonym_statement(symptom, (other,), rng)
+            for symptom, others in knowledge.symptom_synonyms().items()
+            for other in others
+        ),
+        *(f"{other}，即：{herb}。" for other, herb in knowledge.aliases().items()),
+        *(f"{pair.kind}：{pair.group_a}与{pair.group_b}，不可同用。" for pair in knowledge.incompatibilities()),
     ]
     rng.shuffle(written)
     return written
 
 
 def rows(tokenizer: Tokenizer, P: Params, seed: int):
-    """All passes as blocks of `sft_max_length` tokens, one passage a line, packed: no padding, every token is learned.
+    """All passes as blocks of `BLOCK` tokens, one passage a line, packed: no padding, every token is learned.
 
     The last block of all is left out where it is not full.
     """
@@ -37,7 +55,7 @@ def rows(tokenizer: Tokenizer, P: Params, seed: int):
 
     text = "\n".join(line for number in range(P.sft_textbook_passes) for line in passages(seed + 1000 * number))
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    size = min(P.sft_max_length, len(ids))
+    size = min(BLOCK, P.sft_max_length, len(ids))
     return Dataset.from_list([{"input_ids": ids[i : i + size]} for i in range(0, len(ids) - size + 1, size)])
 
 

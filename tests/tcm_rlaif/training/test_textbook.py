@@ -23,6 +23,17 @@ def test_every_herb_formula_and_pattern_is_read(passages) -> None:
     assert [p.syndrome for p in knowledge.patterns() if f"{p.disease}" not in text or p.syndrome not in text] == []
 
 
+def test_every_rule_other_name_and_incompatible_pair_is_read(passages) -> None:
+    read, text = set(passages), "\n".join(passages)
+    names = [f"{other}，即：{herb}。" for other, herb in knowledge.aliases().items()]
+    pairs = knowledge.incompatibilities()
+    rules = [rule for pattern in knowledge.patterns() for rule in pattern.modifications]
+    assert set(names) <= read
+    assert [p for p in pairs if not any(p.group_a in line and p.group_b in line for line in passages)] == []
+    assert len(passages) >= len(rules) + len(names) + len(pairs) + 2 * len(knowledge.patterns())
+    assert [s for s, others in knowledge.symptom_synonyms().items() if any(other not in text for other in others)] == []
+
+
 def test_no_passage_poses_a_case_or_answers_one_in_the_studys_layout(passages) -> None:
     asks = (prompts.SYSTEM, *prompts.ASK.values(), "<|im_start|>", "患者：")
     assert [p for p in passages if any(ask in p for ask in asks) or answers.format_valid(p)] == []
