@@ -51,12 +51,16 @@ def base():
     return loading.load_base(str(folder()), params())
 
 
-def with_adapter(scale: float = 0.02):
-    """The model with a trainable adapter that changes what it says, as after SFT, and its tokenizer."""
+def with_adapter(scale: float = 0.02, **changes):
+    """The model with a trainable adapter that changes what it says, as after SFT, and its tokenizer.
+
+    Args:
+        changes: parameters of the adapter, as of `params`.
+    """
     from peft import get_peft_model
 
     model, tokenizer = base()
-    model = get_peft_model(model, adapters.lora(params()))
+    model = get_peft_model(model, adapters.fresh(params(**changes)))
     perturb(model, scale)
     return model, tokenizer
 

@@ -45,13 +45,13 @@ def opened(root: Path, **changes) -> Iterator[params.Params]:
         (place / params.SNAPSHOT).write_text(yaml.safe_dump(params.changes(P), allow_unicode=True), "utf-8")
         *runs, last = plan.plan(P)
         for number, run in enumerate(runs):
-            facts = _write(run.stage, place / run.folder, number)
+            facts = _write(run.stage, place / run.folder, number, params.for_arm(P, run.arm).adapter)
             Stage(run, params.for_arm(P, run.arm), P, place / run.folder, {}).close(**facts)
         write_json(place / last.folder / "results.json", RESULTS)
         yield P
 
 
-def _write(stage: str, folder: Path, number: int) -> dict:
+def _write(stage: str, folder: Path, number: int, adapter: str) -> dict:
     """The files of a stage that others read, and what its `stage.json` says."""
     folder.mkdir(parents=True)
     cases = tiny_model.cases()
@@ -62,7 +62,7 @@ def _write(stage: str, folder: Path, number: int) -> dict:
         split = {case.id: "test" if n > 8 else "train" for n, case in enumerate(cases)}
         write_json(folder / "splits.json", split)
     if stage in ("02_sft", "04_dpo"):
-        model, _ = tiny_model.with_adapter(0.02 * (number + 1))
+        model, _ = tiny_model.with_adapter(0.02 * (number + 1), training="sft", adapter=adapter)
         model.save_pretrained(folder / "adapter")
     if stage == "03_rlaif_labels":
         write_json(folder / "audit.json", DETECTION)

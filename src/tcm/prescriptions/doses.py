@@ -129,3 +129,8 @@ def doses_come_first(words: Sequence[Token]) -> bool:
     if bare and (float(first.match["low"]) <= 2 or first.end != second.start):
         return False
     return sum(w.kind == "name" for w in solid) == sum(w.kind in ("dose", "han") for w in solid)
+
+
+def explains(rest: Sequence[Token]) -> bool:
+    """Whether what follows the colon after a dose explains the herb (黄芪30g：补气): words, and no other dose."""
+    return bool(rest) and not any(word.kind in ("dose", "han", "slip") for word in rest)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from tcm.knowledge import joint_herbs, resolve_herb
-from tcm.prescriptions.doses import amount, amount_in_note, count, doses_come_first, unit_of, units_apart
+from tcm.prescriptions.doses import amount, amount_in_note, count, doses_come_first, explains, unit_of, units_apart
 from tcm.prescriptions.drafts import Draft, Drafts, out_of_reason
 from tcm.prescriptions.tokens import COUNT, HANDLE, NUMBER, Token
 from tcm.prescriptions.words import ONE_WORD, PROSE, herb_like, herbs_in, is_herb, only_lead
@@ -53,7 +53,7 @@ class ItemReader(Drafts):
                 continue
             nexts = [w for w in words[index + 1 : index + 3] if word.kind != "note" or w.kind != "blank"]
             following = nexts[0] if nexts else None
-            if word.kind == "colon" and self._dosed and _explains(words[index + 1 :]):
+            if word.kind == "colon" and self._dosed and explains(words[index + 1 :]):
                 self.unread.append("".join(w.raw for w in words[index + 1 :]).strip())
                 break
             skip_to = index + 1 + self._word(word, following, first)
@@ -296,8 +296,3 @@ class ItemReader(Drafts):
             if draft.herb:
                 kept.append(draft)
         self.drafts = kept
-
-
-def _explains(rest: Sequence[Token]) -> bool:
-    """Whether what follows the colon after a dose explains the herb (黄芪30g：补气): words, and no other dose."""
-    return bool(rest) and not any(word.kind in ("dose", "han", "slip") for word in rest)

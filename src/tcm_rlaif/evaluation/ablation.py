@@ -141,14 +141,19 @@ def _over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby("case_id").mean(numeric_only=True)
 
 
-def arm_means(evidence: Evidence, key: str, study: Params) -> pd.DataFrame:
+def arm_means(evidence: Evidence, key: str, study: Params, names: Sequence[str] = ()) -> pd.DataFrame:
     """One metric by arm: mean, its interval over seeds and cases, the mean of each seed, n cases.
 
     Where every value is 0, or every one 1, the interval is that of a share (`wilson`) over patients.
+
+    Args:
+        names: arms, and floors, of which no seed changes an answer; empty: all arms.
     """
     rows, limits = [], MEASURES[key]
-    for arm in study.arms:
-        found = stats.estimate(stats.matrix(evidence.tables[arm], key), evidence.patient_of)
+    for arm in names or study.arms:
+        table = evidence.tables[arm]
+        scores = table if "seed" in table else table.assign(seed=0)
+        found = stats.estimate(stats.matrix(scores, key), evidence.patient_of)
         low, high = found.interval(study.ablation_confidence)
         if (
             not found.se and (limits.low, limits.high) == (0, 1) and found.mean in (0, 1)

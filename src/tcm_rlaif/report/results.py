@@ -1,5 +1,6 @@
 """`results.json`: every number that a text or a table of a study shows, and what the study cost."""
 
+import hashlib
 import json
 import math
 import platform
@@ -16,6 +17,7 @@ from tcm_rlaif.evaluation import ablation, comparisons, frontier, known, roundin
 from tcm_rlaif.report import safety, training_health
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.hardware import hardware, said
+from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.plan import plan, study_folder
 from tcm_rlaif.study.schema import Params
 
@@ -123,7 +125,11 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
             name: {k: v[k] for k in ("detection", "readings", "physicians", "gate", "preflight", "counts", "cost")}
             for name, v in evidence.labels.items()
         },
-        "made_with": {"src": stage.source_hash(), "runs": stage.made_with(study)},
+        "made_with": {
+            "src": stage.source_hash(),
+            "knowledge_tables": knowledge_hash(),
+            "runs": stage.made_with(study),
+        },
         "dpo": ablation.training_rows(evidence).to_dict("records"),
         "health": training_health.verdicts(evidence.dpo).to_dict("records"),
         "cost": costs.to_dict("records"),
@@ -132,12 +138,22 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
 
 
 def manifest(values: dict[str, Any]) -> pd.DataFrame:
-    """What the study was made with: commit, code, machine, versions."""
+    """What the study was made with: commit, code, knowledge tables, machine, versions."""
     made = {"commit": values["commit"] or "none: not a clone", "code under src": values["made_with"]["src"]}
+    made |= {"knowledge tables": values["made_with"].get("knowledge_tables", "–")}  # older results do not say
     rows = made | {"base model": values["base"]["model"], **values["machine"]}
     rows["gpu"] = ", ".join(rows["gpu"]) or "none"
     rows["notebooks ran on"] = ", ".join(f"{name}: {number}" for name, number in values["machines"].items()) or "–"
     return pd.DataFrame([{"what": name, "value": str(value)} for name, value in rows.items()])
+
+
+def knowledge_hash() -> str:
+    """Hash of the knowledge tables alone, to tell whether two studies knew the same, whatever code they ran.
+
+    It is the beginning of what `cat src/tcm/knowledge/*.tsv | sha256sum` prints, files in the order of their bytes.
+    """
+    tables = sorted((ROOT / "src" / "tcm" / "knowledge").glob("*.tsv"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in tables)).hexdigest()[:16]
 
 
 def _commit() -> str | None:

@@ -14,8 +14,7 @@ from tcm.files import read_json
 from tcm.metrics import FLOORS
 from tcm_rlaif import __version__
 from tcm_rlaif.evaluation.stats import MIN_SEEDS, ONE_SEED
-from tcm_rlaif.models import prompts
-from tcm_rlaif.models.prompter import numbers
+from tcm_rlaif.runner import asked
 from tcm_rlaif.runner.predict import NOTICE
 from tcm_rlaif.runner.trained import Trained
 from tcm_rlaif.study import params, stage
@@ -29,6 +28,11 @@ SOURCES = {
     "best4sdt": "TCM-BEST4SDT: published case records of three kinds, modern, classical and short vignettes",
     "tcmeval_sdt": "TCMEval-SDT: published case records",
     "own": "Case records of those who ran the study; they are not part of this folder",
+}
+LEARNED = {"prompt": "a learned prompt", "prefix": "a learned prefix"}
+LEARNS = {
+    "prompt": "which stand before every text (arXiv 2104.08691)",
+    "prefix": "their keys and values in every layer (arXiv 2101.00190)",
 }
 HUB = "A hub id names the base on the hub; any other name is that of a file or folder of those who ran the study."
 
@@ -60,7 +64,7 @@ def model_card(trained: Trained, kind: str) -> str:
         f"`{trained.study.study}` (tcm-rlaif {__version__}): arm `{trained.arm}`, stages "
         f"{', '.join(TRAININGS[trained.P.training])}. Method: SFT and RLAIF as in arXiv 2411.00897.",
         "## Base and adapter", _base(trained, base, kind),
-        "## How it is asked", _asked(trained),
+        "## How it is asked", asked.said(trained.P, kind),
         "## Data", _data(trained),
         "## Parameters", _parameters(trained),
         "## Results", _results(trained),
@@ -77,39 +81,23 @@ def _base(trained: Trained, base: str, kind: str) -> str:
         " It lies in the folder `base` beside, built and pre-trained by the study on text written from its tables."
         * (P.base_model == "tiny")
     )
-    load = (
-        'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), "adapter")'
-        if kind == "adapter"
-        else 'AutoModelForCausalLM.from_pretrained("merged")'
-    )
-    packed = " Training kept the base in 4 bits (QLoRA); it was merged into plain weights." * (
-        P.base_quantization == "4bit"
-    )
+    if P.adapter == "lora":
+        adapter = f"LoRA of rank {P.lora_rank}, alpha {P.lora_alpha}, on all linear layers."
+    else:
+        adapter = (
+            f"The adapter is {LEARNED[P.adapter]} of {P.adapter_tokens} tokens, {LEARNS[P.adapter]}. It cannot be "
+            "merged into the weights, so there is no merged model: peft loads it, a server that knows LoRA alone does "
+            "not."
+        )
+    packed = ""
+    if P.base_quantization == "4bit":
+        packed = " Training kept the base in 4 bits (arXiv 2305.14314)"
+        packed += "; it was merged into plain weights." if P.adapter == "lora" else "."
     named = tiny or f" {HUB}"
     return (
-        f"Base: `{base}` ({size}).{named} LoRA of rank {P.lora_rank}, alpha {P.lora_alpha}, on all linear "
-        f"layers.{packed} Weights are safetensors. The base's licence and terms hold for both.\n\n"
-        f"```python\n{load}\n```"
+        f"Base: `{base}` ({size}).{named} {adapter}{packed} Weights are safetensors. The base's licence and terms hold "
+        f"for both.\n\n```python\n{asked.loading(base, kind)}\n```"
     )
-
-
-def _asked(trained: Trained) -> str:
-    evidence = ", ".join(f"{k} {n}" for k, n in numbers(trained.P).items() if n)
-    user = "患者：女，45岁。\\n主诉：失眠3月。现病史：心烦易怒，口苦。舌：红，苔黄。脉：弦数。\\n请诊治。"
-    text = (
-        "With the chat template of its tokenizer, a system and a user message, greedy unless said otherwise:\n\n"
-        f'```json\n[{{"role": "system", "content": "{prompts.SYSTEM}"}},\n'
-        f' {{"role": "user", "content": "{user}"}}]\n```'
-    )
-    if evidence:
-        text += (
-            f"\n\nThis arm was trained and tested with evidence before the case ({evidence}): asked "
-            "without it, the results below do not hold. `./study predict` of the project asks it as the study did."
-        )
-    if trained.P.eval_number > 1:
-        how = f"{trained.P.eval_number} draws a case, of which one was chosen ({trained.P.eval_choice})"
-        text += f"\n\nThe results are of {how}."
-    return text
 
 
 def _data(trained: Trained) -> str:

@@ -10,7 +10,8 @@ import shutil
 from pathlib import Path
 
 from tcm.files import read_json, read_rows, write_text
-from tcm_rlaif.runner import cards
+from tcm_rlaif.models import chat
+from tcm_rlaif.runner import asked, cards
 from tcm_rlaif.runner.trained import Trained
 from tcm_rlaif.study import outputs
 from tcm_rlaif.study.params import ROOT
@@ -26,8 +27,8 @@ def export(trained: Trained, out: Path) -> dict[str, Path]:
         out: a folder that does not exist yet, or is empty.
 
     Returns:
-        What was written, by name: ``adapter``, ``merged``, ``preferences`` where AI feedback made pairs, and ``base``
-        where it is the tiny one.
+        What was written, by name: ``adapter``, ``merged`` where the adapter is LoRA, ``preferences`` where AI feedback
+        made pairs, and ``base`` where it is the tiny one.
 
     Raises:
         StageError: for an arm that trains nothing, or a folder that is in use.
@@ -54,16 +55,24 @@ def export(trained: Trained, out: Path) -> dict[str, Path]:
 def _write(trained: Trained, out: Path) -> None:
     # merged in plain weights, also where training kept the base packed in 4 bits: packed ones would be rounded again
     policy, tokenizer = trained.load(trained.P.model_copy(update={"base_quantization": "none"}))
+    # in place of the base's own, whose penalties and temperature the study did not answer with
+    how = asked.decoding(trained.P, chat.ends(policy, tokenizer), tokenizer.pad_token_id)
+    tokenizer.chat_template = asked.template(tokenizer)
     shutil.copytree(trained.adapter, out / ADAPTER, ignore=shutil.ignore_patterns("README.md", "training_args.bin"))
     _name_base(out / ADAPTER / "adapter_config.json", cards.base_name(trained))
-    tokenizer.save_pretrained(out / ADAPTER)
     if trained.P.base_model == "tiny":  # nobody else has it
         shutil.copytree(ROOT / trained.source, out / BASE, ignore=shutil.ignore_patterns(outputs.MANIFEST))
-    merged = policy.merge_and_unload(safe_merge=True)
-    merged.generation_config.pad_token_id = tokenizer.pad_token_id
-    merged.save_pretrained(out / MERGED)
-    tokenizer.save_pretrained(out / MERGED)
-    for name in (ADAPTER, MERGED):
+    kinds = [ADAPTER]
+    if trained.P.adapter == "lora":
+        kinds.append(MERGED)
+        merged = policy.merge_and_unload(safe_merge=True)
+        merged.generation_config = how
+        merged.save_pretrained(out / MERGED)
+    else:
+        print(f"{cards.LEARNED[trained.P.adapter]} cannot be merged into the base's weights: the adapter alone")
+    for name in kinds:
+        tokenizer.save_pretrained(out / name)
+        how.save_pretrained(out / name)
         write_text(out / name / "README.md", cards.model_card(trained, name))
     if pairs := preference_rows(trained):
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in pairs)

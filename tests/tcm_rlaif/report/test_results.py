@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import subprocess
 
 import numpy as np
 import pytest
@@ -60,8 +62,27 @@ def test_the_results_are_json_without_nan_and_tell_every_arm(evidence, stage, tm
     assert made["cores"].isdigit() and {"commit", "code under src", "processor", "memory_gib", "gpu", "trl"} <= set(
         made.index
     )
+    assert made["knowledge tables"] == read["made_with"]["knowledge_tables"] == results.knowledge_hash()
+    del read["made_with"]["knowledge_tables"]  # as in results of before
+    assert results.manifest(read).set_index("what").loc["knowledge tables", "value"] == "–"
     assert isinstance(read["machine"]["gpu"], list) and (made["gpu"] == "none") == (not read["machine"]["gpu"])
     assert {"usable", "distinct"} <= read["faults"][0].keys() | read["collapse"][0].keys()
+
+
+def test_the_hash_of_the_tables_changes_with_them_alone_and_is_the_shell_s(monkeypatch, tmp_path) -> None:
+    folder = tmp_path / "src" / "tcm" / "knowledge"
+    folder.mkdir(parents=True)
+    (folder / "herbs.tsv").write_text("herb\n柴胡\n", "utf-8")
+    (folder / "herb_aliases.tsv").write_text("alias\n茈胡\n", "utf-8")
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    command = f"cat '{folder}'/*.tsv | sha256sum"
+    said = subprocess.run(command, shell=True, env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True).stdout
+    before = results.knowledge_hash()
+    assert len(before) == 16 and said.startswith(before)
+    (folder / "names.py").write_text("# code", "utf-8")
+    assert results.knowledge_hash() == before
+    (folder / "herbs.tsv").write_text("herb\n黄芩\n", "utf-8")
+    assert results.knowledge_hash() != before
 
 
 def test_readme_tells_what_the_intervals_are_over(evidence, stage) -> None:

@@ -1,6 +1,7 @@
 """An export is whole, loads by plain transformers, peft and datasets, gives the study's logits, says what it is."""
 
 import json
+import re
 
 import pytest
 import tiny_model
@@ -8,7 +9,8 @@ import trained_study
 import yaml
 
 from tcm_rlaif.models import prompts
-from tcm_rlaif.runner import cli, trained
+from tcm_rlaif.models.sampling import sample
+from tcm_rlaif.runner import asked, cli, trained
 from tcm_rlaif.runner.export import export
 from tcm_rlaif.study import params
 from tcm_rlaif.study.plan import StageError, study_folder
@@ -56,6 +58,42 @@ def test_plain_transformers_and_peft_give_the_logits_of_the_study(study, exporte
     assert (by_merged - ours).abs().max() < 1e-3
 
 
+def answer_by_card(folder, kind: str, monkeypatch, capsys) -> str:
+    """What the code of a card prints, run as its reader runs it."""
+    code = re.findall(r"```python\n(.*?)```", (folder / kind / "README.md").read_text("utf-8"), re.DOTALL)
+    monkeypatch.chdir(folder)
+    capsys.readouterr()
+    exec("\n".join(code), {})
+    return capsys.readouterr().out.strip()
+
+
+def answer_of_study(arm: str) -> str:
+    """What the study's own code answers to the case of the cards."""
+    found = trained.find(trained_study.NAME, arm)
+    how = {"number": 1, "temperature": 0.0, "max_new_tokens": found.P.eval_max_new_tokens, "batch_size": 1, "seed": 0}
+    (said,) = sample(*found.load(), [asked.EXAMPLE], **how)
+    return said.text
+
+
+@pytest.mark.parametrize("kind", ["adapter", "merged"])
+def test_the_code_of_a_card_answers_as_the_study_does(study, exported, kind, monkeypatch, capsys) -> None:
+    assert answer_by_card(exported, kind, monkeypatch, capsys) == answer_of_study("sft_dpo") != ""
+
+
+@pytest.mark.parametrize("adapter", ["prompt", "prefix"])
+def test_a_learned_prompt_or_prefix_is_exported_as_what_it_is(adapter, tmp_path, monkeypatch, capsys) -> None:
+    arms = {"learned": {"training": "sft", "adapter": adapter}}
+    out = tmp_path / "out"
+    with trained_study.opened(tmp_path / "project", arms=arms, adapter_tokens=5, eval_max_new_tokens=40):
+        assert cli.main(["export", trained_study.NAME, "learned", str(out)]) == 0
+        said = capsys.readouterr().out
+        assert f"a learned {adapter} cannot be merged" in said and "merged: " not in said
+        assert sorted(path.name for path in out.iterdir()) == ["adapter", "base"]
+        _, text = card(out / "adapter" / "README.md")
+        assert f"a learned {adapter} of 5 tokens" in text and "LoRA of rank" not in text and "vllm serve" not in text
+        assert answer_by_card(out, "adapter", monkeypatch, capsys) == answer_of_study("learned") != ""
+
+
 def test_the_merged_model_ends_answers_and_pads_as_the_study_does(exported) -> None:
     from transformers import AutoTokenizer, GenerationConfig
 
@@ -65,7 +103,7 @@ def test_the_merged_model_ends_answers_and_pads_as_the_study_does(exported) -> N
     )
     ends = how.eos_token_id if isinstance(how.eos_token_id, list) else [how.eos_token_id]
     assert tokenizer.eos_token_id in ends and tokenizer.pad_token_id not in ends
-    assert how.pad_token_id == tokenizer.pad_token_id
+    assert how.pad_token_id == tokenizer.pad_token_id and how.repetition_penalty is None
 
 
 def test_weights_are_safetensors_alone_and_nothing_names_a_place_of_this_machine(exported) -> None:
@@ -169,8 +207,6 @@ def test_a_server_of_plain_transformers_answers_as_the_study_does(study, exporte
     """Asked as the card says, through `transformers serve`."""
     from faulty_proxy import real_server
     from openai import OpenAI
-
-    from tcm_rlaif.models.sampling import sample
 
     case = tiny_model.cases()[0]
     model, tokenizer = trained.find(trained_study.NAME, "sft_dpo").load()
