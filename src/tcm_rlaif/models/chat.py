@@ -6,6 +6,7 @@ the model's own template; none is known here by name.
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 
 from jinja2 import TemplateError
@@ -21,7 +22,15 @@ PLAIN = (
 )
 # Hybrid models answer at once instead of thinking aloud, and no template writes today's date: a prompt of tomorrow's
 # test has to be the one of today's training.
-RENDERING = {"enable_thinking": False, "date_string": "01 Jan 2025"}
+DAY = date(2025, 1, 1)
+RENDERING = {"enable_thinking": False, "date_string": f"{DAY:%d %b %Y}"}
+# Templates also ask the clock, by a function that no caller of transformers can replace; a macro of its name can.
+CLOCK = "strftime_now"
+STOPPED = (
+    f"{{% macro {CLOCK}(format) %}}{{{{ format"
+    + "".join(f" | replace('%{p}', '{DAY.strftime(f'%{p}')}')" for p in "a A b B d -d m -m y Y H I M S p".split())
+    + " }}{% endmacro %}\n"  # transformers leaves out this line break: what follows begins as it did
+)
 MARKER = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z][A-Z_]{0,20}\]")
 STAND_IN = "答案"  # for an answer, to find what a template writes around it
 PADDING = ("<|endoftext|>", "<unk>", "<pad>", "[PAD]")
@@ -105,16 +114,17 @@ def prepare(tokenizer: Tokenizer, model: Model, name: str) -> None:
 
     Args:
         model: its `generation_config` keeps the ends of texts that it knew beside the end of a turn.
-        name: of the model, for errors.
+        name: of the key and the model, for errors.
 
     Raises:
-        ValueError: where the model has no token that ends a text, or none to pad with.
+        ValueError: where the model has no token that ends a text, none to pad with, or a template that is of no use.
     """
     if tokenizer.eos_token is None:
-        raise ValueError(f"base_model: {name}: the tokenizer has no end token, so that no answer could end")
-    if tokenizer.chat_template is None:
-        first = tokenizer("问")["input_ids"][:1]  # many base models expect every text to begin with a token of its own
-        tokenizer.chat_template = ("{{ bos_token }}" if first == [tokenizer.bos_token_id] else "") + PLAIN
+        raise ValueError(
+            f"{name}: the tokenizer has no end token, so that no answer could end; name it as eos_token in the model's "
+            "tokenizer_config.json"
+        )
+    tokenizer.chat_template = _template(tokenizer, name)
     known = ends(model, tokenizer)
     tokenizer.eos_token = _tail_token(tokenizer, tokenizer.chat_template) or tokenizer.eos_token
     if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
@@ -122,6 +132,37 @@ def prepare(tokenizer: Tokenizer, model: Model, name: str) -> None:
         tokenizer.pad_token = _padding(tokenizer, known, name)
     tokenizer.padding_side = "left"
     model.generation_config.eos_token_id = sorted({*known, tokenizer.eos_token_id} - {tokenizer.pad_token_id})
+
+
+def _template(tokenizer: Tokenizer, name: str) -> str:
+    """A template that writes questions and answers as they are given, and no date but one.
+
+    Raises:
+        ValueError: where the model's own cannot.
+    """
+    template = tokenizer.chat_template
+    if template is None:
+        first = tokenizer("问")["input_ids"][:1]  # many base models expect every text to begin with a token of its own
+        return ("{{ bos_token }}" if first == [tokenizer.bos_token_id] else "") + PLAIN
+    if isinstance(template, dict):
+        if "default" not in template:
+            raise ValueError(
+                f"{name}: none of its chat templates ({', '.join(sorted(template))}) is named default; name so the one "
+                "for plain conversations, in the model's folder"
+            )
+        template = template["default"]
+    if CLOCK in template and STOPPED not in template:  # an exported model has it
+        template = STOPPED + template
+    fix = "put one for plain conversations into chat_template.jinja of the model's folder"
+    try:
+        written = tokenizer.apply_chat_template(_example(), chat_template=template, tokenize=False, **RENDERING)
+    except Exception as error:  # a template is a program of the model's: any error may be in it
+        raise ValueError(f"{name}: its chat template fails ({' '.join(str(error).split())}); {fix}") from error
+    if lost := [m["content"] for m in _example() if m["content"] not in written]:
+        raise ValueError(
+            f"{name}: its chat template leaves out what is said, as {lost[0]!r} (it may want lists of parts); {fix}"
+        )
+    return template
 
 
 def _padding(tokenizer: Tokenizer, known: Sequence[int], name: str) -> str:
@@ -132,7 +173,7 @@ def _padding(tokenizer: Tokenizer, known: Sequence[int], name: str) -> str:
     meant += [t for t in _special(tokenizer) if t not in written]
     spare = [t for t in meant if t not in taken]
     if not spare:
-        raise ValueError(f"base_model: {name}: the tokenizer has no padding token other than its end token; add one")
+        raise ValueError(f"{name}: the tokenizer has no padding token other than its end token; add one")
     return spare[0]
 
 

@@ -2,23 +2,18 @@
 
 import warnings
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tcm.files import read_json
 from tcm_rlaif.models import chat, memory
+from tcm_rlaif.models.places import ModelError, check, is_tiny, made_on, not_found
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import Model, PeftModel, Tensor, Tokenizer
 
 # PEFT 0.21 asks every model for a property by the name that transformers 5.23 renamed: nothing that a user could mend.
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-
-
-class ModelError(ValueError):
-    """A model that cannot be loaded; the message names the key, what was looked for, and the fix."""
 
 
 def compute_dtype(P: Params):
@@ -41,71 +36,11 @@ def compute_dtype(P: Params):
     return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
 
 
-def locate(source: str, key: str) -> tuple[str, Path | None]:
-    """Where a model lies: what `from_pretrained` takes as its name, or the GGUF file that it is.
-
-    Raises:
-        ModelError: as `load_base`, for what can be seen without loading.
-    """
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    place = ROOT / Path(source).expanduser()
-    if source.lower().endswith(".gguf"):
-        if not place.is_file():
-            raise ModelError(f"{key}: {place}: no such file")
-        with place.open("rb") as file:
-            if file.read(4) != b"GGUF":
-                raise ModelError(
-                    f"{key}: {place}: cannot be loaded: it does not begin as a GGUF file does; fetch it again"
-                )
-        return str(place.parent), place
-    if place.is_dir():
-        if wrong := _wrong_folder(place):
-            raise ModelError(f"{key}: {place}: {wrong}")
-        return str(place), None
-    try:
-        validate_repo_id(source)
-    except HFValidationError:
-        raise ModelError(f"{key}: {_not_found(source)} and its form is not that of a hub id (owner/name)") from None
-    return source, None
-
-
-def _wrong_folder(place: Path) -> str:
-    """Why a folder holds no model that can be loaded; empty where it may."""
-
-    def holds(*patterns: str) -> bool:
-        return any(any(place.glob(pattern)) for pattern in patterns)
-
-    if not (place / "config.json").is_file():
-        if (place / "adapter_config.json").is_file():
-            made_on = read_json(place / "adapter_config.json").get("base_model_name_or_path")
-            return f"an adapter is no model; name the model that it was made on ({made_on})"
-        files = ", ".join(sorted(file.name for file in place.glob("*.[gG][gG][uU][fF]")))
-        fix = f"name the file itself, one of: {files}" if files else "name the folder that holds it"
-        return f"a folder without config.json is no model; {fix}"
-    if not holds("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "tekken.json"):
-        return "a folder without a tokenizer (tokenizer.json); save the model's tokenizer into it"
-    if holds("*.bin", "*.pt", "*.pth") and not holds("*.safetensors"):
-        return "weights are read from .safetensors files alone (others can run code); save the model again as such"
-    return ""
-
-
-def _not_found(source: str) -> str:
-    return (
-        f"{source!r} is no folder ({ROOT / Path(source).expanduser()} does not exist; check the spelling, a relative "
-        "one counts from the project), no .gguf file (it would end in .gguf)"
-    )
-
-
 def _how(P: Params, gguf: Path | None, tiny: bool) -> dict[str, Any]:
-    """What `from_pretrained` is told about a model, beside its name.
+    """What `from_pretrained` is told about a model that passed `check`, beside its name.
 
     Args:
         tiny: whether it is the study's own tiny base.
-
-    Raises:
-        ModelError: where the parameters ask for what this machine or this kind of file does not have.
     """
     import torch
     from transformers import BitsAndBytesConfig, GgufConfig
@@ -119,12 +54,6 @@ def _how(P: Params, gguf: Path | None, tiny: bool) -> dict[str, Any]:
         how |= {"use_safetensors": True, "trust_remote_code": P.base_trust_remote_code}
     if P.base_quantization == "none":
         return how
-    if gguf or tiny:
-        raise ModelError("base_quantization: 4bit is for models in folders or on the hub; set it to none for this one")
-    if not torch.cuda.is_available():
-        raise ModelError("base_quantization: 4bit needs a GPU with CUDA, and none is here; set it to none")
-    if not find_spec("bitsandbytes"):
-        raise ModelError("base_quantization: 4bit needs bitsandbytes: pip install bitsandbytes, or set it to none")
     packed = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -147,15 +76,15 @@ def load_base(source: str, P: Params) -> tuple[Model, Tokenizer]:
         the left for generation.
 
     Raises:
-        ModelError: for what cannot be loaded, or takes more memory than is free (told before anything is read).
+        ModelError: for what cannot be loaded or not wholly, cannot be talked with, or takes more memory than is free
+            (told before anything is read).
     """
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     key = "judge_model" if source == P.judge_model != P.base_model else "base_model"
-    name, gguf = locate(source, key)
-    how = _how(P, gguf, P.base_model == "tiny" and key == "base_model")
+    name, gguf = check(source, P, key)
+    how = _how(P, gguf, is_tiny(P, key))
     weight = memory.PACKED if P.base_quantization == "4bit" else how["dtype"].itemsize
     if lacking := memory.lacking(name, gguf, weight):
         raise ModelError(f"{key}: {source}: {lacking}")
@@ -167,10 +96,19 @@ def load_base(source: str, P: Params) -> tuple[Model, Tokenizer]:
         given = {k: how[k] for k in ("gguf_file", "trust_remote_code") if k in how}
         try:
             tokenizer = AutoTokenizer.from_pretrained(name, **given)
-            model = AutoModelForCausalLM.from_pretrained(name, **how)
-        except (OSError, ValueError, ImportError, SafetensorError) as error:
-            raise ModelError(f"{key}: {_cannot(source, name, ' '.join(str(error).split()))}") from error
-    chat.prepare(tokenizer, model, source)
+            told = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # for `_lost`, which names them
+            model, found = AutoModelForCausalLM.from_pretrained(name, **how, **told)
+        except Exception as error:  # files of others read by code of others: any error may come
+            raise ModelError(f"{key}: {_cannot(source, name, error)}") from error
+    if lost := _lost(model, found):
+        fix = "fetch it again" + ("" if gguf else ", with the config.json that belongs to it")
+        raise ModelError(f"{key}: {gguf or name}: {lost}; {fix}")
+    if gguf:  # else two files of one folder would be one model to whoever asks for its name
+        model.name_or_path = model.config._name_or_path = str(gguf)
+    try:
+        chat.prepare(tokenizer, model, f"{key}: {source}")
+    except ValueError as error:
+        raise ModelError(str(error)) from error
     if (head := model.get_output_embeddings()) is not None:
         head.register_forward_pre_hook(in_one_piece)
     if torch.cuda.is_available():
@@ -210,14 +148,34 @@ def without_cudnn_attention() -> None:
     torch.backends.cuda.enable_cudnn_sdp(False)
 
 
-def _cannot(source: str, name: str, reason: str) -> str:
+def _lost(model: Model, found: dict[str, Any]) -> str:
+    """Which weights of a model its files do not hold, in one phrase; empty where they hold all.
+
+    transformers makes random numbers of them and goes on. Weights that are tied to others are not missing; buffers are
+    computed.
+
+    Args:
+        found: what transformers tells of the loading.
+    """
+    weights = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    missing = sorted(weights & {*found["missing_keys"]})
+    other = [f"{name} ({[*has]}, not {[*wants]})" for name, has, wants in sorted(found["mismatched_keys"])]
+    if missing:
+        return f"{len(missing)} of its {len(weights)} weights are not in its files, as {', '.join(missing[:3])}"
+    return f"{len(other)} of its weights are of other shapes than its configuration says: {other[0]}" if other else ""
+
+
+def _cannot(source: str, name: str, error: Exception) -> str:
     """Why a model cannot be loaded, and what may help."""
+    reason = " ".join(str(error).split())
+    if not isinstance(error, OSError | ValueError | ImportError):
+        reason = f"{type(error).__name__}: {reason}"  # such a one may say nothing but a key or a number
     if "trust_remote_code" in reason:
         reason += "; if you trust the code that comes with this model, set base_trust_remote_code: true"
     if name != source or Path(name).is_dir():
         return f"{ROOT / Path(source).expanduser()}: cannot be loaded: {reason}"
     return (
-        f"{_not_found(source)}, and as a hub id it cannot be had: {reason} "
+        f"{not_found(source)}, and as a hub id it cannot be had: {reason} "
         "A gated model wants a token (`hf auth login`); without network, name the folder of a copy."
     )
 
@@ -244,20 +202,47 @@ def with_saved(model: Model, adapter: Path, source: str, trainable: bool = False
     """A model with an adapter that was saved.
 
     Raises:
-        ModelError: where not every weight of the adapter has its place in this model: PEFT would leave out the rest.
+        ModelError: where an adapter cannot be read, or has not the very weights that one of its kind has on this model:
+            PEFT would leave out those without a place, and layers without weights stay as they are or begin afresh.
     """
-    from peft import PeftModel, get_peft_model_state_dict
+    from peft import PeftConfig, PeftModel, get_peft_model_state_dict
     from safetensors import safe_open
 
-    with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
-        saved = set(file.keys())
+    try:
+        with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
+            saved = set(file.keys())
+        PeftConfig.from_pretrained(str(adapter))
+    except Exception as error:  # damaged files: any error may come
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ModelError(f"{adapter}: no adapter that can be read ({reason}); run what made it again") from error
     try:
         policy = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable).eval()
-        without = saved - set(get_peft_model_state_dict(policy))
-        reason = f"{len(without)} weights have no place in it, as {min(without)}" if without else ""
+        fits = set(get_peft_model_state_dict(policy))
+        without, bare = saved - fits, (fits - saved) | _bare(policy)
+        reason = f"{len(bare)} places in it have no weights, as {min(bare)}" if bare else ""
+        if without:
+            reason = f"{len(without)} weights have no place in it, as {min(without)}"
+        made_for = getattr(policy.active_peft_config, "num_layers", None)  # of a learned prompt or prefix
+        here = getattr(model.config.get_text_config(), "num_hidden_layers", made_for)
+        if made_for not in (None, here):
+            reason = f"it was learned for {made_for} layers and not for {here}"
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
     if reason:
-        made_on = read_json(adapter / "adapter_config.json").get("base_model_name_or_path")
-        raise ModelError(f"{adapter}: this adapter was made on another base ({made_on}) than {source}: {reason}")
+        base = made_on(adapter)
+        raise ModelError(f"{adapter}: this adapter was made on another base ({base}) than {source}: {reason}")
     return policy
+
+
+def _bare(policy: PeftModel) -> set[str]:
+    """Layers without an adapter, where it is on others of their name: the base that it was made on did not have them.
+
+    Adapters are made on all linear layers; PEFT writes down which these were, by their full names where they are few.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    adapted = {name: layer for name, layer in policy.named_modules() if isinstance(layer, BaseTunerLayer)}
+    kinds = tuple({type(layer.get_base_layer()) for layer in adapted.values()})
+    names = {name.rpartition(".")[2] for name in adapted}
+    others = {name for name, layer in policy.named_modules() if isinstance(layer, kinds)} - adapted.keys()
+    return {name for name in others if name.rpartition(".")[2] in names}

@@ -1,19 +1,16 @@
 """Whether a model's weights fit into the memory that is free, told from its files before any is loaded; making room."""
 
-import json
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import prod
 from pathlib import Path
 
+from tcm_rlaif.models.headers import weights_of
 from tcm_rlaif.study.types import Model
 
 PACKED = 0.55
 """Bytes of a weight in 4 bits with its constants (QLoRA's 0.52, arXiv 2305.14314), embeddings left out: a low guess."""
-GGUF_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-GGUF_STRING, GGUF_ARRAY = 8, 9
-"""Bytes of the value types of a GGUF header by their number, and the two that say their own length."""
+GROUPS, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+"""Where Linux shows its control groups, and which of them this process is in."""
 
 
 def lacking(name: str, gguf: Path | None, bytes_a_weight: float) -> str:
@@ -42,62 +39,35 @@ def free_memory() -> tuple[int, str]:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # what PyTorch keeps for later is free, too
         return torch.cuda.mem_get_info()[0], "on the GPU"
-    return psutil.virtual_memory().available, "on this machine"
+    free, allowed = psutil.virtual_memory().available, min(_allowed(), default=None)
+    if allowed is not None and allowed < free:
+        return allowed, "within the limit that a container or scheduler sets here"
+    return free, "on this machine"
 
 
-def weights_of(name: str, gguf: Path | None = None) -> int | None:
-    """Number of weights in a model's files, read from their headers alone; None where they cannot be had."""
-    try:
-        if gguf:
-            return _in_gguf(gguf)
-        if Path(name).is_dir():
-            return sum(_in_safetensors(path) for path in Path(name).glob("*.safetensors")) or None
-        from huggingface_hub import get_safetensors_metadata
+def _allowed() -> Iterator[int]:
+    """Bytes that each control group around this process has left; without limits, or on other systems, none.
 
-        return sum(get_safetensors_metadata(name).parameter_count.values())
-    except Exception:  # no network, no such model, no such files: loading tells which
-        return None
-
-
-def _in_safetensors(path: Path) -> int:
-    with path.open("rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-    return sum(prod(tensor["shape"]) for key, tensor in header.items() if key != "__metadata__")
-
-
-def _in_gguf(path: Path) -> int:
-    """Read here and not by the gguf package, which spends many seconds on the vocabulary of a header.
+    What a group has cached of files does not count: it is given up when memory is asked for.
 
     Source:
-        The layout of GGUF version 3, ggml's documentation of the format.
+        The kernel's documentation of `memory.max` and `memory.stat` in version 2, of `memory.limit_in_bytes` in 1.
     """
-    with path.open("rb") as file:
-
-        def number(code: str) -> int:
-            return struct.unpack(f"<{code}", file.read(struct.calcsize(code)))[0]
-
-        def skip(kind: int) -> None:
-            if kind == GGUF_ARRAY:
-                inner, length = number("I"), number("Q")
-                if inner in GGUF_SIZES:
-                    file.seek(GGUF_SIZES[inner] * length, 1)
-                else:
-                    for _ in range(length):
-                        skip(inner)
-            else:
-                file.seek(number("Q") if kind == GGUF_STRING else GGUF_SIZES[kind], 1)
-
-        file.seek(8)  # the magic word and the version
-        tensors, keys = number("Q"), number("Q")
-        for _ in range(keys):
-            skip(GGUF_STRING)
-            skip(number("I"))
-        total = 0
-        for _ in range(tensors):
-            skip(GGUF_STRING)
-            total += prod(number("Q") for _ in range(number("I")))
-            file.seek(12, 1)  # its type and place
-        return total
+    for line in OWN_GROUPS.read_text("utf-8").splitlines() if OWN_GROUPS.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            top, limit, taken = GROUPS, "memory.max", "anon"
+        elif "memory" in controllers.split(","):
+            top, limit, taken = GROUPS / "memory", "memory.limit_in_bytes", "total_rss"
+        else:
+            continue
+        place = top / path.strip("/")
+        for folder in (place, *place.parents):
+            try:
+                stat = dict(row.split() for row in (folder / "memory.stat").read_text("utf-8").splitlines())
+                yield max(0, int((folder / limit).read_text("utf-8")) - int(stat[taken]))
+            except (OSError, ValueError, KeyError):  # no limit (`max`), no such group as seen from a container
+                continue
 
 
 @contextmanager

@@ -182,6 +182,7 @@ def sample_vllm(
     seed: int,
     prompter: Prompter = PLAIN,
     end_at_loop: bool = False,
+    trust_remote_code: bool = False,
 ) -> list[Sample]:
     """The same with vLLM, which batches by itself; every answer has the seed it has in `sample`.
 
@@ -190,6 +191,7 @@ def sample_vllm(
     Args:
         source: the base, as for `models.load_base`; vLLM loads it itself, and wants nearly all of the GPU.
         adapter: folder of a LoRA adapter, or None.
+        trust_remote_code: whether code that comes with the model may run (`base_trust_remote_code`).
 
     Raises:
         ImportError: where vLLM is not installed; it wants an environment of its own.
@@ -200,10 +202,18 @@ def sample_vllm(
     except ImportError:
         raise ImportError("candidate_engine: vllm is not installed; pip install vllm, or use transformers") from None
 
-    llm = LLM(model=source, enable_lora=adapter is not None, max_lora_rank=256, seed=seed)
     asked = [(case, n) for case in cases for n in range(number)]
     # token ids: of a text vLLM would begin with a second BOS token
     ids = prompt_ids(tokenizer, [case for case, _ in asked], prompter)
+    llm = LLM(
+        model=source,
+        enable_lora=adapter is not None,
+        max_lora_rank=256,
+        seed=seed,
+        trust_remote_code=trust_remote_code,
+        # it reserves memory for one text as long as it may be: for the model's whole context many GiB
+        max_model_len=max(map(len, ids), default=0) + max_new_tokens,
+    )
     settings = [
         SamplingParams(
             temperature=temperature,

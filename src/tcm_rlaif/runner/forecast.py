@@ -13,10 +13,12 @@ from tcm import sources
 from tcm.answers import write
 from tcm.cases import Case, cleaning, splits
 from tcm.invented import invent_cases
-from tcm_rlaif.models.loading import load_base
+from tcm_rlaif.models.loading import compute_dtype, load_base
+from tcm_rlaif.models.memory import PACKED
 from tcm_rlaif.models.prompter import Prompter, numbers
 from tcm_rlaif.models.prompts import completion
 from tcm_rlaif.runner import probe
+from tcm_rlaif.runner.study import check_models
 from tcm_rlaif.study import params, stage
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.plan import Run, plan
@@ -158,9 +160,14 @@ def learned_together(run: Run, P: Params) -> int:
 
 
 def forecast(P: Params) -> Sequence[str]:
-    """The lines of `./study plan`: one a run that is due, then the sums, and what was measured or could not be."""
-    cases = cases_of(P)
-    due, source = stage.problems(P), probe.on_this_machine(P)
+    """The lines of `./study plan`: one a run that is due, then the sums, and what was measured or could not be.
+
+    Raises:
+        ParamsError, ModelError: as the study would before it runs anything.
+    """
+    cases, due = cases_of(P), stage.problems(P)
+    check_models(P, due)
+    source = probe.on_this_machine(P)
     model, tokenizer = load_base(source, P) if source else (None, None)
     together = max([1, *(learned_together(run, params.for_arm(P, run.arm)) for run in plan(P) if run.folder in due)])
     rates = probe.measure(model, lengths(cases, P, tokenizer)[1], P, together) if model else None
@@ -198,12 +205,22 @@ def _said(P: Params, rates: probe.Rates | None) -> list[str]:
         here = (
             "is built by 00_base_model" if P.base_model == "tiny" else "is not on this machine and nothing was fetched"
         )
+        if shape := probe.outline(P):
+            weight = PACKED if P.base_quantization == "4bit" else compute_dtype(P).itemsize
+            lines.append(
+                f"{P.base_model}: {_parameters(*shape)}, by its configuration, which is here; memory: more than the "
+                f"{shape[0] * weight / 2**30:,.1f} GiB of its weights"
+            )
         return [*lines, f"{P.base_model}: the model {here}, so no time and memory are measured; tokens are estimated"]
     return [
         *lines,
-        f"{P.base_model}: {rates.parameters / 1e6:,.1f} million parameters, {rates.trained / 1e6:,.1f} million trained",
+        f"{P.base_model}: {_parameters(rates.parameters, rates.trained)}",
         f"measured here ({rates.device}): {rates.learned:,.0f} tokens a second learned, {rates.read:,.0f} read, "
         f"{rates.said:,.0f} said",
         f"memory: about {rates.memory_mib / 1024:,.1f} GiB with the longest batch that is learned"
         + (", layers computed twice" if rates.twice else ""),
     ]
+
+
+def _parameters(total: int, trained: int) -> str:
+    return f"{total / 1e6:,.1f} million parameters, {trained / 1e6:,.1f} million trained"

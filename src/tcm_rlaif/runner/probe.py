@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tcm_rlaif.models import headers, places
 from tcm_rlaif.models.loading import compute_dtype
 from tcm_rlaif.study.params import ROOT
 from tcm_rlaif.study.schema import Params
@@ -40,9 +41,7 @@ class Rates:
 
 
 def on_this_machine(P: Params) -> str | None:
-    """What `load_base` can load without any download; None where the model is not here."""
-    from huggingface_hub import try_to_load_from_cache
-
+    """What `load_base` can load without any download; None where the model is not here, or not all of it."""
     from tcm_rlaif.training import pretraining
 
     if P.base_model == "tiny":
@@ -50,10 +49,32 @@ def on_this_machine(P: Params) -> str | None:
         return str(folder) if folder.is_dir() else None
     if (ROOT / Path(P.base_model).expanduser()).exists():
         return P.base_model
-    try:
-        return P.base_model if isinstance(try_to_load_from_cache(P.base_model, "config.json"), str) else None
-    except ValueError:  # no hub id either: `load_base` says so when the study runs
+    fetched = places.cached(P.base_model)  # its folder, not its name: of a folder no library looks for more on the hub
+    return str(fetched) if fetched and not places.wrong_folder(fetched) and headers.all_weights(fetched) else None
+
+
+def outline(P: Params) -> tuple[int, int] | None:
+    """Parameters of a hub's model, and those that an adapter trains, by its configuration; None where that is not here.
+
+    No code that comes with the model runs for it.
+    """
+    import torch
+    from peft import get_peft_model
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from tcm_rlaif.training.adapters import lora
+
+    if P.base_model == "tiny" or not (fetched := places.cached(P.base_model)):
         return None
+    try:
+        config = AutoConfig.from_pretrained(fetched, local_files_only=True, trust_remote_code=False)
+        with torch.device("meta"):  # shapes without numbers
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            total = sum(p.numel() for p in model.parameters())
+            model = get_peft_model(model, lora(P))
+    except Exception:  # a configuration of others, read by code of others: what is wrong with it, loading tells
+        return None
+    return total, sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def measure(model: Model, rows: Sequence[list[int]], P: Params, together: int) -> Rates:

@@ -11,18 +11,19 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
 
 from tcm.cases import CaseError
 from tcm.files import write_text
-from tcm_rlaif.models.loading import locate
+from tcm_rlaif.models import places
 from tcm_rlaif.runner import live, progress
 from tcm_rlaif.runner.lock import HeldError, hold
 from tcm_rlaif.runner.supervisor import supervised
 from tcm_rlaif.study import hardware, params, stage, timings
-from tcm_rlaif.study.params import ROOT
+from tcm_rlaif.study.params import ROOT, ParamsError
 from tcm_rlaif.study.plan import ABLATION, PROBES, StageError, plan, reports_folder, study_folder
 from tcm_rlaif.study.schema import Params
 
@@ -43,7 +44,8 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
     Raises:
         StageError: if another process runs this study.
         CaseError: if its records cannot be read.
-        ModelError: if its model, or its judge's, is not where it is said to be.
+        ParamsError: if it wants a package that is not installed.
+        ModelError: if a model of it, or of a judge, is not where it is said to be, or cannot be loaded here.
     """
     folder = study_folder(P)
     with alone(P) as lock:
@@ -51,7 +53,7 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
         timings.complete(folder)
         due = stage.problems(P)
         _check_data(P, due)
-        _check_models(P, due)
+        check_models(P, due, here=not _elsewhere(extra))
         _say_what_is_old(P, due)
         if not _elsewhere(extra):
             os.environ.pop("SLURM_CPUS_PER_TASK", None)  # of an allocation that this runs in; runs here have a share
@@ -150,13 +152,30 @@ def _check_data(P: Params, due: Mapping[str, str]) -> None:
         raise CaseError(f"{path}: cannot be read ({error.strerror}); correct data_path") from None
 
 
-def _check_models(P: Params, due: Mapping[str, str]) -> None:
-    """Look for base and judge before any work: what is seen without loading, and no network."""
-    judged = "transformers" in P.judge and any(folder.startswith("03_rlaif_labels/") for folder in due)
-    if P.base_model != "tiny" and any(folder.startswith("00_base_model/") for folder in due):
-        locate(P.base_model, "base_model")
-    if judged:
-        locate(P.judge_model, "judge_model")
+def check_models(P: Params, due: Mapping[str, str], here: bool = True) -> None:
+    """Look for the bases and judges of all arms before any work: what is seen without loading, and no network.
+
+    Args:
+        here: whether this machine runs them.
+
+    Raises:
+        ParamsError: if candidates are to be sampled by what is not installed.
+        ModelError: as `places.check`.
+    """
+    wanted: dict[tuple[str, str, str], Params] = {}
+    for run in plan(P):
+        if run.folder not in due or run.stage in ("01_data_prep", ABLATION):
+            continue
+        PA = params.for_arm(P, run.arm)
+        if PA.base_model != "tiny":
+            wanted["base_model", PA.base_model, PA.base_quantization] = PA
+        if run.stage == "03_rlaif_labels" and "transformers" in PA.judge:
+            wanted["judge_model", PA.judge_model, PA.base_quantization] = PA
+        if run.stage == "03_rlaif_labels" and PA.candidate_engine == "vllm" and not find_spec("vllm"):
+            fix = f"install it ({sys.executable} -m pip install vllm), or set candidate_engine: transformers"
+            raise ParamsError(f"candidate_engine: vllm is not installed; {fix}")
+    for (key, source, _), PA in wanted.items():
+        places.check(source, PA, key, here)
 
 
 def _say_what_is_old(P: Params, due: Mapping[str, str]) -> None:

@@ -114,6 +114,13 @@ class Params(FeedbackParams):
             raise ValueError("eval_number: greedy answers to a case are all the same; set eval_temperature, to 0.8 say")
         if self.preference_training == "grpo" and (len(self.judge) > 1 or {"openai", "transformers"} & set(self.judge)):
             raise ValueError("preference_training grpo: judge: name one that computes: rubric, evidence or format")
+        # vLLM loads the base by itself, in full: not the one that the adapter was trained on
+        if self.candidate_engine == "vllm" and self.base_model.lower().endswith(".gguf"):
+            raise ValueError("candidate_engine: vllm samples with no .gguf file; set it to transformers")
+        if self.candidate_engine == "vllm" and self.base_quantization == "4bit":
+            raise ValueError(
+                "candidate_engine: vllm samples with no 4bit base; set it to transformers, or base_quantization: none"
+            )
         for name in ("judge", "dpo_loss_type"):
             if len({*getattr(self, name)}) < len(getattr(self, name)):
                 raise ValueError(f"{name}: name each once")

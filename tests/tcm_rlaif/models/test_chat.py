@@ -135,12 +135,43 @@ def test_a_template_that_writes_the_date_writes_the_same_one_every_day() -> None
     assert tokenizer.decode(chat.prompt_tokens(tokenizer, PROMPT)).startswith("01 Jan 2025")
 
 
+def test_a_template_that_asks_the_clock_is_told_the_same_day_every_day() -> None:
+    tokenizer = tokenizer_of("ChatML")
+    asks = "{% if strftime_now is defined %}{{ strftime_now('%d %B %Y, %A, %-m/%-d') }}{% endif %}"
+    tokenizer.chat_template = asks + tokenizer.chat_template
+    chat.prepare(tokenizer, model_of("", tokenizer), "dated")
+    wanted = "01 January 2025, Wednesday, 1/1<|im_start|>system"
+    assert tokenizer.decode(chat.prompt_tokens(tokenizer, PROMPT)).startswith(wanted)
+    assert tokenizer.apply_chat_template(PROMPT, tokenize=False).startswith(wanted)  # as TRL asks while it samples
+    once = tokenizer.chat_template
+    chat.prepare(tokenizer, model_of("", tokenizer), "dated")
+    assert tokenizer.chat_template == once
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_template_that_asks_no_clock_stays_as_it_is(name: str) -> None:
+    tokenizer = tokenizer_of(name)
+    before = tokenizer.chat_template
+    chat.prepare(tokenizer, model_of(name, tokenizer), name)
+    assert before is None or tokenizer.chat_template == before
+
+
+def test_of_several_templates_the_default_one_is_taken() -> None:
+    tokenizer = tokenizer_of("ChatML")
+    tokenizer.chat_template = {"default": CHATML, "tool_use": "x"}
+    chat.prepare(tokenizer, model_of("", tokenizer), "several")
+    assert tokenizer.chat_template == CHATML and chat.row_tokens(tokenizer, PROMPT, ANSWER)
+    tokenizer.chat_template = {"rag": CHATML, "tool_use": "x"}
+    with pytest.raises(ValueError, match=r"none of its chat templates \(rag, tool_use\) is named default; name so the"):
+        chat.prepare(tokenizer, model_of("", tokenizer), "several")
+
+
 def test_a_tokenizer_without_end_or_padding_is_refused() -> None:
     tokenizer = tokenizer_of("no template")
     model = model_of("", tokenizer)
     tokenizer.eos_token = None
     with pytest.raises(ValueError, match="base_model: nosuch: the tokenizer has no end token"):
-        chat.prepare(tokenizer, model, "nosuch")
+        chat.prepare(tokenizer, model, "base_model: nosuch")
 
 
 def test_a_template_that_loses_the_answer_is_refused() -> None:

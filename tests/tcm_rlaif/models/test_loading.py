@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import tiny_model
+from peft import get_peft_model
 
-from tcm_rlaif.models import chat, decoding, loading, logps, prompts, tiny
+from tcm_rlaif.models import chat, decoding, drawn, loading, logps, prompts, tiny
 from tcm_rlaif.training import adapters, proofs
 
 
@@ -155,7 +156,6 @@ def qwen(architecture: str):
 @pytest.mark.parametrize("half", [False, True], ids=["f32", "f16"])
 def test_a_gguf_file_computes_what_the_original_computes_and_takes_an_adapter(tmp_path, architecture, half):
     import torch
-    from peft import get_peft_model
 
     original, tokenizer = qwen(architecture)
     write_gguf(tmp_path / "tiny.gguf", original, tokenizer, architecture, half)
@@ -186,6 +186,32 @@ def test_a_gguf_file_in_upper_case_is_the_same_model(tmp_path):
     (tmp_path / "tiny.gguf").rename(tmp_path / "TINY.GGUF")
     upper, _ = loading.load_base(str(tmp_path / "TINY.GGUF"), tiny_model.params())
     assert logits(upper, ids).equal(logits(lower, ids))
+    again, _ = loading.load_base(str(tmp_path / "TINY.GGUF"), tiny_model.params())
+    assert upper.config._name_or_path == again.config._name_or_path == str(tmp_path / "TINY.GGUF")
+
+
+def test_two_gguf_files_of_one_folder_are_two_models(tmp_path):
+    original, tokenizer = qwen("qwen2")
+    for name in ("a.gguf", "b.gguf"):
+        write_gguf(tmp_path / name, original, tokenizer, "qwen2", half=False)
+    (a, _), (b, _) = (loading.load_base(str(tmp_path / name), tiny_model.params()) for name in ("a.gguf", "b.gguf"))
+    assert drawn.policy_of(a) != drawn.policy_of(b)
+    adapted = get_peft_model(a, adapters.lora(tiny_model.params()))
+    assert adapted.peft_config["default"].base_model_name_or_path == str(tmp_path / "a.gguf")
+
+
+def test_a_folder_is_named_as_it_always_was():
+    model, _ = tiny_model.base()
+    assert model.config._name_or_path == str(tiny_model.folder())
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.6, 0.99])
+def test_a_gguf_file_that_was_cut_off_says_so_and_what_to_do(tmp_path, share):
+    write_gguf(tmp_path / "tiny.gguf", *qwen("qwen2"), "qwen2", half=False)
+    content = (tmp_path / "tiny.gguf").read_bytes()
+    (tmp_path / "tiny.gguf").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(loading.ModelError, match=r"tiny\.gguf: the file is cut off or damaged \(.*\); fetch it again"):
+        loading.load_base(str(tmp_path / "tiny.gguf"), tiny_model.params())
 
 
 def test_a_gguf_file_of_quantised_weights_is_loaded_as_plain_floats(tmp_path):

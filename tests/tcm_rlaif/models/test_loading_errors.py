@@ -1,10 +1,14 @@
 """A model that cannot be loaded is one clear error: the key, what was looked for, and what to do."""
 
+import json
+import re
 import shutil
 
 import pytest
 import tiny_model
+from safetensors.torch import load_file, save_file
 
+from tcm_rlaif.models import places
 from tcm_rlaif.models.loading import ModelError, load_base
 from tcm_rlaif.study.params import ROOT
 
@@ -23,7 +27,7 @@ def folder(tmp_path):
 
 def refusal(source, **changes) -> str:
     """What a user reads when this source is loaded."""
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ModelError) as refused:
         load_base(str(source), tiny_model.params(base_model=str(source), **changes))
     said = str(refused.value)
     assert "\n" not in said and "Repo id must" not in said
@@ -71,6 +75,21 @@ def test_a_folder_of_gguf_files_names_them(tmp_path):
     assert refusal(tmp_path).endswith("name the file itself, one of: Q4.GGUF, q8.gguf")
 
 
+def test_another_file_is_said_to_be_no_model_and_not_to_be_missing(tmp_path):
+    (tmp_path / "weights.bin").touch()
+    said = refusal(tmp_path / "weights.bin")
+    assert said.startswith(f"base_model: {tmp_path / 'weights.bin'}: a single file is a model only as .gguf")
+
+
+def test_a_name_in_a_folder_of_the_project_is_a_misspelt_folder(tmp_path, monkeypatch):
+    (tmp_path / "models/qwen").mkdir(parents=True)
+    monkeypatch.setattr(places, "ROOT", tmp_path)
+    said = refusal("models/qwem")
+    assert said.startswith("base_model: 'models/qwem' is no folder (") and "hf download models/qwem" in said
+    monkeypatch.setattr(places, "cached", lambda source: tmp_path)  # fetched from the hub: no folder is meant
+    assert places.locate("models/qwem", "base_model") == ("models/qwem", None)
+
+
 DAMAGES = {
     "cut weights": lambda folder: (folder / "model.safetensors").write_bytes(
         (folder / "model.safetensors").read_bytes()[:5000]
@@ -78,6 +97,7 @@ DAMAGES = {
     "no weights": lambda folder: (folder / "model.safetensors").unlink(),
     "an empty config.json": lambda folder: (folder / "config.json").write_text(""),
     "a config.json of no known model": lambda folder: (folder / "config.json").write_text('{"model_type": "nosuch"}'),
+    "a config.json that is a list": lambda folder: (folder / "config.json").write_text("[]"),
 }
 
 
@@ -86,6 +106,79 @@ def test_a_folder_that_is_not_whole_is_named_and_not_taken_for_a_hub_id(folder, 
     DAMAGES[damage](folder)
     said = refusal(folder)
     assert said.startswith(f"base_model: {folder}: cannot be loaded: ") and "hub id" not in said
+
+
+def weights_become(folder, change) -> None:
+    """Write a model's weights again, changed."""
+    path = folder / "model.safetensors"
+    save_file(change(load_file(path)), path, metadata={"format": "pt"})
+
+
+def config_becomes(folder, file="config.json", **changes) -> None:
+    path = folder / file
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **changes}), "utf-8")
+
+
+BERT = {"model_type": "bert", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 768}
+INCOMPLETE = {
+    "a layer is missing": (
+        lambda folder: weights_become(folder, lambda w: {k: v for k, v in w.items() if ".layers.1." not in k}),
+        r"11 of its 25 weights are not in its files, as model\.layers\.1\.input_layernorm\.weight, model\.layers\.1\.",
+    ),
+    "every weight has another name": (
+        lambda folder: weights_become(folder, lambda w: {f"policy.{k}": v for k, v in w.items()}),
+        "25 of its 25 weights are not in its files, as lm_head",
+    ),
+    "the weights are another model's": (
+        lambda folder: (folder / "config.json").write_text(json.dumps(BERT)),
+        r"(\d+) of its \1 weights are not in its files, as bert\.",
+    ),
+    "config.json names other shapes": (
+        lambda folder: config_becomes(folder, intermediate_size=48),
+        r"6 of its weights are of other shapes than its configuration says: .*\(\[\d+, \d+\], not \[\d+, 48\]\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", INCOMPLETE)
+def test_weights_that_the_files_do_not_hold_are_no_random_numbers(folder, damage):
+    change, words = INCOMPLETE[damage]
+    change(folder)
+    said = refusal(folder)
+    assert re.match(f"base_model: {folder}: {words}", said)
+    assert said.endswith("; fetch it again, with the config.json that belongs to it")
+
+
+def test_a_head_of_its_own_may_be_missing_only_where_it_is_tied_to_the_words(folder):
+    config_becomes(folder, tie_word_embeddings=False)
+    assert "1 of its 25 weights are not in its files, as lm_head.weight; fetch it again" in refusal(folder)
+
+
+TALKS = {
+    "no end token": (
+        lambda folder: config_becomes(folder, "tokenizer_config.json", eos_token=None),
+        "the tokenizer has no end token, so that no answer could end; name it as eos_token in",
+    ),
+    "texts as lists": (
+        lambda folder: (folder / "chat_template.jinja").write_text(
+            "{% for m in messages %}{% for part in m.content %}{{ part.text }}{% endfor %}<|im_end|>{% endfor %}"
+        ),
+        "its chat template leaves out what is said, as '问' (it may want lists of parts); put one for plain",
+    ),
+    "a template that is cut off": (
+        lambda folder: (folder / "chat_template.jinja").write_text("{% for m in %}"),
+        "its chat template fails (Expected an expression, got 'end of statement block'); put one for plain",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", TALKS)
+def test_a_model_that_cannot_be_talked_with_is_an_error_of_its_model_and_key(folder, damage):
+    change, words = TALKS[damage]
+    change(folder)
+    assert refusal(folder).startswith(f"base_model: {folder}: {words}")
+    with pytest.raises(ModelError, match=f"^judge_model: {folder}: "):
+        load_base(str(folder), tiny_model.params(judge_model=str(folder)))
 
 
 def test_a_file_that_is_no_gguf_is_named(tmp_path):

@@ -179,6 +179,10 @@ def test_vllm_is_asked_with_the_seed_of_each_answer_and_the_adapter(model, monke
     ]  # fmt: skip
     assert len({s.seed for s in asked["settings"]}) == 4 and asked["lora"][2] == str(tmp_path)
     assert tokenizer.decode(asked["texts"][0]["prompt_token_ids"]).endswith("<|im_start|>assistant\n")
+    assert asked["llm"]["max_model_len"] == max(len(t["prompt_token_ids"]) for t in asked["texts"]) + 8
+    assert not asked["llm"]["trust_remote_code"]
+    sample_vllm("base", None, tokenizer, cases, **settings, trust_remote_code=True)
+    assert asked["llm"]["trust_remote_code"]
 
     asked["said"] = SimpleNamespace(text="处方：甘草6g" + "，大枣9g" * 9, finish_reason="length", token_ids=[1, 2])
     (short, *_) = sample_vllm("base", None, tokenizer, cases, **settings, end_at_loop=True)

@@ -3,6 +3,7 @@
 import pytest
 import tiny_model
 
+from tcm_rlaif.models.loading import ModelError
 from tcm_rlaif.models.prompter import Prompter
 from tcm_rlaif.runner import cli, forecast, probe
 from tcm_rlaif.study import params, plan
@@ -90,7 +91,7 @@ def test_what_is_finished_is_not_planned_again(here, monkeypatch) -> None:
     assert lines["02_sft/sft/seed0"] == ["done"] and lines["06_ablation"][0] == "0"
 
 
-@pytest.mark.parametrize("model", ["nobody-here/no-such-model", "/nowhere/model", "tiny"])
+@pytest.mark.parametrize("model", ["nobody-here/no-such-model", "tiny"])
 def test_of_a_model_that_is_not_here_no_time_is_said_and_nothing_is_fetched(model: str, monkeypatch) -> None:
     monkeypatch.setattr(forecast, "load_base", lambda *_: pytest.fail("nothing may be loaded"))
     P = study(base_model=model, base_seed=987654)
@@ -98,6 +99,33 @@ def test_of_a_model_that_is_not_here_no_time_is_said_and_nothing_is_fetched(mode
     assert lines[1].split()[-1] == "?" and "no time and memory are measured" in lines[-1]
     assert int(table(lines)["02_sft/sft/seed0"][1].replace(",", "")) > 1000
     assert not plan.study_folder(P).exists()
+
+
+def test_of_a_model_of_which_only_the_configuration_is_here_its_size_is_told(monkeypatch) -> None:
+    monkeypatch.setattr(forecast, "load_base", lambda *_: pytest.fail("nothing may be loaded"))
+    monkeypatch.setattr(probe, "outline", lambda P: (7_000_000_000, 40_000_000))
+    lines = forecast.forecast(study(base_model="nobody-here/no-such-model"))
+    assert "7,000.0 million parameters, 40.0 million trained, by its configuration" in lines[-2]
+    assert lines[-2].endswith("memory: more than the 26.1 GiB of its weights") and lines[1].split()[-1] == "?"
+
+
+ABSENT = {"base": {"training": "none"}, "large": {"training": "none", "base_model": "./models/absent"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"base_model": "/nowhere/model"}, "base_model: '/nowhere/model' is no folder"),
+        ({"base_model": "models/qwen/0.6B"}, "base_model: 'models/qwen/0.6B' is no folder"),
+        ({"base_model": "docs/qwen"}, "base_model: 'docs/qwen' is no folder"),
+        ({"arms": ABSENT, "ablation_questions": {}}, "base_model: './models/absent' is no folder"),
+        ({"base_model": "nobody-here/model", "base_quantization": "4bit"}, "4bit needs a GPU with CUDA"),
+    ],
+)
+def test_what_a_run_would_refuse_is_not_planned(changes, words: str, monkeypatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ModelError, match=words):
+        forecast.forecast(study(**changes))
 
 
 def test_the_command_prints_the_plan(here, capsys, tmp_path) -> None:

@@ -14,6 +14,7 @@ from tcm_rlaif.models.loading import ModelError
 from tcm_rlaif.runner import progress, study
 from tcm_rlaif.runner.lock import HeldError, hold
 from tcm_rlaif.study import hardware, params, plan, stage
+from tcm_rlaif.study.params import ParamsError
 from tcm_rlaif.study.plan import StageError
 from tcm_rlaif.study.schema import Params
 
@@ -220,9 +221,33 @@ def test_a_run_that_is_alone_gets_all_cores(commands, monkeypatch) -> None:
         ({"base_model": "models/absent/7B"}, "base_model: 'models/absent/7B' is no folder"),
         ({"base_model": "absent.gguf"}, r"base_model: .*absent\.gguf: no such file"),
         ({"judge": ("transformers",), "judge_model": "models/absent/7B"}, "judge_model: 'models/absent/7B' is no"),
+        (
+            {"arms": {"base": {"training": "none"}, "big": {"base_model": "/no/7B"}}, "probe_arms": ()},
+            "base_model: '/no/7B' is no folder",
+        ),
+        ({"base_model": "owner/name", "base_quantization": "4bit"}, "base_quantization: 4bit needs a GPU with CUDA"),
     ],
 )
-def test_a_model_that_is_not_there_is_told_before_any_work(P, commands, changes, words) -> None:
+def test_a_model_that_is_not_there_is_told_before_any_work(P, commands, monkeypatch, changes, words) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ModelError, match=words):
         study.run_study(P.model_copy(update=changes), 2)
     assert commands == []
+
+
+def test_where_a_scheduler_starts_the_runs_the_gpu_is_looked_for_there(P, commands, monkeypatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    packed = P.model_copy(update={"base_model": "owner/name", "base_quantization": "4bit"})
+    study.run_study(packed, 2, extra=["--executor=slurm", "--dry-run"])
+    assert len(commands) == 1
+
+
+def test_an_engine_that_is_not_installed_is_told_before_any_work_where_it_is_due(P, commands, monkeypatch) -> None:
+    monkeypatch.setattr(study, "find_spec", lambda name: None)
+    sampled = P.model_copy(update={"candidate_engine": "vllm"})
+    with pytest.raises(ParamsError, match="candidate_engine: vllm is not installed; .*pip install vllm.*transformers"):
+        study.run_study(sampled, 2)
+    assert commands == []
+    finish(sampled)
+    study.run_study(sampled, 2)
+    assert forced(commands[0]) == []

@@ -183,6 +183,11 @@ def test_several_faults_are_told_at_once() -> None:
         ({"judge": "openai"}, "judge_model: name the model that judges"),
         ({"pair_strategy": "gold_sample"}, "judge_sees_gold: true"),
         ({"eval_number": 4}, "set eval_temperature"),
+        ({"candidate_engine": "vllm", "base_model": "q4.GGUF"}, "with no .gguf file; set it to transformers"),
+        (
+            {"candidate_engine": "vllm", "base_quantization": "4bit"},
+            "set it to transformers, or base_quantization: none",
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_refused_with_the_fix(values, words) -> None:
