@@ -64,7 +64,10 @@ def sample_candidates(
                 model.save_pretrained(folder, selected_adapters=["default"])
             source = model.config._name_or_path
             with off_the_gpu(model):
-                samples = sample_vllm(source, Path(folder) if adapted else None, tokenizer, cases, **settings)
+                own_code = {"trust_remote_code": P.base_trust_remote_code}
+                samples = sample_vllm(
+                    source, Path(folder) if adapted else None, tokenizer, cases, **settings, **own_code
+                )
     else:
         settings |= {"batch_size": P.candidate_batch_size, "unfinished": path.with_suffix(UNFINISHED)}
         samples = sample(model, tokenizer, cases, **settings, progress="sampling")
