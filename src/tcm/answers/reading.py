@@ -20,7 +20,7 @@ from tcm.answers.thoughts import without_thoughts
 from tcm.cases import Answer, Case, PrescriptionItem
 from tcm.knowledge import resolve_herb
 from tcm.prescriptions.notation import changes_previous, has_doses, ignorable, read_prescription
-from tcm.prescriptions.tokens import HANDLE
+from tcm.prescriptions.tokens import HANDLED
 from tcm.prescriptions.usage import read_usage
 from tcm.prescriptions.writing import write_changes, write_items
 
@@ -33,7 +33,6 @@ _EDGE = " \t\r\n。；;，,、.：:*#_`【】[](（\"“”'{}|-—~>"
 _VALUE_END = re.compile("[。\n]")
 _HEAD = re.compile(r"[^，,：:。\n(（]{0,40}")
 _LIST_NUMBER = re.compile(r"[；;，,。\s][（(]?[0-9]{1,2}[)）]?$")
-_HANDLED = re.compile(HANDLE)
 _LEADING_FORMULA = re.compile(
     r"\s{0,9}([^0-9，,、；;。：:\n(（]{1,24}?(?:(?:加减|加味|化裁)(?:[\s*]{0,3}[：:。\n]|[\s，,]{0,3}(?=[\u4e00-\u9fff]))"
     r"|(?:[汤散丸饮煎丹膏方剂]|加减|加味|化裁)[\s*]{0,3}[：:。\n]|[汤散丸饮][ \t，,]{1,3}(?=[\u4e00-\u9fff])))"
@@ -70,7 +69,7 @@ def _split_formula(content: str) -> tuple[str, str]:
     herbs = content[match.end() :] if match and not changes_previous(content) else ""
     if (
         herbs
-        and not (resolve_herb(formula) or _HANDLED.fullmatch(formula))
+        and not (resolve_herb(formula) or HANDLED.fullmatch(formula))
         and any(item.dose for item in read_prescription(herbs).items)
     ):
         return formula, herbs

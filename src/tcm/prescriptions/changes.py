@@ -13,11 +13,10 @@ from tcm.cases import PrescriptionItem
 from tcm.knowledge import resolve_herb
 from tcm.prescriptions.drafts import Draft
 from tcm.prescriptions.items import ItemReader
-from tcm.prescriptions.tokens import HAN, HAN_DOSE, NAMED_DOSE, REST, Token
+from tcm.prescriptions.tokens import HAN, HAN_DOSE, NAMED_DOSE, PACKET_COUNT, REST, Token
 from tcm.prescriptions.words import beginnings, herb_like, is_herb
 from tcm.prescriptions.writing import write_dose
 
-_COUNT = "[0-9]{1,2}|[一二三四五六七八九十]{1,2}"
 _WHICH = "(?:[上前原首]次?|上一?诊|初诊|[一二三四五六七八九]诊|原处|之前)[处药]?方|[上前原]药|[上前原]法|处方|药方"
 _PREVIOUS = re.compile(
     r"\s{0,9}(?:效不更方|守方|守法|药?同[前上]|照前|照旧|续[服进]前药"
@@ -27,7 +26,7 @@ _PREVIOUS = re.compile(
 )
 _LATER = re.compile(
     rf"[。;,:、\n\s](?={_PREVIOUS.pattern.replace('?P<freely>', '?:')}"
-    rf"(?:[去加减增改易撤添停将]|[+-]\s?[{HAN}]|(?P<packets>[再续继连]?[进服]?(?:{_COUNT})\s?[剂付帖副])))"
+    rf"(?:[去加减增改易撤添停将]|[+-]\s?[{HAN}]|(?P<packets>[再续继连]?[进服]?(?:{PACKET_COUNT})\s?[剂付帖副])))"
 )
 _ANY_DOSE = re.compile(rf"[0-9]|{HAN_DOSE}")
 _SIGNED = re.compile(rf"[+-](?=\s?[{HAN}]{{2}})")
@@ -142,7 +141,7 @@ def changed(
     items = [(item, "") for item in previous]
     failed = []
     for draft in drafts:
-        same = _written_alike if draft.verb == "add" else _same
+        same = _same_form if draft.verb == "add" else _same
         at = next((i for i, (item, _) in enumerate(items) if same(item.herb, draft.herb)), None)
         sets = draft.verb == "swap" and at is not None and draft.dose is not None  # 改黄芪60g
         if draft.taken_out and not sets and (at is not None or draft.dose is None):
@@ -166,7 +165,7 @@ def _same(one: str, other: str) -> bool:
     return one == other or (a is not None and b is not None and a.base == b.base)
 
 
-def _written_alike(one: str, other: str) -> bool:
+def _same_form(one: str, other: str) -> bool:
     """Whether a herb that is added is one that is there: 加茯神 leaves 茯苓, and 加熟地 leaves 生地."""
     a, b = resolve_herb(one), resolve_herb(other)
     return one == other or (a is not None and b is not None and a.canonical == b.canonical)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from tcm.knowledge import joint_herbs, resolve_herb
 from tcm.prescriptions.doses import amount, amount_in_note, count, doses_come_first, explains, unit_of, units_apart
 from tcm.prescriptions.drafts import Draft, Drafts, out_of_reason
-from tcm.prescriptions.tokens import COUNT, HANDLE, NUMBER, Token
+from tcm.prescriptions.tokens import COUNT, HANDLED, NUMBER, Token
 from tcm.prescriptions.words import ONE_WORD, PROSE, herb_like, herbs_in, is_herb, only_lead
 
 MAX_HERB_NAME = 12
@@ -22,7 +22,6 @@ _NO_HERB = frozenset(
 )
 _WORKED = re.compile("[炒炙制生酒醋盐蜜姜煅焦炮煨捣碎轧研打细切劈]+")
 _DESCRIPTION = re.compile("色$|大个$|[者的仁]$|大者|小者|去|后|选|良|佳|重约|各?约$|用量")
-_HANDLED = re.compile(HANDLE)
 _BARE_HAN = re.compile(f"(.{{2,}}?)({COUNT})")
 _RECIPE = frozenset({"rp", "rx", "r"})
 _GUIDE = re.compile("[为作做]?药?引子?")
@@ -221,12 +220,7 @@ class ItemReader(Drafts):
             self._groups += 1  # 【黄芪】30g
             self.drafts.append(Draft(written, group=self._groups, verb=self.verb))
             return
-        if (
-            len(self.drafts) == first
-            and _HANDLED.fullmatch(note)
-            and following is not None
-            and following.kind == "name"
-        ):
+        if len(self.drafts) == first and HANDLED.fullmatch(note) and following is not None and following.kind == "name":
             self._pending.append(written)  # ，（后下）薄荷6g
         elif not self.drafts:
             self.unread.append(word.raw)

@@ -19,6 +19,7 @@ from tcm.cases import Patient, PrescriptionItem
 from tcm.knowledge import CO_USED_FORMS, Herb, dose_in_g, groups, herb_info, incompatibilities, resolve_herb
 from tcm.knowledge.checks import clause, mark
 from tcm.knowledge.types import Incompatibility, ReviewRule
+from tcm.prescriptions.sections import is_outside
 
 Kind = Literal[
     "incompatibility", "overdose", "underdose", "pregnancy", "toxicity", "route", "unknown_herb", "duplicate_herb",
@@ -47,7 +48,7 @@ PREGNANCY: dict[str, Literal["high", "medium", "low"]] = {"禁用": "high", "忌
 
 _RAW = ("生", "鲜")
 _PROCESS_WORDS = frozenset("制炙炒煅醋酒姜炮煨蜜盐法霜淡")
-_EXTERNAL = re.compile("外用|外洗|外敷|外涂|外搽|熏洗|坐浴|漱口|泡脚")
+_EXTERNAL = re.compile("外用|外洗|外敷|外涂|外搽|熏洗|坐浴|漱口|泡脚")  # not 灌肠: what is given so is taken up
 _AS_POWDER = re.compile("冲|吞|研|粉|末|散|丸|胶囊|兑|调服")
 _COUNT = re.compile(r"(?<![日天每0-9])([0-9]{1,3})[剂付帖](?!/|分)")
 _DAYS = re.compile(r"[服共]用?([0-9]{1,3})[天日]")
@@ -126,7 +127,7 @@ def audit(
 
 def taken(item: PrescriptionItem, usage: str) -> bool:
     """Whether a herb is for internal use, by its note and the usage."""
-    return not (item.note and _EXTERNAL.search(item.note)) and not (_EXTERNAL.search(usage) and "服" not in usage)
+    return not (item.note and _EXTERNAL.search(item.note)) and not (_EXTERNAL.search(usage) and is_outside(usage))
 
 
 @cache

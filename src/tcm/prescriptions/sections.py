@@ -26,7 +26,7 @@ _LABEL = re.compile(
     rf"|(?<=,)\s{{0,3}}(?P<besides>另[外予取用以]?\s?)(?=[{HAN}]{{1,8}}\s?[0-9][^。;\n]{{0,40}}(?:{_OUTSIDE}))"
 )
 _MAY_PART = re.compile("[:另方外]")
-_SENTENCE = re.compile(r"(?<=[\n。;])[^\n。;]+")
+_SENTENCE = re.compile(r"[^\n。;]+")
 _CIRCLED = re.compile("[①-⑩]")
 _DOSE = re.compile(rf"{NUMBER}\s?{UNIT}")
 
@@ -76,9 +76,11 @@ def is_outside(usage: str) -> bool:
 
 def _bath(half: str) -> int:
     """Where a sentence for external use with a herb of its own begins after a prescription that is taken; else 0."""
+    dosed = ended = False  # what stands before the sentence
     for sentence in _SENTENCE.finditer(half) if EXTERNAL.search(half) else ():
-        dose = _DOSE.search(half, sentence.start(), sentence.end())
-        before = half[: sentence.start()]
-        if dose and is_outside(sentence.group()) and _ENDED.search(_NOT_TAKEN.sub("", before)) and _DOSE.search(before):
+        said = sentence.group()
+        dose = _DOSE.search(said) is not None
+        if dosed and ended and dose and is_outside(said):
             return sentence.start()
+        dosed, ended = dosed or dose, ended or _ENDED.search(_NOT_TAKEN.sub("", said)) is not None
     return 0

@@ -34,6 +34,16 @@ def test_incompatible_herbs_are_found_through_forms_and_aliases(text, rule, herb
     assert (rule, herbs, severity) in found(text)
 
 
+def test_a_bath_or_a_warning_beside_a_decoction_does_not_turn_the_rules_off():
+    decoction = "生半夏30g，制附子60g，甘草6g。6剂，水煎服"
+    alone = found(decoction)
+    assert {"IC-18-01", "DOSE-HI"} <= {rule for rule, *_ in alone}
+    for more in ("。艾叶30g煎水泡脚", "，另以苦参30g煎水外洗", "，药渣泡脚"):
+        read = read_prescription(decoction + more)
+        assert [(f.rule, f.herbs, f.severity) for f in audit(read.items, ADULT, usage=read.usage)] == alone, more
+    assert found("生半夏30g", usage="煎汤熏洗，不可内服") == []
+
+
 def test_each_pair_of_an_incompatibility_is_one_finding():
     herbs = [h for rule, h, _ in found("制附子6g，川贝母6g，浙贝母9g") if rule == "IC-18-03"]
     assert sorted(herbs) == [("制附子", "川贝母"), ("制附子", "浙贝母")]
