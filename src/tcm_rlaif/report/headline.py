@@ -5,6 +5,7 @@ safety of the physicians' own prescriptions, and what the study could not show.
 """
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from tcm.metrics.intervals import ranged
@@ -69,7 +70,7 @@ def answer(results: dict[str, Any]) -> list[str]:
         told += [f"and {len(pairs) - MOST} more"] if len(pairs) > MOST else []
         said += [_listed(f"**{head}**", told)] if told else []
     asked = {arm for pair in (IMITATION, *found) for arm in pair.split(" - ")}
-    return [*said, *_floors(results), *_safety(results, asked)]
+    return [*said, *_floors(results), *variety(results, asked), *_safety(results, asked)]
 
 
 def _keys(arm: str, results: dict[str, Any]) -> dict[str, Any]:
@@ -169,6 +170,17 @@ def _floors(results: dict[str, Any]) -> list[str]:
     if said:
         return [_listed("**Without any model** (shown, not among the declared tests)", said)]
     return [line for line in results.get("findings", []) if line.startswith("On ") and "knows what" not in line]
+
+
+def variety(results: dict[str, Any], asked: Collection[str]) -> list[str]:
+    """How many of one seed's prescriptions are different ones: what a model says that gives every patient the same."""
+    shares = {row["answers by"]: row["distinct"] for row in results.get("collapse", []) if (row["n"] or 0) > 0}
+    arms = [arm for arm in results["arms"] if arm in asked and arm in shares and trained(arm, results)]
+    if "gold" not in shares or not arms:
+        return []
+    told = ", ".join(f"{arm} {shares[arm]:.0%}" for arm in arms)
+    own = f"of the {whose(results)}' own {shares['gold']:.0%}"
+    return [f"**Different prescriptions** among the answers of one seed (same herbs = same): {own}; {told}."]
 
 
 def _safety(results: dict[str, Any], asked: set[str]) -> list[str]:

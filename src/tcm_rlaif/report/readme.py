@@ -7,7 +7,7 @@ from tcm.files import write_text
 from tcm.metrics.intervals import ranged
 from tcm_rlaif.evaluation.stats import ONE_SEED
 from tcm_rlaif.report import in_short, index, measured, pharmacist, tripod
-from tcm_rlaif.report.headline import fewer_seeds
+from tcm_rlaif.report.headline import fewer_seeds, plain, variety
 from tcm_rlaif.report.index import sound
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.study.params import ROOT
@@ -52,7 +52,8 @@ def render(results: dict[str, Any]) -> str:
         lines.append(f"| {name} | " + " | ".join(_floor(means[c]) for c in columns) + " |")
     said = [*results["findings"], *results.get("curve", {}).get("findings", ())]  # older results have no curve
     said += [results["promises"]["said"]] if "promises" in results else []
-    lines += [*_by_size(sized["rows"]), "", *(f"- {finding}" for finding in [*said, *sized["said"]])]
+    said += [*sized["said"], *map(plain, variety(results, results["arms"].keys() - on_axis))]
+    lines += [*_by_size(sized["rows"]), "", *(f"- {finding}" for finding in said)]
     lines += _judges(results.get("judge_quality", []), few)
     total = next(row for row in results["cost"] if row["stage"] == "all")
     whole = results["side_by_side"]

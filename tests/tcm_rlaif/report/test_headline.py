@@ -19,7 +19,8 @@ def values(evidence, stage) -> dict:
 
 
 def test_the_answer_tells_both_effects_the_floor_of_each_task_and_the_physicians_safety(values) -> None:
-    imitation, feedback, floors, safety = headline.answer(values)
+    imitation, feedback, floors, variety, safety = headline.answer(values)
+    assert variety.endswith("the invented physicians' own 100%; sft 100%, sft_dpo 100%.")
     assert "herb_f1 from 0.00 to 0.67, by +0.667" in imitation and "(sft_dpo - sft): herb_f1 by +0.333" in feedback
     assert (
         "on first visits (n = 1) popularity has herb_f1 0.500" in floors and "copy_previous has herb_f1 0.667" in floors
@@ -111,6 +112,15 @@ def test_safety_tells_which_arms_are_clearly_less_safe_and_who_wrote_few_prescri
     excess[1] |= {"low": 0.1}
     told = headline.answer({**values, "safety": safety, "safety_excess": excess})[-1]
     assert "any finding in all of them" in told
+
+
+def test_how_alike_the_answers_to_different_patients_are_is_told_beside_the_physicians(values) -> None:
+    nan, rows = float("nan"), []
+    for name, n, share in (("base", 4, 1.0), ("sft", 4, 0.25), ("sft_dpo", nan, nan), ("gold", 4, 0.75)):
+        rows.append({"answers by": name, "n": n, "distinct": share})
+    told = [line for line in headline.answer({**values, "collapse": rows}) if "Different prescriptions" in line]
+    assert len(told) == 1 and told[0].endswith("of the invented physicians' own 75%; sft 25%.")
+    assert headline.variety({**values, "collapse": rows}, {"sft_dpo"}) == []  # it wrote none
 
 
 def test_an_arm_that_wrote_no_prescription_is_told_without_a_rate(values) -> None:
