@@ -95,7 +95,7 @@ def prescription(chosen: "Chosen", text: str) -> None:
     )
     items, patient = read.answer.prescription, case.patient
     found = safety.audit(items, patient, read.answer.packets, read.answer.usage)
-    found += review.review(items, case.visit.findings, read.answer.usage)
+    found += review.review(items, case.visit.findings, read.answer.usage, patient)
     rows = [{**vars(f), "herbs": "、".join(f.herbs)} for f in found]
     if rows:
         show_table(pd.DataFrame(rows)[FINDINGS], "Safety audit, and what a pharmacist would ask")

@@ -34,8 +34,12 @@ TERMS = {
     "best_per_task": "On each task the best floor that needs no more than the training answers, taken together.",
     "gold": "The physician's own answer in the record.",
     "interval": "Where the true value lies in 95 of 100 such studies (or as many as the study declares).",
+    "declared": "Asked in the params file before the results were there.",
     "Holm": "A correction of p for testing several questions at once.",
+    "adjusted p": "The chance of such a difference where there is none, corrected (Holm) for all declared questions.",
     "mdd": "Minimum detectable difference: smaller ones may be there unseen.",
+    "detectable from": "The smallest difference that such a study sees in four of five repetitions; smaller ones may "
+    "be there unseen.",
     "seed": SEED,
     "seeds": SEED,
     "exploratory": "Too few seeds to tell luck in training from an effect: a hint, no finding.",

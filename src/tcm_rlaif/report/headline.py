@@ -178,7 +178,8 @@ def variety(results: dict[str, Any], asked: Collection[str]) -> list[str]:
     arms = [arm for arm in results["arms"] if arm in asked and arm in shares and trained(arm, results)]
     if "gold" not in shares or not arms:
         return []
-    told = ", ".join(f"{arm} {shares[arm]:.0%}" for arm in arms)
+    few = fewer_seeds(results)
+    told = ", ".join(f"{arm} {shares[arm]:.0%}" + (f" ({few[arm]})" if arm in few else "") for arm in arms)
     own = f"of the {whose(results)}' own {shares['gold']:.0%}"
     return [f"**Different prescriptions** among the answers of one seed (same herbs = same): {own}; {told}."]
 

@@ -26,13 +26,14 @@ HEAD = {
 }
 SAID = {
     "en": "Herb F1 (0 to 1) on test cases: the model's answers beside answers that need no model. The arms of a row "
-    "are asked alike; named where they are not `base` and `sft`. Model: millions of parameters; the tiny one is built "
-    "here. Seeds: with fewer than three everything is exploratory. `best_per_task`: the best that knows no tables (at "
-    "first visits the nearest case or popularity, at follow-ups copying the last prescription); `expert_rule` and "
-    "`expert` know what the judge knows. Minutes: on 2 cores, `mtcmb_qwen` mostly on a GPU; `default` includes "
-    "building the tiny base model, the others found it built; `qwen_small` stood still for half an hour of them.",
+    "are asked alike; named where they are not `base` and `sft` (`best_of_n`: no training, the judge's choice of eight "
+    "answers at the test). Model: millions of parameters; the tiny one is built here. Seeds: with fewer than three "
+    "everything is exploratory. `best_per_task`: the best that knows no tables (at first visits the nearest case or "
+    "popularity, at follow-ups copying the last prescription); `expert_rule` and `expert` know what the judge knows. "
+    "Minutes: on 2 cores, `mtcmb_qwen` mostly on a GPU; `default` includes building the tiny base model, the others "
+    "found it built; `qwen_small` stood still for half an hour of them.",
     "zh": "测试病例上的药物F1（0到1）：模型的回答与不需模型的回答并列。同一行各臂的提问方式相同，"
-    "不是 `base`、`sft` 的注明臂名。"
+    "不是 `base`、`sft` 的注明臂名（`best_of_n` 为测试时由评判者八选一，未经训练）。"
     "模型一列为百万参数，小模型在此自建。种子少于三个时只作探索。`best_per_task`：不知知识表者中最好的"
     "（初诊为最近似的病例或最常用药，复诊为照抄前方）；`expert_rule` 与 `expert` 知评判者之所知。"
     "分钟：双核，`mtcmb_qwen` 多在 GPU 上；`default` 含建立小基础模型，其余各项已有之；`qwen_small` 其中约半小时停着。",

@@ -117,12 +117,12 @@ def work_of(run: Run, P: Params, cases: dict[str, list[Case]], long: Lengths) ->
 
 def _sft(P: Params, cases: dict[str, list[Case]], row: float) -> Work:
     from tcm_rlaif.training.arguments import steps_of
-    from tcm_rlaif.training.textbook import passages
+    from tcm_rlaif.training.textbook import BLOCK, passages
 
     answers = len([case for case in cases["train"][: P.sft_cases or None] if case.answer])
     text = P.sft_textbook_passes and P.sft_textbook_passes * TOKENS_A_CHARACTER * sum(map(len, passages(0)))
     batch = P.sft_batch_size * P.sft_accumulation
-    steps = steps_of(answers, batch, P.sft_epochs) + int(text / P.sft_max_length / batch)
+    steps = steps_of(answers, batch, P.sft_epochs) + int(text / min(BLOCK, P.sft_max_length) / batch)
     learned = answers * P.sft_epochs * row * (2 if P.sft_noise_stability else 1)  # a second pass; rows cost no step
     return Work(steps=steps, learned=learned + text, read=len(cases["validation"]) * P.sft_epochs * row)
 

@@ -113,7 +113,7 @@ def _earlier(visit: Mapping[str, Any]) -> Mapping[str, Any]:
 def answer(trained: Trained, cases: Sequence[Case]) -> list[dict[str, Any]]:
     """Answer cases as the arm answers test cases: with its evidence in the prompt, and its choice of several draws.
 
-    Cases for a study of own records are masked first, as its records were.
+    Identifiers are masked first, as in own records, whatever the arm was trained on.
 
     Returns:
         Rows for JSON: ``id``, ``arm``, ``seed``; ``text`` as the model wrote it, whether it ``finished``; ``answer``,
@@ -123,7 +123,7 @@ def answer(trained: Trained, cases: Sequence[Case]) -> list[dict[str, Any]]:
     from tcm_rlaif.evaluation import choice
     from tcm_rlaif.models.prompter import Prompter
 
-    asked = [mask_case(case, Account()) for case in cases] if trained.P.data_source == "own" else list(cases)
+    asked = [mask_case(case, Account()) for case in cases]
     known = trained.training_cases
     model, tokenizer = trained.load()
     with TemporaryDirectory() as folder:
@@ -146,6 +146,6 @@ def judged(case: Case, text: str, finished: bool) -> dict[str, Any]:
         "answer": said.model_dump(mode="json", exclude_defaults=True),
         "unread": list(read.unread),
         "safety": [f.model_dump() for f in safety.audit(said.prescription, case.patient, said.packets, said.usage)],
-        "review": [f.model_dump() for f in review.review(said.prescription, told, said.usage)],
+        "review": [f.model_dump() for f in review.review(said.prescription, told, said.usage, case.patient)],
         "notice": NOTICE,
     }

@@ -132,7 +132,7 @@ class FeedbackParams(SftParams):
     )
     preference_learning_rate: Float = key(
         5.0e-3,
-        "best_of_n, sft_more, grpo: peak learning rate; 5.0e-6 for real models",
+        "best_of_n, sft_more, grpo: peak learning rate; 1.0e-4 for a real model of 0.5B, less for larger ones",
         "",
         "our choice, that of SFT: on 150 fresh invented cases 1.0e-3 moved nothing",
         gt=0,
@@ -162,7 +162,7 @@ class FeedbackParams(SftParams):
         2.0e-4,
         "peak learning rate",
         "",
-        "our choice, on invented validation cases: five times as much loses quality; 5.0e-6 for real models",
+        "our choice, on invented validation cases: five times as much loses quality; 5.0e-5 for 0.5B, 5.0e-6 for 7B",
         gt=0,
         lt=1,
     )

@@ -1,10 +1,13 @@
 """The health panel of preference training: what the policy does while it trains, not only what its loss says.
 
 DPO on small data can win on its loss and lose its language: endless repetition, answers without an end, chosen and
-rejected both less likely (likelihood displacement, arXiv 2410.08847). The panel answers the same validation cases
-before, during and after training, stops when answers fall ill, and goes back to the last healthy weights.
+rejected both less likely (likelihood displacement, arXiv 2410.08847). What the pairs take away goes to whatever is
+likeliest (squeezing, arXiv 2407.10490), which draws hide and greedy answers show: names that no table knows, one
+prescription for everybody. The panel answers the same validation cases before, during and after training, by draws
+from the policy and greedily, stops when answers fall ill, and goes back to the last healthy weights.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -12,17 +15,20 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from tcm.answers import read_for
 from tcm.cases import Case
+from tcm.knowledge import resolve_herb
 from tcm.metrics import score_case
+from tcm.metrics.sets import herb_set
 from tcm_rlaif.models.logps import answer_logps, sample_logps
 from tcm_rlaif.models.prompter import Prompter, checked
-from tcm_rlaif.models.sampling import sample
+from tcm_rlaif.models.sampling import Sample, sample
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import PeftModel, Tensor, Tokenizer, TrainerCallback
 from tcm_rlaif.training import adapters, panel_file
 
 # Our choice: an answer is ill when it got clearly worse than before training, not when it is merely different.
-WORSE_BY = {"format_valid": -0.25, "finished": -0.25, "herb_repetition": 0.2}
+WORSE_BY = {"format_valid": -0.25, "finished": -0.25, "herb_repetition": 0.2, "unknown_herb": 0.2}
 LENGTH_RATIO = (0.5, 2.0)
 PATIENCE = 2  # ill checks in a row that stop training
 
@@ -89,7 +95,7 @@ class HealthPanel:
         """
         training = self.model.training
         self.model.eval()
-        row = {"step": step, **self._pair_readings(), **self._answer_readings(step)}
+        row = {"step": step, **self._pair_readings(), **self._greedy_readings(), **self._answer_readings(step)}
         row["ill"] = "; ".join(illness(row, self.rows[0])) if self.rows else ""
         self.rows.append(row)
         if not row["ill"]:
@@ -124,11 +130,7 @@ class HealthPanel:
         Divided by the tokens drawn it is the KL a token, up to the bias of a ratio of means, which falls as 1 /
         answers. Minus the policy's own log-probability a token is its entropy, likewise from the tokens drawn.
         """
-        P = self.P
-        samples = sample(
-            self.model, self.tokenizer, self.cases, number=1, temperature=1.0, seed=self.seed,
-            batch_size=len(self.cases), max_new_tokens=P.candidate_max_new_tokens, prompter=self.prompter,
-        )  # fmt: skip
+        samples = self._sample(temperature=1.0)
         scores = [score_case(c, s.text, s.finished) for c, s in zip(self.cases, samples, strict=True)]
         self.scores[step] = scores
         f1 = [row["herb_f1"] for row in scores if row["herb_f1"] is not None]
@@ -147,6 +149,23 @@ class HealthPanel:
             "kl_per_token": kl / tokens,
             "entropy": -sum(own.sum().item() for own in policy) / tokens,
         }
+
+    def _greedy_readings(self) -> dict[str, float]:
+        """Shares of greedy answers that name a herb which no table knows, and that are the commonest prescription."""
+        samples = self._sample(temperature=0.0, end_at_loop=self.P.candidate_end_at_loop)
+        herbs = [read_for(c, s.text).answer.herbs for c, s in zip(self.cases, samples, strict=True)]
+        same = Counter(herb_set(names, "canonical") for names in herbs if names)
+        return {
+            "unknown_herb": fmean(any(resolve_herb(name) is None for name in names) for names in herbs),
+            "alike": max(same.values(), default=0) / len(samples),
+        }
+
+    def _sample(self, **how: float | bool) -> list[Sample]:
+        """One answer to each watched case."""
+        return sample(
+            self.model, self.tokenizer, self.cases, number=1, seed=self.seed, batch_size=len(self.cases),
+            max_new_tokens=self.P.candidate_max_new_tokens, prompter=self.prompter, **how,
+        )  # fmt: skip
 
     @property
     def kept(self) -> dict[str, Any]:

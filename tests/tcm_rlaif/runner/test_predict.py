@@ -8,7 +8,8 @@ import tiny_model
 import trained_study
 
 from tcm.cases import CaseError
-from tcm_rlaif.models.sampling import sample
+from tcm_rlaif.evaluation import choice
+from tcm_rlaif.models.sampling import Sample, sample
 from tcm_rlaif.runner import cli, predict, trained
 
 FLAT = {"sex": "女", "age": 52, "chief_complaint": "头晕2年", "history": "遇怒加重，耳鸣", "pulse": "弦"}
@@ -109,6 +110,28 @@ def test_a_prescription_is_read_and_audited_for_this_patient() -> None:
     kinds = {finding["kind"] for finding in row["safety"]}
     assert {"incompatibility", "overdose", "pregnancy"} <= kinds
     assert any("阿胶" in finding["herbs"] for finding in row["review"])
+
+
+def test_what_is_no_herb_for_a_child_is_asked_about() -> None:
+    said = "处方：麻黄6g，杏仁9g，甘草3g。3剂，水煎服。"
+    kinds = {}
+    for age in (3, 30):
+        (case,) = predict.read_cases(text({**FLAT, "age": age}), "x")
+        kinds[age] = {finding["kind"] for finding in predict.judged(case, said, True)["review"]}
+    assert "child" in kinds[3] and "child" not in kinds[30]
+
+
+def test_persons_are_masked_whatever_the_arm_was_trained_on(study, monkeypatch) -> None:
+    found, asked = trained.find(trained_study.NAME, "sft"), []
+
+    def keep(model, tokenizer, cases, *how):
+        asked.extend(cases)
+        return [Sample(case.id, 0, "处方：柴胡10g。", True, ()) for case in cases], {}
+
+    monkeypatch.setattr(choice, "answers", keep)
+    assert found.P.data_source == "invented"
+    predict.answer(found, predict.read_cases(text({**FLAT, "history": "遇怒加重，电话13812345678"}), "x"))
+    assert "13812345678" not in asked[0].visit.history and "遇怒加重" in asked[0].visit.history
 
 
 def test_a_missing_file_is_one_line(study, capsys) -> None:

@@ -6,13 +6,14 @@ import pytest
 import tiny_model
 
 from tcm_rlaif.models.logps import answer_logps
+from tcm_rlaif.models.sampling import Sample
 from tcm_rlaif.report import plots
-from tcm_rlaif.training import dpo
+from tcm_rlaif.training import dpo, health
 from tcm_rlaif.training.arguments import run
 from tcm_rlaif.training.health import PATIENCE, HealthPanel, illness
 
 WELL = {"format_valid": 0.75, "finished": 1.0, "herb_repetition": 0.0, "length": 100.0, "judge_score": 0.5}
-WELL |= {"kl_per_token": 0.0}
+WELL |= {"unknown_herb": 0.0}
 RAMBLING = {"finished": 0.0}
 
 
@@ -50,6 +51,7 @@ def test_a_reading_like_the_first_is_healthy():
         ("format_valid", 1.0, 0.75, 0.74),
         ("finished", 1.0, 0.75, 0.74),
         ("herb_repetition", 0.0, 0.2, 0.21),
+        ("unknown_herb", 0.25, 0.45, 0.46),
         ("length", 100.0, 50.0, 49.0),
         ("length", 100.0, 200.0, 201.0),
     ],
@@ -122,6 +124,26 @@ def test_a_reading_holds_what_the_figure_of_the_panel_shows():
     watch = panel(*tiny_model.with_adapter_and_reference())
     watch.check(0)
     assert len(plots.health(watch.rows).axes) == 6
+
+
+def test_unknown_herbs_and_likeness_are_of_greedy_answers_all_else_of_the_policys_own_draws(monkeypatch):
+    texts = {
+        0.0: ["处方：柴胡10g，茯苓10g。", "处方：茯苓10g，柴胡10g。", "处方：生杭芍提取物9g。", "不寐"],
+        1.0: ["柴胡10g"] * 4,
+    }
+    asked = []
+
+    def scripted_sample(model, tokenizer, cases, *, temperature, **how):
+        asked.append((temperature, how.get("end_at_loop", False)))
+        return [Sample(c.id, 0, text, True, (5, 6)) for c, text in zip(cases, texts[temperature], strict=True)]
+
+    monkeypatch.setattr(health, "sample", scripted_sample)
+    watch = panel(*tiny_model.with_adapter_and_reference(), candidate_end_at_loop=True)
+    watch.check(0)
+    assert sorted(asked) == [(0.0, True), (1.0, False)]
+    row = watch.rows[0]
+    assert (row["unknown_herb"], row["alike"]) == (0.25, 0.5), "the order of herbs is no difference"
+    assert (row["length"], row["kl_per_token"]) == (len("柴胡10g"), 0.0)
 
 
 def test_two_readings_of_the_same_weights_are_equal():
