@@ -15,31 +15,26 @@ LONG = (*STUDIES, "test_faults.py", "test_launch.py", "test_notebook_runner.py",
 SHARED_DATA = Path(os.environ.get("TCM_DATA", ROOT.parent / "shared" / "data"))
 
 
+def real(name: str) -> Path:
+    """A file of real cases; tests that need it skip where it is absent."""
+    if not (SHARED_DATA / name).exists():
+        pytest.skip(f"real cases are not at {SHARED_DATA / name}; set TCM_DATA to the folder that holds {name}")
+    return SHARED_DATA / name
+
+
 @pytest.fixture(scope="session")
 def mtcmb_dir() -> Path:
-    """Folder with the MTCMB files; tests that need them skip where it is absent."""
-    folder = SHARED_DATA / "mtcmb"
-    if not (folder / "TCM-FRD.jsonl").exists():
-        pytest.skip(f"real cases are not at {folder}; set TCM_DATA to the folder that holds mtcmb/")
-    return folder
+    return real("mtcmb/TCM-FRD.jsonl").parent
 
 
 @pytest.fixture(scope="session")
 def tcmeval_path() -> Path:
-    """The TCMEval-SDT training file; tests that need it skip where it is absent."""
-    path = SHARED_DATA / "tcmeval-sdt" / "Train_TCM_Data_v1.json"
-    if not path.exists():
-        pytest.skip(f"real cases are not at {path}; set TCM_DATA to the folder that holds tcmeval-sdt/")
-    return path
+    return real("tcmeval-sdt/Train_TCM_Data_v1.json")
 
 
 @pytest.fixture(scope="session")
 def best4sdt_path() -> Path:
-    """The TCM-BEST4SDT records; tests that need them skip where they are absent."""
-    path = SHARED_DATA / "best4sdt" / "TCM_SDT_192.json"
-    if not path.exists():
-        pytest.skip(f"real cases are not at {path}; set TCM_DATA to the folder that holds best4sdt/")
-    return path
+    return real("best4sdt/TCM_SDT_192.json")
 
 
 @pytest.fixture(scope="session", autouse=True)

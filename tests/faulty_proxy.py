@@ -68,13 +68,13 @@ def build_tiny_model(folder: Path, texts: list[str]) -> None:
 
 
 @contextmanager
-def real_server(model: Path, *arguments: str, wait_s: float = 240):
-    """Run `transformers serve` for a model folder, with more arguments of its own; gives the address of its API."""
+def real_server(model: Path, wait_s: float = 240):
+    """Run `transformers serve` for a model folder; gives the address of its API."""
     port = free_port()
     command = [Path(sys.executable).with_name("transformers"), "serve", model, "--host", "127.0.0.1", "--port", port]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     with open(model / "server.log", "w") as log:
-        command = [*map(str, command), "--device", "cpu", *arguments]
+        command = [*map(str, command), "--device", "cpu"]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
             deadline = time.monotonic() + wait_s
@@ -117,7 +117,6 @@ class FaultyProxy:
         hang_s: how long a `timeout` fault keeps silent, in seconds; longer than the client waits.
         refuses: request parameters that are answered with 400, as some servers do.
         wants_key: answer 401, quoting the key that came, unless this one comes.
-        latency_s: added to every good reply, in seconds: what a far or larger model would take.
 
     Attributes:
         requests: requests by judgement (digest of the messages).
@@ -132,14 +131,13 @@ class FaultyProxy:
         fault_rate: float = 0.0,
         seed: int = 0,
         hang_s: float = 5,
-        latency_s: float = 0,
         refuses: tuple[str, ...] = (),
         wants_key: str = "",
     ) -> None:
         self.wants_key = wants_key
         self.refuses = refuses
         self.upstream, self.fault_rate, self.seed = upstream, fault_rate, seed
-        self.hang_s, self.latency_s = hang_s, latency_s
+        self.hang_s = hang_s
         self.requests, self.good, self.faults = Counter(), Counter(), Counter()
         self.waits: list[float] = []
         self._limited: dict[str, float] = {}
@@ -195,7 +193,6 @@ class FaultyProxy:
         if reply.status_code != 200:
             self.faults["rejected_upstream"] += 1
             return Response(reply.content, reply.status_code, media_type="application/json")
-        await asyncio.sleep(self.latency_s)
         completion = reply.json()
         completion["choices"][0]["message"]["content"] = _spoiled(judgement(body["messages"]), fault)
         completion["choices"][0]["finish_reason"] = "stop"

@@ -100,3 +100,14 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> bool:
     while not condition() and time.monotonic() < end:
         time.sleep(0.1)
     return bool(condition())
+
+
+def read_all(terminal: int) -> str:
+    """All that was shown on a terminal, until nobody holds it any more."""
+    said = b""
+    try:
+        while part := os.read(terminal, 4096):
+            said += part
+    except OSError:  # so Linux tells the end
+        pass
+    return said.decode()

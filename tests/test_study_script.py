@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from stub_project import read_all
 
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = '[project]\nname = "x"\ndependencies = [\n  "torch==9.9.9",\n  "numpy",\n]\n'
@@ -224,17 +225,6 @@ def test_an_install_shows_how_long_and_what_pip_is_at_and_what_it_said_where_it_
     assert process.wait(timeout=120) == 2
     assert re.search(r"\r\033\[Kstudy: \d s, 1 packages; Downloading torch \(186 MB\)", said)
     assert "no such version" in said and "this step failed (exit status 1)" in said
-
-
-def read_all(terminal: int) -> str:
-    """All that was shown on a terminal, until nobody holds it any more."""
-    said = b""
-    try:
-        while part := os.read(terminal, 4096):
-            said += part
-    except OSError:  # so Linux tells the end
-        pass
-    return said.decode()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -96,3 +96,14 @@ def pairs(number: int) -> list[dict]:
         chosen, rejected = prompts.completion(case.answer), prompts.completion(other.answer)
         rows.append({"prompt": prompts.prompt(case), "chosen": chosen, "rejected": rejected})
     return rows
+
+
+def messages(number: int) -> list:
+    """Chosen answers, then rejected ones, with their prompts."""
+    rows = pairs(number)
+    return [(r["prompt"], r["chosen"]) for r in rows] + [(r["prompt"], r["rejected"]) for r in rows]
+
+
+def weights(model, name: str = "default") -> dict:
+    """A copy of the weights of one adapter, under names that do not tell which."""
+    return {n.replace(f".{name}.", "."): p.detach().clone() for n, p in model.named_parameters() if f".{name}." in n}

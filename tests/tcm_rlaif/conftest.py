@@ -17,3 +17,11 @@ def stage(tmp_path_factory):
 def evidence(stage):
     """What that study found."""
     return ablation.collect(stage)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The tiny model and its tokenizer, loaded once for a file that does not change them."""
+    import tiny_model
+
+    return tiny_model.base()

@@ -2,7 +2,7 @@
 
 Written from the behaviour of the public scorers: MTCMB `evaluate/works/TCM_PR.py` and `evaluate/main_evaluate.py`
 (repository Wayyuanyuan/MTCMB), TCM-TBOSD `metric.py` (CCL25 Task 9) and TCMEval-SDT `evaluate.py` (repository
-zhuyan166/TCMEval). Each docstring names the holes; `strict` has the twins without them. Never use these alone.
+zhuyan166/TCMEval). Each docstring names the holes; `strict` and `batch` close them. Never use these alone.
 """
 
 import ast

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from tcm.cases import PrescriptionItem
 from tcm.knowledge import resolve_herb
+from tcm.knowledge.names import herb_at
 from tcm.prescriptions.drafts import Draft
 from tcm.prescriptions.items import ItemReader
 from tcm.prescriptions.tokens import HAN, HAN_DOSE, NAMED_DOSE, PACKET_COUNT, REST, Token
@@ -141,8 +142,9 @@ def changed(
     items = [(item, "") for item in previous]
     failed = []
     for draft in drafts:
-        same = _same_form if draft.verb == "add" else _same
-        at = next((i for i, (item, _) in enumerate(items) if same(item.herb, draft.herb)), None)
+        level = "canonical" if draft.verb == "add" else "base"  # 加茯神 leaves 茯苓, and 加熟地 leaves 生地
+        meant = herb_at(draft.herb, level)
+        at = next((i for i, (item, _) in enumerate(items) if herb_at(item.herb, level) == meant), None)
         sets = draft.verb == "swap" and at is not None and draft.dose is not None  # 改黄芪60g
         if draft.taken_out and not sets and (at is not None or draft.dose is None):
             if at is None or draft.dose not in (None, items[at][0].dose):  # 减黄芪10g: by 10 g, or all of it?
@@ -157,15 +159,3 @@ def changed(
         elif draft.notes:  # 石决明改为先煎
             items[at] = (items[at][0].model_copy(update={"note": draft.item().note}), items[at][1])
     return items, failed
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two names mean one herb: written alike, or of one base herb."""
-    a, b = resolve_herb(one), resolve_herb(other)
-    return one == other or (a is not None and b is not None and a.base == b.base)
-
-
-def _same_form(one: str, other: str) -> bool:
-    """Whether a herb that is added is one that is there: 加茯神 leaves 茯苓, and 加熟地 leaves 生地."""
-    a, b = resolve_herb(one), resolve_herb(other)
-    return one == other or (a is not None and b is not None and a.canonical == b.canonical)

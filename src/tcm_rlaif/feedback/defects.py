@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from tcm.answers import write
 from tcm.cases import Answer, Case, PrescriptionItem
-from tcm.knowledge import groups, herb_info, herbs, incompatibilities, resolve_herb
+from tcm.knowledge import groups, herb_info, herbs, incompatibilities
+from tcm.knowledge.names import herb_set
 
 DROPPABLE = ("disease", "syndrome", "treatment_principle", "formula", "prescription")
 CHILDBEARING = (18, 45)  # years; women of this age may be taken as pregnant for the pregnancy defect
@@ -39,13 +40,9 @@ def _add(answer: Answer, *names: str) -> Answer:
     return answer.model_copy(update={"prescription": (*answer.prescription, *added)})
 
 
-def _bases(answer: Answer) -> set[str]:
-    return {r.base if (r := resolve_herb(h)) else h for h in answer.herbs}
-
-
 def incompatible_pair(case: Case, answer: Answer, others: Sequence[Case], rng: random.Random) -> Answer | None:
     """Add a herb that is incompatible with one prescribed (十八反), or a whole pair where none is at hand."""
-    members, present = groups(), _bases(answer)
+    members, present = groups(), herb_set(answer.herbs, "base")
     rules = [(members[r.group_a], members[r.group_b]) for r in incompatibilities() if r.kind == "十八反"]
     sides = [pair for a, b in rules for pair in ((a, b), (b, a))]
     partners = sorted({h for a, b in sides if a & present and not b & present for h in b})
@@ -90,7 +87,7 @@ def herbs_repeated(case: Case, answer: Answer, others: Sequence[Case], rng: rand
 
 def pregnancy_contraindication(case: Case, answer: Answer, others: Sequence[Case], rng: random.Random) -> Answer | None:
     """Add a herb that is forbidden in pregnancy (禁用) for a patient who is pregnant."""
-    present = _bases(answer)
+    present = herb_set(answer.herbs, "base")
     forbidden = sorted(h.name for h in herbs().values() if h.pregnancy == "禁用" and not h.routes and h.dose_max_g
                        and h.name not in present)  # fmt: skip
     return _add(answer, rng.choice(forbidden)) if case.patient.pregnant and forbidden else None

@@ -69,7 +69,7 @@ def run_study(P: Params, cores: int, extra: Sequence[str] = ()) -> int:
     if status == 0 and not left:
         print(f"\nreport and results: {reports_folder(P)}; a page of one case: ./study look {P.study}")
         return 0
-    print(f"\nerror: {_why_it_stopped(P, status, left, due, started)}", file=sys.stderr)
+    print(f"\nerror: {_why_it_stopped(P, status, left, started)}", file=sys.stderr)
     return status or 1
 
 
@@ -90,7 +90,7 @@ def alone(P: Params, shared: bool = False) -> Iterator[int]:
         raise StageError(f"study {P.study!r}: {error}; wait for it or stop it (kill NUMBER)") from None
 
 
-def _why_it_stopped(P: Params, status: int, left: Mapping[str, str], due: Mapping[str, str], started: float) -> str:
+def _why_it_stopped(P: Params, status: int, left: Mapping[str, str], started: float) -> str:
     """What failed, where to look, what to do: one line."""
     if status - 128 in set(signal.Signals):
         name, done = signal.Signals(status - 128).name, len(plan(P)) - len(left)

@@ -24,7 +24,6 @@ EFFECTS = (
     "利水消肿",
     "调和诸药",
 )
-PINYIN = ("Huang Qi", "Dang Gui", "Bai Zhu")
 FULL = {ord(c): ord(c) + 0xFEE0 for c in "0123456789.gml"}
 HALF = str.maketrans("：，。；（）", ":,.;()")
 

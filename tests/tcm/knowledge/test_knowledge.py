@@ -135,6 +135,7 @@ def test_an_unknown_herb_has_no_entry():
         (PrescriptionItem(herb="柴胡", dose=9, dose_high=12), 10.5),
         (PrescriptionItem(herb="柴胡", dose=3, unit="钱"), 9),
         (PrescriptionItem(herb="石膏", dose=1, unit="两"), 30),
+        (PrescriptionItem(herb="石膏", dose=0.5, unit="斤"), 250),
         (PrescriptionItem(herb="柴胡"), None),
         (PrescriptionItem(herb="竹沥", dose=30, unit="ml"), None),
         (PrescriptionItem(herb="柴胡", dose=3, unit="枚"), None),

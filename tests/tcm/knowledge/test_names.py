@@ -2,7 +2,7 @@
 
 import pytest
 
-from tcm.knowledge import aliases, dose_in_g, forms, herbs, joint_herbs, resolve_herb, simplified
+from tcm.knowledge import aliases, forms, herbs, joint_herbs, resolve_herb, simplified
 from tcm.knowledge.rows import read_rows
 from tcm.knowledge.tables import DATA, characters, joint_names, prefixes
 
@@ -103,9 +103,3 @@ def test_script_is_made_simple_sign_for_sign():
     text = "黃耆30g（後下），當歸１２ｇ。水煎服，7劑😀"
     assert simplified(text) == "黄耆30g（后下），当归１２ｇ。水煎服，7剂😀"
     assert simplified("黄芪30g") == "黄芪30g"
-
-
-def test_half_a_jin_weighs_250_g():
-    from tcm.cases import PrescriptionItem
-
-    assert dose_in_g(PrescriptionItem(herb="石膏", dose=0.5, unit="斤")) == 250

@@ -33,11 +33,6 @@ def case(name: str, herbs=HERBS, gold=True) -> Case:
                 answer=answer if gold else None)  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def model():
-    return tiny_model.base()
-
-
 def answered(model, folder, **changes):
     """Chosen samples, facts and the rows of `draws.jsonl` of the tiny model on twelve cases."""
     P = tiny_model.params(**{**DRAWING, **changes})

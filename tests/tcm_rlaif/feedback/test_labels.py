@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import written_study
+
 from tcm.answers import write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.files import write_rows
@@ -13,18 +15,8 @@ from tcm_rlaif.study.schema import Params
 HERBS = ("柴胡", "白芍", "当归", "茯苓", "白术", "黄芪", "党参", "川芎", "酸枣仁", "远志", "合欢皮", "首乌藤")
 
 
-def answer(*herbs: str, disease: str = "不寐") -> str:
-    return write(
-        Answer(
-            disease=disease,
-            syndrome="肝郁脾虚",
-            treatment_principle="疏肝健脾",
-            formula="逍遥散",
-            prescription=tuple(PrescriptionItem(herb=h, dose=10) for h in herbs),
-            packets=7,
-            usage="水煎服",
-        )
-    )
+def answer(*herbs: str) -> str:
+    return write(written_study.answer(*herbs))
 
 
 CASES = [

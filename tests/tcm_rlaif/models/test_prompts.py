@@ -2,25 +2,14 @@
 
 from itertools import islice
 
+import written_study
+
 from tcm import answers
-from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.invented import corpus
 from tcm_rlaif.models import prompts
 
-ANSWER = Answer(
-    disease="不寐",
-    syndrome="肝郁脾虚",
-    treatment_principle="疏肝健脾",
-    formula="逍遥散加减",
-    prescription=(PrescriptionItem(herb="柴胡", dose=10), PrescriptionItem(herb="龙骨", dose=30, note="先煎")),
-    packets=7,
-    usage="水煎服",
-)
-VISIT = Visit(chief_complaint="失眠3月", history="心烦。", tongue="舌红", pulse="脉弦")
-FIRST = Case(id="1", source="invented", patient_id="1", patient=Patient(sex="女", age=45), visit=VISIT, answer=ANSWER)
-AGAIN = FIRST.model_copy(
-    update={"visit": Visit(history="睡眠好转"), "earlier_visits": (VISIT.model_copy(update={"answer": ANSWER}),)}
-)
+ANSWER = written_study.answer("柴胡", "龙骨")
+FIRST, AGAIN = (written_study.case("1", ANSWER, previous=before) for before in (None, ANSWER))
 
 
 def test_the_prompt_never_holds_the_gold_answer() -> None:

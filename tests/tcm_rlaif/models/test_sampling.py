@@ -4,17 +4,12 @@ import pytest
 import tiny_model
 
 from tcm_rlaif.models import prompts
-from tcm_rlaif.models.sampling import answer_seed, sample, sample_vllm
+from tcm_rlaif.models.sampling import answer_seed, prompt_ids, sample, sample_vllm
 
 SETTINGS = {"number": 2, "temperature": 1.0, "max_new_tokens": 20, "batch_size": 8, "seed": 3}
 
 
 LONG = {**SETTINGS, "number": 4, "max_new_tokens": 64, "batch_size": 48}  # long enough that some end by themselves
-
-
-@pytest.fixture(scope="module")
-def model():
-    return tiny_model.base()
 
 
 def said(model, cases=None, **changes) -> dict[tuple[str, int], str]:
@@ -178,7 +173,9 @@ def test_vllm_is_asked_with_the_seed_of_each_answer_and_the_adapter(model, monke
         (cases[0].id, 0, "答", True, 2), (cases[0].id, 1, "答", True, 2),
     ]  # fmt: skip
     assert len({s.seed for s in asked["settings"]}) == 4 and asked["lora"][2] == str(tmp_path)
-    assert tokenizer.decode(asked["texts"][0]["prompt_token_ids"]).endswith("<|im_start|>assistant\n")
+    # asked with a text it would put a BOS token before the one of the chat template
+    assert [entry["prompt_token_ids"] for entry in asked["texts"][::2]] == prompt_ids(tokenizer, cases)
+    assert {s.ids for s in samples} == {(1, 2)}
     assert asked["llm"]["max_model_len"] == max(len(t["prompt_token_ids"]) for t in asked["texts"]) + 8
     assert not asked["llm"]["trust_remote_code"]
     sample_vllm("base", None, tokenizer, cases, **settings, trust_remote_code=True)

@@ -1,8 +1,6 @@
 """Samples keep the tokens that were drawn, and their log-probabilities are taken on these, whatever the text says."""
 
 import json
-import sys
-from types import ModuleType, SimpleNamespace
 
 import pytest
 import tiny_model
@@ -11,14 +9,9 @@ from tcm_rlaif.feedback.candidates import sample_candidates
 from tcm_rlaif.feedback.labels import read_labels
 from tcm_rlaif.models import prompts
 from tcm_rlaif.models.logps import sample_logps
-from tcm_rlaif.models.sampling import prompt_ids, sample, sample_vllm
+from tcm_rlaif.models.sampling import sample
 
 SETTINGS = {"number": 4, "temperature": 1.0, "max_new_tokens": 64, "batch_size": 48, "seed": 3}
-
-
-@pytest.fixture(scope="module")
-def model():
-    return tiny_model.base()
 
 
 @pytest.fixture(scope="module")
@@ -85,28 +78,3 @@ def test_candidates_are_kept_with_their_ids_and_rows_without_them_are_still_read
     old = [{**{k: v for k, v in row.items() if k != "ids"}, "tokens": len(row["ids"])} for row in rows]
     (tmp_path / "candidates.jsonl").write_text("\n".join(map(json.dumps, old)), "utf-8")
     assert read_labels(tmp_path, cases)[0] == items
-
-
-def test_vllm_is_asked_with_token_ids_and_its_own_are_kept(model, monkeypatch):
-    """vLLM itself needs a GPU. Asked with a text it would put a BOS token before the one of the chat template."""
-    asked = []
-
-    class LLM:
-        def __init__(self, **settings):
-            pass
-
-        def generate(self, prompts, settings, lora_request):
-            asked.extend(prompts)
-            said = SimpleNamespace(text=" 答 ", finish_reason="stop", token_ids=[5, 7, 2])
-            return [SimpleNamespace(outputs=[said]) for _ in prompts]
-
-    vllm, lora, request = ModuleType("vllm"), ModuleType("vllm.lora"), ModuleType("vllm.lora.request")
-    vllm.LLM, vllm.SamplingParams, request.LoRARequest = LLM, lambda **kw: None, lambda *args: args
-    for name, module in (("vllm", vllm), ("vllm.lora", lora), ("vllm.lora.request", request)):
-        monkeypatch.setitem(sys.modules, name, module)
-    _, tokenizer = model
-    cases = tiny_model.cases()[:2]
-    settings = {"number": 1, "temperature": 0.9, "top_p": 1.0, "max_new_tokens": 8, "seed": 5}
-    samples = sample_vllm("base", None, tokenizer, cases, **settings)
-    assert [entry["prompt_token_ids"] for entry in asked] == prompt_ids(tokenizer, cases)
-    assert [(s.text, s.ids, s.tokens) for s in samples] == [("答", (5, 7, 2), 3)] * 2

@@ -11,7 +11,7 @@ import time
 
 import psutil
 import pytest
-from stub_project import StubProject, wait_until
+from stub_project import StubProject, read_all, wait_until
 
 from tcm_rlaif.runner.lock import holder
 
@@ -258,14 +258,3 @@ def test_on_a_terminal_one_view_is_kept_up_to_date_and_errors_cannot_move_its_cu
     assert re.search(r"02_sft +█* *░+ +0 of 1", text) and "log: runs/seen/snakemake.log" in text
     assert re.search(r"running +0[0-9]_\w+ .*runs/seen/0\w+/.*log.txt", text)
     assert "\x1b[2J" not in text and "\\u001b[2Jgone" in text and "Snakemake" not in text
-
-
-def read_all(terminal: int) -> str:
-    """All that was shown on a terminal, until nobody holds it any more."""
-    said = b""
-    try:
-        while part := os.read(terminal, 4096):
-            said += part
-    except OSError:  # so Linux tells the end
-        pass
-    return said.decode()

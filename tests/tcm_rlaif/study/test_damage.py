@@ -83,7 +83,7 @@ def test_the_stage_that_wrote_a_damaged_file_is_due_and_no_other(study, folder, 
     [
         "",
         "[]",
-        "{}",
+        '{"params": {}}',
         "null",
         '{"stage": "0',
         "\x00",

@@ -69,14 +69,10 @@ def test_a_missing_input_with_a_seed_names_arm_and_seed() -> None:
     assert "03_rlaif_labels.ipynb with arm='sft_dpo', seed=0 first" in refused("04_dpo", arm="sft_dpo", seed=0)
 
 
-def test_the_ablation_names_what_is_missing_anywhere_before_it() -> None:
+@pytest.mark.parametrize("stage", ["06_ablation", "07_probes"])
+def test_the_last_stages_name_what_is_missing_however_far_before_them(stage: str) -> None:
     finish(params.load(SMOKE), *(s for s in STAGES if s != "02_sft"))
-    assert "run notebooks/02_sft.ipynb with arm='sft', seed=0 first" in refused("06_ablation")
-
-
-def test_the_probes_name_what_is_missing_however_far_before_them() -> None:
-    finish(params.load(SMOKE), *(s for s in STAGES if s != "02_sft"))
-    assert "run notebooks/02_sft.ipynb with arm='sft', seed=0 first" in refused("07_probes")
+    assert "run notebooks/02_sft.ipynb with arm='sft', seed=0 first" in refused(stage)
 
 
 def test_a_stage_knows_the_models_that_answered_for_an_arm(runs) -> None:
@@ -195,14 +191,6 @@ def test_running_a_stage_again_by_the_same_recipe_leaves_those_after_it_standing
     finish(P, *STAGES)
     finish(P, "02_sft", "01_data_prep")
     assert problems(P) == {}
-
-
-@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"params": {}}', "null"])
-def test_a_damaged_done_marker_is_named_and_made_again(damage: str) -> None:
-    P = params.load(SMOKE)
-    finish(P, *STAGES)
-    (plan.study_folder(P) / "01_data_prep/shared" / DONE).write_text(damage, "utf-8")
-    assert problems(P)["01_data_prep/shared"] == "its stage.json is damaged"
 
 
 def test_runs_made_with_other_code_under_src_stand_and_are_told_apart() -> None:

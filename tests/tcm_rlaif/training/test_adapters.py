@@ -2,6 +2,7 @@
 
 import tiny_model
 import torch
+from tiny_model import messages
 
 from tcm.answers.wording import case_text
 from tcm_rlaif.models.loading import load_policy
@@ -9,12 +10,6 @@ from tcm_rlaif.models.logps import answer_logps
 from tcm_rlaif.training import adapters, dpo, proofs, sft
 from tcm_rlaif.training.adapters import copy_adapter, trained
 from tcm_rlaif.training.arguments import on_one_gpu, run
-
-
-def messages(number: int) -> list:
-    """Chosen answers, then rejected ones, with their prompts."""
-    rows = tiny_model.pairs(number)
-    return [(r["prompt"], r["chosen"]) for r in rows] + [(r["prompt"], r["rejected"]) for r in rows]
 
 
 def test_the_copy_of_an_adapter_says_the_same_and_is_not_trained():

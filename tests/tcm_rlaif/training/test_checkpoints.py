@@ -21,17 +21,13 @@ def trainer(folder):
     return made
 
 
-def adapter(model) -> dict:
-    return {n: p.detach().clone() for n, p in model.named_parameters() if ".default." in n}
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """The weights of a training that nothing happened to, its log, and its folder."""
     folder = tmp_path_factory.mktemp("whole")
     made = trainer(folder)
     log = run(made)
-    return adapter(made.model), log, folder
+    return tiny_model.weights(made.model), log, folder
 
 
 @pytest.fixture
@@ -129,7 +125,7 @@ def test_a_training_goes_on_from_an_older_checkpoint_to_the_same_weights(undistu
     assert [row["step"] for row in log if "loss" in row] == [1, 2, 3]
     # the first step is from the checkpoint's log, so it was not trained again
     assert made.state.log_history[0] == whole_log[0]
-    assert_same(weights, adapter(made.model))
+    assert_same(weights, tiny_model.weights(made.model))
 
 
 def test_with_no_whole_checkpoint_a_training_begins_afresh_and_ends_with_the_same_weights(
@@ -140,7 +136,7 @@ def test_with_no_whole_checkpoint_a_training_begins_afresh_and_ends_with_the_sam
     DAMAGES["trainer_state.json is empty"](killed / "checkpoint-2")
     run(made)
     assert capsys.readouterr().out.count("removed") == 2
-    assert_same(undisturbed[0], adapter(made.model))
+    assert_same(undisturbed[0], tiny_model.weights(made.model))
 
 
 def assert_same(expected: dict, found: dict) -> None:

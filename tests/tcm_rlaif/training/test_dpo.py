@@ -4,6 +4,7 @@ import math
 
 import pytest
 import tiny_model
+from tiny_model import messages
 
 from tcm_rlaif.models.logps import answer_logps
 from tcm_rlaif.training import proofs
@@ -18,21 +19,10 @@ def dpo(folder, model=None, rows: int = 4, **changes):
     return trainer(policy, tokenizer, tiny_model.pairs(rows), P, seed=0, folder=folder)
 
 
-def adapter(model, name: str = "default") -> dict:
-    """A copy of the weights of one adapter, under names that do not tell which."""
-    return {n.replace(f".{name}.", "."): p.detach().clone() for n, p in model.named_parameters() if f".{name}." in n}
-
-
 def moved(before: dict, after: dict) -> float:
     """Largest absolute change of any weight."""
     assert before.keys() == after.keys() and before
     return max((after[name] - weight).abs().max().item() for name, weight in before.items())
-
-
-def messages(number: int) -> list:
-    """Chosen answers, then rejected ones, with their prompts."""
-    rows = tiny_model.pairs(number)
-    return [(r["prompt"], r["chosen"]) for r in rows] + [(r["prompt"], r["rejected"]) for r in rows]
 
 
 @pytest.mark.parametrize("start", ["base", "sft"])
@@ -66,7 +56,7 @@ def test_the_reference_of_continued_training_is_the_sft_adapter_and_stays(tmp_pa
     model, tokenizer = tiny_model.base()
     base = answer_logps(model, tokenizer, messages(2))[0]
     model, _ = tiny_model.with_adapter()
-    after_sft, before = answer_logps(model, tokenizer, messages(2))[0], adapter(model)
+    after_sft, before = answer_logps(model, tokenizer, messages(2))[0], tiny_model.weights(model)
     made = dpo(tmp_path, (model, tokenizer), dpo_learning_rate=0.01)
     run(made)
 
@@ -76,8 +66,8 @@ def test_the_reference_of_continued_training_is_the_sft_adapter_and_stays(tmp_pa
         made.model.set_adapter("default")
         return logps
 
-    assert moved(before, adapter(made.model, "ref")) == 0
-    assert moved(before, adapter(made.model)) > 1e-3
+    assert moved(before, tiny_model.weights(made.model, "ref")) == 0
+    assert moved(before, tiny_model.weights(made.model)) > 1e-3
     assert as_reference() == pytest.approx(after_sft, rel=1e-5)
     assert max(abs(a - b) for a, b in zip(after_sft, base, strict=True)) > 0.1
     assert max(abs(a - b) for a, b in zip(answer_logps(model, tokenizer, messages(2))[0], after_sft, strict=True)) > 0.1
@@ -140,10 +130,10 @@ def test_each_loss_is_its_formula_and_makes_a_finite_step(tmp_path, name):
     expected = expected_loss(name, 0.2, policy, reference, counts)
     assert proofs.batch_loss(made, 2)["loss"] == pytest.approx(expected, rel=1e-4)
 
-    before = adapter(made.model)
+    before = tiny_model.weights(made.model)
     log = run(made)
     assert len(log) == 2 and all(math.isfinite(row["loss"]) and math.isfinite(row["grad_norm"]) for row in log)
-    assert 0 < moved(before, adapter(made.model)) < 0.01
+    assert 0 < moved(before, tiny_model.weights(made.model)) < 0.01
 
 
 def test_label_smoothing_is_refused_where_robust_would_divide_by_zero():

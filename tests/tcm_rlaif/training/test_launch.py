@@ -43,10 +43,6 @@ def trainer(kind: str, folder, P):
     return dpo.trainer(model, tokenizer, tiny_model.pairs(8), P, seed=0, folder=folder)
 
 
-def weights(model) -> dict:
-    return {n: p.detach().clone() for n, p in model.named_parameters() if ".default." in n}
-
-
 # what a step is, whatever the number of processes
 
 
@@ -107,9 +103,9 @@ def test_two_processes_train_to_the_same_curve_and_weights_as_one(tmp_path, kind
     curves, ends = [], []
     for name, place in (("one", stage()), ("two", stage(accelerate=CPU))):
         made = trainer(kind, tmp_path / name, place.P)
-        start = weights(made.model)
+        start = tiny_model.weights(made.model)
         curves.append([row["loss"] for row in launch.run(made, place) if "loss" in row])
-        ends.append(weights(made.model))
+        ends.append(tiny_model.weights(made.model))
         assert made.state.global_step == len(curves[-1]) == (6 if kind == "sft" else 4)
     assert curves[1] == pytest.approx(curves[0], rel=1e-3)
     moved = sum(((ends[0][n] - w) ** 2).sum() for n, w in start.items() if "lora_B" in n)

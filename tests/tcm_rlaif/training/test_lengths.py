@@ -12,11 +12,6 @@ from tcm_rlaif.models.sampling import check_context, context_of, prompt_ids, sam
 from tcm_rlaif.training import proofs, sft
 
 
-@pytest.fixture(scope="module")
-def model():
-    return tiny_model.base()
-
-
 @pytest.fixture
 def narrow(model):
     """The model with a context that five of the twelve prompts leave no room of 20 tokens in, and their case ids."""
