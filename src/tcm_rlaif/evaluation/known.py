@@ -92,14 +92,18 @@ def promises(evidence: Evidence, study: Params) -> pd.DataFrame:
     """What the judge's choice was expected to bring, and what training on it brought, by arm and seed.
 
     Returns:
-        One row for each arm that trains on the judge's choice and seed: number of ``candidates`` of a prompt;
+        One row for each arm that trains on the judge's choice and seed (none for an arm whose answers at the test are
+        chosen of several: not all that it gains is of its training): number of ``candidates`` of a prompt;
         ``expected``, herb F1 (base level) of the judge's choice over the mean candidate, with its interval over
         prompts, of what was ``possible``; ``gain``, that of the arm over its ``start`` arm on the same ``n`` test
         cases, with its interval over cases. NaN where one of them is not known.
     """
     rows = []
     for arm in study.arms:
-        for seed in params.seeds_of(study, arm) if learns_choice(params.for_arm(study, arm)) else ():
+        P = params.for_arm(study, arm)
+        if not learns_choice(P) or P.eval_number > 1:
+            continue
+        for seed in params.seeds_of(study, arm):
             folder = find_run(study, "03_rlaif_labels", arm, seed).folder.split("/", 1)[1]
             row: dict[str, Any] = {"arm": arm, "seed": seed}
             if flight := evidence.labels[folder]["preflight"]["rows"]:

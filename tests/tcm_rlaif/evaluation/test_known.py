@@ -49,6 +49,12 @@ def test_what_was_promised_stands_beside_what_the_arm_gained_over_its_start(stag
     )
 
 
+def test_what_a_choice_at_the_test_adds_is_not_called_a_gain_of_training(stage, evidence) -> None:
+    chosen = {"sft_dpo_of_8": {"eval_number": 8, "eval_temperature": 0.8}}
+    more = stage.study.model_copy(update={"arms": {**stage.study.arms, **chosen}})
+    assert set(known.promises(evidence, more)["arm"]) == {"sft_dpo"}
+
+
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [(0.01, 0.2, "a gain in 1, a loss in 0, and nothing clear in 0"), (-0.1, 0.1, "and nothing clear in 1"),
