@@ -106,7 +106,7 @@ def work_of(run: Run, P: Params, cases: dict[str, list[Case]], long: Lengths) ->
     if run.stage == "03_rlaif_labels":
         return said(prompts * P.candidate_number, P.candidate_max_new_tokens, "sft" in inputs)
     if run.stage == "04_dpo":
-        return _preferences(P, prompts, row, said(P.dpo_health_cases, P.candidate_max_new_tokens, True))
+        return _preferences(P, prompts, row, said(2 * P.dpo_health_cases, P.candidate_max_new_tokens, True))
     if run.stage == "05_evaluate":
         asked = len(cases["test"][: P.eval_cases or None])
         return said(asked * P.eval_number, P.eval_max_new_tokens, "sft" in inputs)

@@ -62,7 +62,7 @@ def test_answers_and_steps_of_the_other_stages_are_those_of_their_keys(here) -> 
     lines, train = table(forecast.forecast(P)), 20
     assert lines["03_rlaif_labels/sft_dpo/seed0"][2] == str(train * 3)
     assert lines["04_dpo/sft_dpo/seed0"][0] == str(2 * dpo.steps(P, train * P.pair_number))
-    checks = 2 * (P.dpo_health_evaluations + 1) * P.dpo_health_cases
+    checks = 2 * (P.dpo_health_evaluations + 1) * 2 * P.dpo_health_cases  # in each round, drawn and greedy
     assert lines["04_dpo/sft_dpo/seed0"][2] == str(checks + train * 3)
     assert lines["05_evaluate/base/seed0"][2:4] == ["7", f"{7 * P.eval_max_new_tokens:,}"]
 
