@@ -13,7 +13,7 @@ ARMS = (
     "base_retrieved", "retrieved", "permuted", "augmented", "textbook", "retrieved_best_of_n", "sft_kto", "two_rounds",
     "judge_writes", "noise_10", "noise_30", "noise_40", "two_thirds", "tasks", "rewritten", "competence", "boundary",
     "noise_stability", "by_disease", "prompt", "prefix", "invented", "best_of_n_both",
-    "retrieved_cases", "retrieved_dpo", "base_retrieved_cases", "retrieved_as_written",
+    "retrieved_cases", "retrieved_dpo", "base_retrieved_cases", "retrieved_as_written", "best_of_n_after_dpo",
 )  # fmt: skip
 """Arms of the params files of this project, without the number of answers that `sizes` puts behind a name. New ones go
 to the end: a place in this list is a colour and a mark."""

@@ -124,7 +124,7 @@ def test_every_stage_asks_with_the_same_tokens(prompter, tmp_path, monkeypatch) 
     items, _ = candidates.sample_candidates(model, tokenizer, [case], P, 0, tmp_path / "c.jsonl", prompter)
     panel = HealthPanel(model, tokenizer, [case], [], lambda case, text: 0.5, P, 0, prompter)
     panel.check(0)
-    assert seen == [ids, ids]
+    assert seen == [ids, ids, ids]  # candidates, and the panel by draws and greedily
     verdict = pairs.Verdict(case.id, (0.9, 0.1), ({}, {}), "judged")
     two = [items[0].__class__(case, ("处方：柴胡10g。", "处方：黄芩10g。"))]
     (row,) = pairs.pairs_of(two, [verdict], P, 0, prompter).rows
