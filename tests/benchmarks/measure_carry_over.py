@@ -1,12 +1,13 @@
 """What a study's arms are worth on another study's test cases: does what was learned from one source carry over?
 
-Both studies must have been run here; nothing is trained. Every arm that both have, with every seed, answers the other's
-test cases as it answers its own, with its own training cases in its prompt and for its judge. Test cases that nearly
-coincide with what the arm was trained or tuned on are left out. Beside each arm stand the same arm trained at home, the
-difference that feedback made at either place, and the floors, made of the cases that the visiting arm learned from.
+Both studies must have been run here; nothing is trained. Every arm that both have (or that `--arms` names, also one that
+the other lacks), with every seed that was evaluated, answers the other's test cases as it answers its own: with its own
+training cases in its prompt and for its judge. Test cases that nearly coincide with what the arm was trained or tuned on
+are left out. Beside each arm stand the same arm trained at home, the difference that feedback made at either place, and
+the floors, made of the cases that the visiting arm learned from.
 
     python tests/benchmarks/measure_carry_over.py mtcmb best4sdt --json reports/carry_over.json
-    python tests/benchmarks/measure_carry_over.py mtcmb_qwen best4sdt_qwen --travel best4sdt_qwen --arms sft retrieved
+    python tests/benchmarks/measure_carry_over.py qwen_small mtcmb_qwen --travel qwen_small --arms sft sft_dpo
 
 What is in the file of `--json` already and not measured anew stays in it.
 """
@@ -27,7 +28,8 @@ from tcm_rlaif.evaluation import choice, comparisons, known, stats, tables
 from tcm_rlaif.models.prompter import Prompter
 from tcm_rlaif.runner.progress import named
 from tcm_rlaif.runner.trained import Trained, find
-from tcm_rlaif.study.plan import plan
+from tcm_rlaif.study import stage
+from tcm_rlaif.study.plan import plan, study_folder
 
 METRICS = ("herb_f1", "disease_f1", "syndrome_f1", "usable")
 
@@ -68,25 +70,32 @@ def within(share: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def evaluated(study: str) -> dict[str, list[int]]:
-    """The arms of a study that was run here, each with its seeds."""
+    """The arms of a study that have answered their own test cases here, each with the seeds that have."""
+    P = named(study)
     arms: dict[str, list[int]] = {}
-    for run in plan(named(study)):
-        if run.stage == "05_evaluate":
+    for run in plan(P):
+        if run.stage == "05_evaluate" and (study_folder(P) / run.folder / stage.DONE).is_file():
             arms.setdefault(run.arm, []).append(run.seed)
     return arms
+
+
+def some(arms: dict[str, list[int]]) -> tuple[str, int]:
+    """Any of the arms, with any of its seeds."""
+    arm, seeds = next(iter(arms.items()))
+    return arm, seeds[0]
 
 
 def carried(here: str, there: str, chosen: Sequence[str] | None, parallel: Parallel) -> dict[str, Any]:
     """Arms trained in one study (those chosen; None: all that both have), asked about the test cases of another."""
     at_home, from_here = evaluated(there), evaluated(here)
-    arms = {arm: seeds for arm, seeds in from_here.items() if arm in at_home and arm in (chosen or at_home)}
-    if not arms:
-        raise SystemExit(f"{here} and {there} have none of these arms in common; name some that both have by --arms")
-    some = next(iter(arms))
-    host, guest = find(there, some), find(here, some)
+    arms = {arm: seeds for arm, seeds in from_here.items() if arm in (chosen or at_home)}
+    if not arms or not at_home:
+        raise SystemExit(f"{here} has none of these arms evaluated, or {there} none at all; ./study run goes on")
+    host, guest = find(there, *some(at_home)), find(here, *some(arms))
     cases = new_to(guest, read_split(host.folders["data"], "test"))
     patient_of = {case.id: case.patient_id for case in cases}
-    hosts = {arm: pd.concat([home(find(there, arm, seed)) for seed in at_home[arm]], ignore_index=True) for arm in arms}
+    hosts = {arm: pd.concat([home(find(there, arm, seed)) for seed in at_home[arm]], ignore_index=True)
+             for arm in arms if arm in at_home}  # fmt: skip
     runs = [(arm, seed) for arm, seeds in arms.items() for seed in seeds]
     scored = list(zip(runs, parallel(delayed(away)(here, *run, cases) for run in runs), strict=True))
     guests = {arm: pd.concat([table for (of, _), table in scored if of == arm], ignore_index=True) for arm in arms}
@@ -95,9 +104,10 @@ def carried(here: str, there: str, chosen: Sequence[str] | None, parallel: Paral
     rows = []
     for arm, table in guests.items():
         for key in METRICS:
-            mine, theirs = stats.matrix(table, key), stats.matrix(hosts[arm], key)
+            mine = stats.matrix(table, key)
             row = {"arm": arm, "metric": key, "away": within(cell(mine, patient_of))}
-            row["beside home"] = cell(stats.difference(mine, theirs), patient_of)
+            if arm in hosts:
+                row["beside home"] = cell(stats.difference(mine, stats.matrix(hosts[arm], key)), patient_of)
             if (start := starts.get(arm)) in guests:
                 row["over the start"] = cell(comparisons.paired(guests, guest.study, arm, start, key), patient_of)
             rows.append(row)
@@ -118,7 +128,7 @@ def main() -> None:
     """Carry every pair of the studies over, both ways, print, and write where `--json` says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("studies", nargs="+", help="names of studies that were run here")
-    parser.add_argument("--arms", nargs="+", help="these alone; every arm that both have, if not named")
+    parser.add_argument("--arms", nargs="+", help="these alone; those that both have, if not named")
     parser.add_argument(
         "--travel", nargs="+", help="studies whose arms are asked about the others' cases; all, if not named"
     )

@@ -113,21 +113,27 @@ def followups(found: dict[str, Any]) -> str:
     )
 
 
+GAINS = ("beside home", "over the start")
+
+
 def carry_over(found: dict[str, dict[str, Any]]) -> str:
     """What arms are worth on the test cases of a source that they did not learn from, beside the same arms trained on
     it and the floors (`tests/benchmarks/measure_carry_over.py`)."""
-    lines = ["| trained on | tested on | arm | herb F1 | beside trained there | feedback adds |", "|---" * 6 + "|"]
+    lines = [
+        "| model | trained on | tested on | arm | herb F1 | beside trained there | feedback adds |",
+        "|---" * 7 + "|",
+    ]
     said = []
     for part in found.values():
         rows = [row for row in part["rows"] if row["metric"] == "herb_f1"]
         for row in rows:
-            added = ranged(row["over the start"], form="+.3f") if row.get("over the start") else "–"
+            beside, added = (ranged(row[key], form="+.3f") if row.get(key) else "–" for key in GAINS)
             lines.append(
-                f"| {part['trained on']} | {part['tested on']} | {row['arm']} | {ranged(row['away'])} "
-                f"| {ranged(row['beside home'], form='+.3f')} | {added} |"
+                f"| {Path(part['base']).name} | {part['trained on']} | {part['tested on']} | {row['arm']} "
+                f"| {ranged(row['away'])} | {beside} | {added} |"
             )
-        clear = [row["arm"] for row in rows if (row.get("over the start") or {"low": 0})["low"] > 0]
-        worse = [row["arm"] for row in rows if row["beside home"]["high"] < 0]
+        worse = [row["arm"] for row in rows if (row.get(GAINS[0]) or {"high": 0})["high"] < 0]
+        clear = [row["arm"] for row in rows if (row.get(GAINS[1]) or {"low": 0})["low"] > 0]
         floors = {name: values["herb_f1"] for name, values in part["floors"].items() if name in SHOWN_FLOORS}
         said.append(
             f"From {part['trained on']} to {part['tested on']} ({part['answers']} answers, {part['cases']} test cases, "

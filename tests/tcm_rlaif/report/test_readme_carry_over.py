@@ -25,12 +25,21 @@ FOUND = {"east to west": {
 
 def test_the_table_and_the_sentence_come_from_the_file() -> None:
     text = measured.carry_over(FOUND)
-    assert "| east | west | sft | 0.300 [0.250, 0.350] | -0.100 [-0.120, -0.080] | – |" in text
+    assert "| tiny | east | west | sft | 0.300 [0.250, 0.350] | -0.100 [-0.120, -0.080] | – |" in text
     assert (
-        "| east | west | sft_dpo | 0.350 [0.300, 0.400] | -0.010 [-0.030, +0.010] | +0.050 [+0.030, +0.070] |" in text
+        "| tiny | east | west | sft_dpo | 0.350 [0.300, 0.400] | -0.010 [-0.030, +0.010] | +0.050 [+0.030, +0.070] |"
+        in text
     )
     assert text.endswith(
         "From east to west (30 answers, 40 test cases, 2 left out as too like those learned from): floors made of the "
         "cases learned from have popularity 0.250, expert 0.500; clearly below the same arm trained there: sft, "
         "random_choice; feedback clearly adds: sft_dpo."
     )
+
+
+def test_an_arm_that_was_not_trained_there_has_nothing_to_stand_beside() -> None:
+    part = FOUND["east to west"]
+    alone = [{key: value for key, value in row.items() if key != "beside home"} for row in part["rows"]]
+    text = measured.carry_over({"east to west": part | {"rows": alone, "base": "models/Qwen-0.5B"}})
+    assert "| Qwen-0.5B | east | west | sft | 0.300 [0.250, 0.350] | – | – |" in text
+    assert "clearly below the same arm trained there: none; feedback clearly adds: sft_dpo." in text
