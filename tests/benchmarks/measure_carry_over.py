@@ -1,10 +1,10 @@
 """What a study's arms are worth on another study's test cases: does what was learned from one source carry over?
 
-Both studies must have been run here; nothing is trained. Every arm that both have (or that `--arms` names, also one that
-the other lacks), with every seed that was evaluated, answers the other's test cases as it answers its own: with its own
-training cases in its prompt and for its judge. Test cases that nearly coincide with what the arm was trained or tuned on
-are left out. Beside each arm stand the same arm trained at home, the difference that feedback made at either place, and
-the floors, made of the cases that the visiting arm learned from.
+Both studies must have been run here; nothing is trained. Every arm that both have (or that `--arms` names, also one
+that the other lacks), with every seed that was evaluated, answers the other's test cases as it answers its own: with
+its own training cases in its prompt and for its judge. Test cases that nearly coincide with what the arm was trained
+or tuned on are left out. Beside each arm stand the same arm trained at home, the difference that feedback made at
+either place, and the floors, made of the cases that the visiting arm learned from.
 
     python tests/benchmarks/measure_carry_over.py mtcmb best4sdt --json reports/carry_over.json
     python tests/benchmarks/measure_carry_over.py qwen_small mtcmb_qwen --travel qwen_small --arms sft sft_dpo
