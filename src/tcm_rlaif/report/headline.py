@@ -70,6 +70,7 @@ def answer(results: dict[str, Any]) -> list[str]:
         told += [f"and {len(pairs) - MOST} more"] if len(pairs) > MOST else []
         said += [_listed(f"**{head}**", told)] if told else []
     asked = {arm for pair in (IMITATION, *found) for arm in pair.split(" - ")}
+    asked |= {best["arm"] for best, _ in _leaders(results)}
     return [*said, *_floors(results), *variety(results, asked), *_safety(results, asked)]
 
 
@@ -152,21 +153,28 @@ def verdict(row: dict[str, Any]) -> str:
     return re.sub(r".*: exploratory \((.+) there\)", r"\1, exploratory", row["verdict"])
 
 
+def _leaders(results: dict[str, Any]) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """For each task how the best trained arm stands to the best floor, and how all of them stand to every floor."""
+    found = []
+    for task in standing.TASKS:
+        rows = [row for row in results.get("standing", []) if row["task"] == task and trained(row["arm"], results)]
+        if ours := [row for row in rows if not row["knows"]]:
+            of_all = [row for row in ours if row["arm"] not in fewer_seeds(results)] or ours
+            found.append((max(of_all, key=lambda row: row["mean"]), rows))
+    return found
+
+
 def _floors(results: dict[str, Any]) -> list[str]:
     """For each task the best floor that needs no model, the best trained arm beside it, and the floor that knows."""
     said = []
-    for task, words in standing.TASKS.items():
-        rows = [row for row in results.get("standing", []) if row["task"] == task and trained(row["arm"], results)]
-        if found := [row for row in rows if not row["knows"]]:
-            of_all = [row for row in found if row["arm"] not in fewer_seeds(results)] or found
-            best, floor = max(of_all, key=lambda row: row["mean"]), found[0]
-            knowing = {row["floor"]: row["value"] for row in rows if row["knows"]}
-            more = [f"; {name}, which knows what the judge knows, has {value:.3f}" for name, value in knowing.items()]
-            said.append(
-                f"on {words} (n = {floor['n']}) {floor['floor']} has {floor['metric']} {floor['value']:.3f}, the best "
-                f"trained arm, {best['arm']}, {best['mean']:.3f}: "
-                f"{ranged(best, 'difference', '+.3f')}, **{best['stands']}**{''.join(more)}"
-            )
+    for best, rows in _leaders(results):
+        knowing = {row["floor"]: row["value"] for row in rows if row["knows"]}
+        more = [f"; {name}, which knows what the judge knows, has {value:.3f}" for name, value in knowing.items()]
+        said.append(
+            f"on {standing.TASKS[best['task']]} (n = {best['n']}) {best['floor']} has {best['metric']} "
+            f"{best['value']:.3f}, the best trained arm, {best['arm']}, {best['mean']:.3f}: "
+            f"{ranged(best, 'difference', '+.3f')}, **{best['stands']}**{''.join(more)}"
+        )
     if said:
         return [_listed("**Without any model** (shown, not among the declared tests)", said)]
     return [line for line in results.get("findings", []) if line.startswith("On ") and "knows what" not in line]

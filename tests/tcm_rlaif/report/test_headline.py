@@ -162,6 +162,18 @@ def test_an_arm_that_is_never_trained_is_no_best_trained_arm(values) -> None:
     assert "base_retrieved" not in "".join(told) and "best trained arm, sft_dpo" in "".join(told)
 
 
+def test_the_best_trained_arm_is_told_with_its_variety_and_safety_also_where_no_declared_test_asks_for_it(
+    values,
+) -> None:
+    best = max(row["mean"] for row in values["standing"]) + 0.1
+    rows = [*values["standing"], *({**row, "arm": "leader", "mean": best} for row in values["standing"])]
+    more = {key: [*values[key], *({**row, "answers by": "leader"} for row in values[key] if row["answers by"] == "sft")]
+            for key in ("safety", "collapse")}  # fmt: skip
+    arms = {**values["arms"], "leader": values["arms"]["sft"]}
+    told = headline.answer({**values, **more, "standing": rows, "arms": arms})
+    assert ["leader" in line for line in told if line.startswith(("**Different", "**Safety"))] == [True, True]
+
+
 def test_how_sure_it_is_is_told_beside_the_answer(values) -> None:
     said = first_screen.markdown(values).splitlines()[-1]
     assert said.startswith("In square brackets: 95% intervals over seeds and cases; of judge_score and usable only")
