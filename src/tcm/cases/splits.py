@@ -90,6 +90,22 @@ def split(
     return [place[g] for g in group]
 
 
+def by_lot(cases: Sequence[Case], seed: int = 0) -> list[Case]:
+    """Cases with their patients in an order drawn by lot, the visits of one patient together and as they stood.
+
+    A file lies in some order, by date or by kind of record. Whoever takes the first so many cases of it (`sft_cases`)
+    would learn from one end of it: the first 60 training cases of TCM-BEST4SDT are classical school texts for the most
+    part, the others next to all vignettes.
+
+    Args:
+        seed: of the shuffle.
+    """
+    patients = list(dict.fromkeys(case.patient_id for case in cases))
+    random.Random(f"order-{seed}").shuffle(patients)
+    turn = {patient: number for number, patient in enumerate(patients)}
+    return sorted(cases, key=lambda case: turn[case.patient_id])
+
+
 def unlabelled(
     pool: Sequence[Case], cases: Sequence[Case], place: Sequence[str], near_duplicate: float = 0.8
 ) -> tuple[list[Case], list[Case]]:
