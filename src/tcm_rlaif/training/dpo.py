@@ -7,7 +7,7 @@ from tcm_rlaif.models import chat
 from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.types import DPOTrainer, Model, Tokenizer
-from tcm_rlaif.training import economy, panel_file
+from tcm_rlaif.training import economy, panel_file, shared_prefix
 from tcm_rlaif.training.adapters import lora, missing
 from tcm_rlaif.training.arguments import arguments, on_one_gpu, steps_of
 
@@ -64,6 +64,7 @@ def trainer(
         callbacks=list(callbacks),
     )
     trainer.train_dataset = tokens  # TRL's own start where prompt and whole differ, not at the end
+    shared_prefix.share(trainer.model)
     return trainer
 
 
