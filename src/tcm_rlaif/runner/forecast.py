@@ -65,10 +65,9 @@ def cases_of(P: Params) -> dict[str, list[Case]]:
     kept, _, pool = cleaning.clean(found, P.data_limit)
     group = splits.groups(kept, P.data_near_duplicate)
     place = splits.split(kept, group, P.data_validation_share, P.data_test_share, P.data_seed)
-    parts = {
-        name: [case for case, p in zip(kept, place, strict=True) if p == name]
-        for name in ("train", "validation", "test")
-    }
+    placed = dict(zip((case.id for case in kept), place, strict=True))
+    order = kept if P.data_source == "invented" else splits.by_lot(kept, P.data_seed)
+    parts = {name: [case for case in order if placed[case.id] == name] for name in ("train", "validation", "test")}
     return parts | {"unlabelled": splits.unlabelled(pool, kept, place, P.data_near_duplicate)[0]}
 
 
@@ -106,7 +105,7 @@ def work_of(run: Run, P: Params, cases: dict[str, list[Case]], long: Lengths) ->
     if run.stage == "03_rlaif_labels":
         return said(prompts * P.candidate_number, P.candidate_max_new_tokens, "sft" in inputs)
     if run.stage == "04_dpo":
-        return _preferences(P, prompts, row, said(2 * P.dpo_health_cases, P.candidate_max_new_tokens, True))
+        return _preferences(P, prompts, long, said(2 * P.dpo_health_cases, P.candidate_max_new_tokens, True))
     if run.stage == "05_evaluate":
         asked = len(cases["test"][: P.eval_cases or None])
         return said(asked * P.eval_number, P.eval_max_new_tokens, "sft" in inputs)
@@ -127,10 +126,10 @@ def _sft(P: Params, cases: dict[str, list[Case]], row: float) -> Work:
     return Work(steps=steps, learned=learned + text, read=len(cases["validation"]) * P.sft_epochs * row)
 
 
-def _preferences(P: Params, prompts: int, row: float, health: Work) -> Work:
+def _preferences(P: Params, prompts: int, long: Lengths, health: Work) -> Work:
     from tcm_rlaif.training.methods import METHODS
 
-    method = METHODS[P.preference_training]
+    method, row = METHODS[P.preference_training], long.prompt + long.answer
     drawn = prompts * P.candidate_number
     rows, learned = {  # rows of a round, and the answers that are passed in it
         "best_of_n": (n := round(prompts / (1 - P.preference_replay)), n * P.preference_epochs),
@@ -142,7 +141,8 @@ def _preferences(P: Params, prompts: int, row: float, health: Work) -> Work:
     sampled = drawn * rounds if method.online else drawn * (rounds - 1) * method.asks
     answers = checks * health.answers + sampled
     steps = method.steps(P, rows) * (1 if method.online else rounds)
-    tokens = learned * row * rounds
+    once = learned / 2 * long.prompt if P.preference_training == "dpo" else 0  # of a pair, see `shared_prefix`
+    tokens = (learned * row - once) * rounds
     return Work(
         steps=steps, learned=tokens, read=tokens * reference + checks * health.read, answers=answers,
         said=answers * health.said / max(1, health.answers),

@@ -78,6 +78,16 @@ def test_no_near_duplicate_of_a_test_case_is_trained_on() -> None:
     assert place[:12] == place[12:] and set(place) == {"train", "validation", "test"}
 
 
+def test_patients_come_by_lot_with_their_visits_together_and_as_they_stood() -> None:
+    cases = [case(f"{number}-{visit}", patient=str(number)) for visit in (1, 2) for number in range(30)]
+    drawn = splits.by_lot(cases, seed=0)
+    patients = [case.patient_id for case in drawn]
+    assert patients[::2] == patients[1::2] and sorted(set(patients), key=int) == [str(n) for n in range(30)]
+    assert {case.id[-1] for case in drawn[::2]} == {"1"}
+    assert drawn == splits.by_lot(cases, seed=0) != splits.by_lot(cases, seed=1)
+    assert 5 < sum(int(patient) < 15 for patient in patients[:30:2]) < 12  # a sample, not one end of the file
+
+
 def test_the_same_seed_gives_the_same_split_and_another_seed_another() -> None:
     cases, group = distinct(30), list(range(30))
     assert splits.split(cases, group, 0.2, 0.3, 0) == splits.split(cases, group, 0.2, 0.3, 0)
