@@ -135,11 +135,13 @@ def carry_over(found: dict[str, dict[str, Any]]) -> str:
         worse = [row["arm"] for row in rows if (row.get(GAINS[0]) or {"high": 0})["high"] < 0]
         clear = [row["arm"] for row in rows if (row.get(GAINS[1]) or {"low": 0})["low"] > 0]
         floors = {name: values["herb_f1"] for name, values in part["floors"].items() if name in SHOWN_FLOORS}
+        verdicts = [f"feedback clearly adds: {', '.join(clear) or 'none'}"]
+        if any(row.get(GAINS[0]) for row in rows):
+            verdicts = [f"clearly below the same arm trained there: {', '.join(worse) or 'none'}", *verdicts]
         said.append(
             f"From {part['trained on']} to {part['tested on']} ({part['answers']} answers, {part['cases']} test cases, "
             f"{part['left out']} left out as too like those learned from): floors made of the cases learned from have "
-            f"{', '.join(f'{name} {value:.3f}' for name, value in floors.items())}; clearly below the same arm "
-            f"trained there: {', '.join(worse) or 'none'}; feedback clearly adds: {', '.join(clear) or 'none'}."
+            f"{', '.join(f'{name} {value:.3f}' for name, value in floors.items())}; {'; '.join(verdicts)}."
         )
     return "\n".join([*lines, "", *said])
 

@@ -42,4 +42,4 @@ def test_an_arm_that_was_not_trained_there_has_nothing_to_stand_beside() -> None
     alone = [{key: value for key, value in row.items() if key != "beside home"} for row in part["rows"]]
     text = measured.carry_over({"east to west": part | {"rows": alone, "base": "models/Qwen-0.5B"}})
     assert "| Qwen-0.5B | east | west | sft | 0.300 [0.250, 0.350] | – | – |" in text
-    assert "clearly below the same arm trained there: none; feedback clearly adds: sft_dpo." in text
+    assert text.endswith("expert 0.500; feedback clearly adds: sft_dpo.")
