@@ -11,7 +11,7 @@ LABELS = {
     "treatment_principle": "治法 治则 治则治法 治法治则 治疗原则 治疗法则 立法",
     "formula": "方剂 方药 选方 处方名 方名 主方 代表方 方剂名称 推荐方剂 选方用药",
     "prescription": "处方 药物 药物组成 用药 组成 中药处方 处方用药 方药组成 方剂组成 药味 具体用药 处方组成",
-    "usage": "用法 服法 用法用量 煎服法 服用方法 煎服方法 煎煮法 剂数",
+    "usage": "用法 服法 用法用量 煎服法 服用方法 煎服方法 煎煮法 剂数 付数 帖数 贴数",
     "": "西医诊断 鉴别诊断 病机 病因病机 病机分析 辨证分析 证候分析 辨证要点 分析 方解 方义 医嘱 按语 注意事项 禁忌 "
     "调护 加减 随症加减 随证加减 解释 理由 说明 备注 参考 患者 主诉 现病史 既往史 舌 脉 舌象 脉象 舌脉",
 }
@@ -38,6 +38,9 @@ ENGLISH = {
     "|formula explanation|prescription analysis|herb analysis|chief complaint|tongue|pulse|patient|caution|cautions",
 }
 """Our labels → their English names, small letters, ``|`` between them."""
+
+PACKETS = ("剂数", "付数", "帖数", "贴数")
+"""Labels of `usage` under which a number alone is that of the packets."""
 
 _FIELD_OF = {label: name for name, labels in LABELS.items() for label in labels.split()}
 _FROM_ENGLISH = {name: label for label, names in ENGLISH.items() for name in names.split("|")}

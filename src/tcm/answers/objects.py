@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic_core import from_json
 
-from tcm.answers.labels import field_of, label_of
+from tcm.answers.labels import PACKETS, field_of, label_of
 from tcm.answers.remarks import Herbs, is_herb
 from tcm.answers.tables import column_of
 
@@ -112,7 +112,7 @@ class _Object:
         elif label and field_of(label):
             words = list(_words(value))
             text = "\n".join(f"- {word}" for word in words) if drugs and len(words) > 1 else "，".join(words)
-            text += "剂" if label == "剂数" and text.isdigit() else ""
+            text += "剂" if label in PACKETS and text.isdigit() else ""
             self.lines.append(f"{label}：\n{text}" if "\n" in text else f"{label}：{text}")
         else:
             self.unread += [f"{key}：{word}" if key else word for word in _words(value)]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tcm.answers.labels import LABELS, sections
+from tcm.answers.labels import LABELS, PACKETS, sections
 from tcm.answers.layouts import plain
 from tcm.answers.remarks import without_remarks
 from tcm.answers.thoughts import without_thoughts
@@ -37,6 +37,9 @@ _LEADING_FORMULA = re.compile(
     r"\s{0,9}([^0-9，,、；;。：:\n(（]{1,24}?(?:(?:加减|加味|化裁)(?:[\s*]{0,3}[：:。\n]|[\s，,]{0,3}(?=[\u4e00-\u9fff]))"
     r"|(?:[汤散丸饮煎丹膏方剂]|加减|加味|化裁)[\s*]{0,3}[：:。\n]|[汤散丸饮][ \t，,]{1,3}(?=[\u4e00-\u9fff])))"
 )
+
+_INGREDIENT = re.compile(r"(?:六一|益元|鸡苏|碧玉|黛蛤)散[ \t，,]")
+"""Powders that stand among the herbs of a decoction, in a bag, rather than above them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def _value(content: str) -> tuple[str, str]:
 
 def _split_formula(content: str) -> tuple[str, str]:
     """A field that opens with a formula and goes on with its herbs → (formula, herbs); else nothing and the content."""
-    match = _LEADING_FORMULA.match(content)
+    match = None if _INGREDIENT.match(content.lstrip()) else _LEADING_FORMULA.match(content)
     formula = match[1].strip(_EDGE) if match else ""
     herbs = content[match.end() :] if match and not changes_previous(content) else ""
     if (
@@ -127,8 +130,8 @@ class _Fields:
         self.unread.extend(read.unread)
 
     def usage(self, label: str, content: str) -> None:
-        """Packets and usage; under 剂数 a number alone is that of the packets."""
-        if label == "剂数" and content.strip(_EDGE).isdecimal():
+        """Packets and usage; under one of `PACKETS` a number alone is that of the packets."""
+        if label in PACKETS and content.strip(_EDGE).isdecimal():
             content = f"{content.strip(_EDGE)}剂"
         packets, usage, rest = read_usage(content)
         self.put("packets", packets, f"{packets}剂")

@@ -171,8 +171,11 @@ def without_remarks(text: str) -> tuple[str, list[str]]:
 
 
 def _has_remarks(text: str) -> bool:
-    """Whether somewhere behind a dose a colon or dash opens a remark."""
-    return _behind_dose().search(re.sub(r"\([^()\n]{0,60}\)", "", text.translate(HALF_WIDTH))) is not None
+    """Whether somewhere behind a dose a colon or dash opens a remark; behind 各10g at the start the herbs follow."""
+    return (
+        not text.lstrip().startswith("各")
+        and _behind_dose().search(re.sub(r"\([^()\n]{0,60}\)", "", text.translate(HALF_WIDTH))) is not None
+    )
 
 
 def read_line(line: str) -> Herbs:

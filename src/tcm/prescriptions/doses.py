@@ -122,8 +122,8 @@ def units_apart(words: list[Token]) -> list[Token]:
 def doses_come_first(words: Sequence[Token]) -> bool:
     """Whether each dose of a piece stands before its name (30g黄芪); numbers alone may be those of a list."""
     solid = [word for word in words if word.kind not in _BESIDE]
-    if len(solid) < 2 or solid[0].kind not in ("dose", "han") or solid[-1].kind != "name":
-        return False
+    if len(solid) < 2 or solid[0].kind not in ("dose", "han") or solid[-1].kind != "name" or words[0].kind == "each":
+        return False  # 各10g before its herbs is the dose of all of them
     first, second = solid[:2]
     bare = first.kind == "dose" and not first.match["unit"]
     if bare and (float(first.match["low"]) <= 2 or first.end != second.start):

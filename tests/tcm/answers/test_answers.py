@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tcm import answers
 from tcm.answers import format_valid, missing_fields, parse, write
 from tcm.cases import Answer, PrescriptionItem
 
@@ -215,6 +216,7 @@ FRAGMENTS = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 @example(Answer(prescription=(PrescriptionItem(herb="六一散"),), usage="送服三七粉3g"))
 @example(Answer(packets=7, usage="水煎服"))
+@example(Answer(prescription=(PrescriptionItem(herb="六一散"), PrescriptionItem(herb="柴胡", dose=1))))
 def test_what_is_written_is_read_back(answer):
     parsed = parse(write(answer))
     assert parsed.answer == answer
@@ -274,3 +276,19 @@ def test_text_beyond_the_limit_is_reported_not_read():
     parsed = parse(PAPER + "，" * 20_000 + "证型：肝郁")
     assert parsed.answer == ANSWER
     assert parsed.unread[-1].endswith("证型：肝郁")
+
+
+@pytest.mark.parametrize("label", ["剂数", "付数", "帖数", "贴数"])
+@pytest.mark.parametrize("number", ["7", "7剂", "7付"])
+def test_a_number_of_packets_under_its_own_label_is_no_herb(label: str, number: str) -> None:
+    read = answers.parse(f"处方：柴胡10g，黄芩6g。{label}：{number}")
+    assert (read.answer.herbs, read.answer.packets, read.unread) == (("柴胡", "黄芩"), 7, ())
+
+
+@pytest.mark.parametrize(
+    "text", ["各10g：柴胡、黄芩；甘草6g", "各10g 柴胡、黄芩，甘草6g", "各10克：柴胡、黄芩，甘草6g"]
+)
+def test_a_dose_of_each_before_its_herbs_is_not_given_to_the_first_alone_without_a_word(text: str) -> None:
+    read = answers.parse(f"处方：{text}甘草6g")
+    doses = {item.herb: item.dose for item in read.answer.prescription}
+    assert doses == {"柴胡": None, "黄芩": None, "甘草": 6} and any("10" in piece for piece in read.unread)
