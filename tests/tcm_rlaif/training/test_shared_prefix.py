@@ -70,6 +70,14 @@ def test_states_and_gradients_are_the_same_and_prompts_are_computed_once_where_l
     assert seen == [2 * (24 + 3 + 9) if name in SHARING else whole]
 
 
+def test_rounding_is_no_reason_to_compute_prompts_twice() -> None:
+    model = model_of(Qwen2Config(**{**SIZES, "num_hidden_layers": 16})).to(torch.bfloat16)
+    shared_prefix.share(model)
+    seen, given = passes(model), batch()
+    model.base_model(**given)
+    assert seen == [2 * (24 + 3 + 9)]
+
+
 def test_layers_that_take_no_such_mask_are_told_and_compute_as_before(caplog) -> None:
     model = model_of(CONFIGS["Bloom"])
     with caplog.at_level(logging.WARNING):
