@@ -7,10 +7,12 @@ answer sees the other. What comes out is laid back into TRL's own batch: its los
 
 import logging
 from functools import wraps
+from math import ceil
 from typing import Any, NamedTuple
 
 import torch
 
+from tcm_rlaif.models.logps import PAD_TO
 from tcm_rlaif.study.types import Model
 
 LEAST = 0.9
@@ -83,7 +85,7 @@ def _together(ids: torch.Tensor, mask: torch.Tensor) -> _Pairs | None:
     prefix = ((first == second) & in_first & in_second).long().cumprod(1).sum(1, keepdim=True)
     ends = in_first.sum(1, keepdim=True)
     own = ends - prefix  # tokens of the first answer alone
-    width = int((own + in_second.sum(1, keepdim=True)).max())
+    width = PAD_TO * ceil(int((own + in_second.sum(1, keepdim=True)).max()) / PAD_TO)  # few shapes, see there
     if width > LEAST * 2 * ids.shape[1]:
         return None
     place, at = (torch.arange(n, device=ids.device)[None] for n in (width, ids.shape[1]))
@@ -110,8 +112,8 @@ def _unlike(backbone: torch.nn.Module, plain, sharing) -> str:
     if kind != "sdpa":
         return f"attention by {kind} takes no mask of pairs"
     device = backbone.get_input_embeddings().weight.device
-    ids = torch.arange(2, 14, device=device).repeat(2, 1) % backbone.config.get_text_config().vocab_size
-    ids[1, 8:] = ids[0, :4]
+    ids = torch.arange(2, PAD_TO, device=device).repeat(2, 1) % backbone.config.get_text_config().vocab_size
+    ids[1, -2:] = ids[0, :2]
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "use_cache": False}
     training = backbone.training
     backbone.eval()  # no dropout between the two

@@ -12,7 +12,7 @@ from tcm_rlaif.training import dpo, proofs, shared_prefix
 SMALL = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 SIZES = SMALL | {"num_key_value_heads": 2, "intermediate_size": 48, "head_dim": 8}
 ENDS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-LOCAL = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 64, **SIZES, **ENDS}
+LOCAL = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 256, **SIZES, **ENDS}
 CONFIGS = {
     "Qwen2": Qwen2Config(**SIZES),
     "GPT-2": GPT2Config(vocab_size=60, n_embd=32, n_layer=2, n_head=4),
@@ -21,6 +21,7 @@ CONFIGS = {
     "Bloom": BloomConfig(vocab_size=60, hidden_size=32, n_layer=2, n_head=4),
     "Mamba": MambaConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2, state_size=4),
 }
+ONCE = 2 * 192  # two rows of at most 124 + 3 + 9 tokens, padded to a multiple of 64: few shapes, see `PAD_TO`
 SHARING = ("Qwen2", "GPT-2", "Gemma 3")
 
 
@@ -29,7 +30,7 @@ def model_of(config) -> torch.nn.Module:
     return AutoModelForCausalLM.from_config(config).eval()
 
 
-def batch(prompts=(20, 24), chosen=(5, 3), rejected=(4, 9)) -> dict:
+def batch(prompts=(120, 124), chosen=(5, 3), rejected=(4, 9)) -> dict:
     """Pairs as DPO's collator lays them: chosen rows, then rejected rows, padded on the right."""
     draw = torch.Generator().manual_seed(1)
 
@@ -67,7 +68,7 @@ def test_states_and_gradients_are_the_same_and_prompts_are_computed_once_where_l
     for found, want in zip(states_and_gradients(model, given), wanted, strict=True):
         torch.testing.assert_close(found, want, rtol=1e-3, atol=1e-4)
     whole = given["input_ids"].numel()
-    assert seen == [2 * (24 + 3 + 9) if name in SHARING else whole]
+    assert seen == [ONCE if name in SHARING else whole]
 
 
 def test_rounding_is_no_reason_to_compute_prompts_twice() -> None:
@@ -75,7 +76,7 @@ def test_rounding_is_no_reason_to_compute_prompts_twice() -> None:
     shared_prefix.share(model)
     seen, given = passes(model), batch()
     model.base_model(**given)
-    assert seen == [2 * (24 + 3 + 9)]
+    assert seen == [ONCE]
 
 
 def test_layers_that_take_no_such_mask_are_told_and_compute_as_before(caplog) -> None:
@@ -91,7 +92,7 @@ def test_what_would_save_nothing_or_is_no_batch_of_pairs_passes_as_it_is(case: s
     shared_prefix.share(model)
     seen = passes(model)
     if case == "short prompts":
-        given = batch(prompts=(1, 2), chosen=(20, 20), rejected=(20, 20))
+        given = batch(prompts=(1, 2), chosen=(60, 60), rejected=(60, 60))
     if case == "an odd row":
         given |= {key: given[key][:3] for key in ("input_ids", "attention_mask")}
     if case == "padding before":
