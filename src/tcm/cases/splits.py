@@ -99,6 +99,12 @@ def by_lot(cases: Sequence[Case], seed: int = 0) -> list[Case]:
 
     Args:
         seed: of the shuffle.
+
+    Returns:
+        All cases, length len(cases).
+
+    Source:
+        Our choice; a simple random sample of patients.
     """
     patients = list(dict.fromkeys(case.patient_id for case in cases))
     random.Random(f"order-{seed}").shuffle(patients)

@@ -286,9 +286,9 @@ def test_a_number_of_packets_under_its_own_label_is_no_herb(label: str, number: 
 
 
 @pytest.mark.parametrize(
-    "text", ["各10g：柴胡、黄芩；甘草6g", "各10g 柴胡、黄芩，甘草6g", "各10克：柴胡、黄芩，甘草6g"]
+    "text", ["各10g：柴胡、黄芩；甘草6g", "各10g 柴胡、黄芩，甘草6g", "各10克：柴胡、黄芩，甘草6克"]
 )
 def test_a_dose_of_each_before_its_herbs_is_not_given_to_the_first_alone_without_a_word(text: str) -> None:
-    read = answers.parse(f"处方：{text}甘草6g")
+    read = answers.parse(f"处方：{text}")
     doses = {item.herb: item.dose for item in read.answer.prescription}
     assert doses == {"柴胡": None, "黄芩": None, "甘草": 6} and any("10" in piece for piece in read.unread)

@@ -9,8 +9,8 @@ from transformers import AutoModelForCausalLM, BloomConfig, Gemma3TextConfig, GP
 
 from tcm_rlaif.training import dpo, proofs, shared_prefix
 
-SMALL = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
-SIZES = SMALL | {"num_key_value_heads": 2, "intermediate_size": 48, "head_dim": 8}
+SIZES = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+         "num_key_value_heads": 2, "intermediate_size": 48, "head_dim": 8}  # fmt: skip
 ENDS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 LOCAL = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 256, **SIZES, **ENDS}
 CONFIGS = {
