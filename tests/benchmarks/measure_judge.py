@@ -3,8 +3,8 @@
 Five folds by group. For every fold the weight with the best mean of patient and order agreement is chosen on the
 training part alone (each training case judged without its own group), and measured on the test part beside every weight
 of the grid and popularity. The judge's favourite is what it likes best of three answers: minimum Bayes risk, rule,
-popularity. Severe safety findings take of the whole score at every weight, as in the judge. Herb F1 at base level, 95 %
-intervals over cases.
+popularity. What must stop a dispenser takes of the whole score at every weight, as in the judge. Herb F1 at base level,
+95 % intervals over cases.
 No test: run it by hand with ``python tests/benchmarks/measure_judge.py``.
 """
 
@@ -22,7 +22,7 @@ from tcm.evidence import Evidence, Weights
 from tcm.metrics.floors import expert_rule
 from tcm.sources import SOURCES
 from tcm_rlaif.feedback.defects import plant
-from tcm_rlaif.feedback.judges.evidence_judge import left_by
+from tcm_rlaif.feedback.judges.evidence_judge import known_herbs, left_of
 from tcm_rlaif.feedback.judges.rubric import RubricJudge
 from tcm_rlaif.feedback.physicians import GAP
 from tcm_rlaif.study.schema import Params
@@ -35,17 +35,17 @@ RUBRIC = RubricJudge()
 WEIGHT, MARGIN = Params().judge_agreement_weight, Params().pair_margin
 
 
-def rubric(case: Case, answer: Answer) -> tuple[float, float]:
-    """The rubric's score of an answer, and its safety."""
-    row = RUBRIC.criteria(case, write(answer))
-    return RUBRIC.total(row), row["safety"]
+def rubric(case: Case, text: str) -> tuple[float, float]:
+    """The rubric's score of an answer, and what safety and use leave of the whole score."""
+    row = RUBRIC.criteria(case, text)
+    return RUBRIC.total(row), left_of(row | {"known_herbs": known_herbs(parse(text).answer.herbs)})
 
 
 def combined(
-    rules: float | np.ndarray, agreement: float | np.ndarray, safety: float | np.ndarray, weight: float
+    rules: float | np.ndarray, agreement: float | np.ndarray, left: float | np.ndarray, weight: float
 ) -> float | np.ndarray:
-    """The evidence judge's score of an answer that can be used as it stands, at any weight of `agreement`."""
-    return (rules + weight * agreement) / (1 + weight) * left_by(safety)
+    """The evidence judge's score of an answer at any weight of `agreement`."""
+    return (rules + weight * agreement) / (1 + weight) * left
 
 
 def expected(about, answers: Sequence[Answer]) -> np.ndarray:
@@ -74,34 +74,34 @@ def order(score: np.ndarray, agree: np.ndarray) -> list[float]:
 
 def label(weight: float) -> str:
     """What a weight of the grid makes of the judge."""
-    return {GRID[0]: "rubric with the brake of safety", GRID[-1]: "agreement alone with it"}.get(
+    return {GRID[0]: "rubric with the brake", GRID[-1]: "agreement alone with it"}.get(
         weight, f"rubric + {weight:g} agreement"
     )
 
 
-def chosen_weight(rules: np.ndarray, hoped: np.ndarray, safe: np.ndarray, agree: np.ndarray) -> float:
+def chosen_weight(rules: np.ndarray, hoped: np.ndarray, left: np.ndarray, agree: np.ndarray) -> float:
     """The weight of the grid with the best mean of patient and order agreement."""
-    scores = {w: combined(rules, hoped, safe, w) for w in GRID}
+    scores = {w: combined(rules, hoped, left, w) for w in GRID}
     return max(GRID, key=lambda w: np.mean(patient(scores[w])) + np.mean(order(scores[w], agree)))
 
 
 def planted_costs(cases: Sequence[Case], evidence: Evidence) -> dict[str, list[tuple[float, float]]]:
-    """Kind of defect -> what it costs of the score at the default weight, without and with the brake of safety."""
+    """Kind of defect -> what it costs of the score at the default weight, without and with the brake."""
     planted, _ = plant(cases, per_kind=PLANTED, seed=0)
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for one, about in zip(planted, evidence.about([one.case for one in planted]), strict=True):
         scores = []
         for text in (one.intact, one.defective):
-            row = RUBRIC.criteria(one.case, text)
+            rules, left = rubric(one.case, text)
             hoped = about.expected_f1(parse(text).answer.herbs)
-            scores.append([combined(RUBRIC.total(row), hoped, safety, WEIGHT) for safety in (1.0, row["safety"])])
+            scores.append([combined(rules, hoped, share, WEIGHT) for share in (1.0, left)])
         found[one.kind].append((scores[0][0] - scores[1][0], scores[0][1] - scores[1][1]))
     return found
 
 
 def print_costs(name: str, found: Mapping[str, Sequence[tuple[float, float]]]) -> None:
     """The table of what planted defects cost."""
-    print(f"\n{name}: share of planted defects that cost more than {MARGIN:g}, without and with the brake of safety\n")
+    print(f"\n{name}: share of planted defects that cost more than {MARGIN:g}, without and with the brake\n")
     print("| | without | with | median cost without | with | defects |\n|---|---|---|---|---|---|")
     for kind, costs in found.items():
         pairs = np.array(costs)
@@ -114,8 +114,8 @@ def measure(name: str, cases: list[Case], seed: int) -> None:
     place = {case.id: i for i, case in enumerate(cases)}
     gold = [case.answer for case in cases]
     agree = np.array([[f1(one, other) for other in gold] for one in gold])
-    both = np.array([[rubric(case, other) for other in gold] for case in tqdm(cases, desc=f"{name}, rubric")])
-    rules, safe = both[..., 0], both[..., 1]
+    both = np.array([[rubric(case, write(other)) for other in gold] for case in tqdm(cases, desc=f"{name}, rubric")])
+    rules, left = both[..., 0], both[..., 1]
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     chosen: Counter[float] = Counter()
     costs: dict[str, list[tuple[float, float]]] = defaultdict(list)
@@ -123,7 +123,7 @@ def measure(name: str, cases: list[Case], seed: int) -> None:
         evidence, popular = Evidence(train), Evidence(train, weights=Weights(0, 0, 1, 0))
         inside, outside = (np.ix_(at, at) for at in ([place[case.id] for case in part] for part in (train, test)))
         hoped = expected(evidence.about(train), [case.answer for case in train])
-        best = chosen_weight(rules[inside], hoped, safe[inside], agree[inside])
+        best = chosen_weight(rules[inside], hoped, left[inside], agree[inside])
         chosen[best] += 1
         for kind, found_costs in planted_costs(train, evidence).items():
             costs[kind] += found_costs
@@ -131,13 +131,13 @@ def measure(name: str, cases: list[Case], seed: int) -> None:
         hoped, common = expected(about, answers), expected(popular.about(test), answers)
         floors = [[x.answer for x in about], [parse(t).answer for t in expert_rule(train, test)]]
         floors.append([x.answer for x in popular.about(test)])
-        ruled = np.array([[rubric(c, floor[i]) for i, c in enumerate(test)] for floor in floors])
+        ruled = np.array([[rubric(c, write(floor[i])) for i, c in enumerate(test)] for floor in floors])
         hopes = np.array([[x.expected_f1(floor[i].herbs) for i, x in enumerate(about)] for floor in floors])
         agreed = np.array([[f1(case.answer, floor[i]) for i, case in enumerate(test)] for floor in floors])
         found["popularity"]["this patient's above another's"] += patient(common)
         found["popularity"]["order agreement"] += order(common, agree[outside])
         for what, w in [(label(w), w) for w in GRID] + [("weight chosen on training cases", best)]:
-            score = combined(rules[outside], hoped, safe[outside], w)
+            score = combined(rules[outside], hoped, left[outside], w)
             of_floors = combined(ruled[..., 0], hopes, ruled[..., 1], w)
             found[what]["this patient's above another's"] += patient(score)
             found[what]["order agreement"] += order(score, agree[outside])

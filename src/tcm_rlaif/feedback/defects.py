@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tcm.answers import write
 from tcm.cases import Answer, Case, PrescriptionItem
-from tcm.knowledge import groups, herb_info, herbs, incompatibilities
+from tcm.knowledge import groups, herb_info, herbs, incompatibilities, resolve_herb
 from tcm.knowledge.names import herb_set
 
 DROPPABLE = ("disease", "syndrome", "treatment_principle", "formula", "prescription")
@@ -85,6 +85,19 @@ def herbs_repeated(case: Case, answer: Answer, others: Sequence[Case], rng: rand
     return answer.model_copy(update={"prescription": answer.prescription * 2}) if answer.prescription else None
 
 
+def invented_name(case: Case, answer: Answer, others: Sequence[Case], rng: random.Random) -> Answer | None:
+    """Give one herb the last sign of another's name, so that no table knows it, as a small model does."""
+    items = list(answer.prescription)
+    ends = sorted({item.herb[-1] for item in items})
+    made = [(i, name) for i, item in enumerate(items) for end in ends
+            if resolve_herb(name := item.herb[:-1] + end) is None and resolve_herb(item.herb)]  # fmt: skip
+    if not made:
+        return None
+    i, name = rng.choice(made)
+    items[i] = items[i].model_copy(update={"herb": name})
+    return answer.model_copy(update={"prescription": tuple(items)})
+
+
 def pregnancy_contraindication(case: Case, answer: Answer, others: Sequence[Case], rng: random.Random) -> Answer | None:
     """Add a herb that is forbidden in pregnancy (禁用) for a patient who is pregnant."""
     present = herb_set(answer.herbs, "base")
@@ -99,6 +112,7 @@ DEFECTS: dict[str, Callable[[Case, Answer, Sequence[Case], random.Random], Answe
     "other_patient": other_patient,
     "field_dropped": field_dropped,
     "herbs_repeated": herbs_repeated,
+    "invented_name": invented_name,
     "pregnancy_contraindication": pregnancy_contraindication,
 }
 

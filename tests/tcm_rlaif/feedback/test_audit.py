@@ -8,6 +8,7 @@ import pytest
 from tcm.answers import parse, write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
 from tcm.invented import invent_cases
+from tcm.knowledge import resolve_herb
 from tcm.prescriptions.safety import audit as safety_audit
 from tcm_rlaif.feedback import audit as a
 from tcm_rlaif.feedback import defects as d
@@ -45,6 +46,9 @@ def test_each_defect_changes_what_it_says_and_nothing_else():
     assert sorted(x / y for x, y in zip(dosed, (15, 12, 6), strict=True)) == [1, 1, 5]
     assert defective("other_patient") == OTHER
     assert defective("herbs_repeated").prescription == ANSWER.prescription * 2
+    changed = zip(defective("invented_name").prescription, ANSWER.prescription, strict=True)
+    ((invented, herb),) = [(one.herb, other.herb) for one, other in changed if one != other]
+    assert resolve_herb(herb) is not None and resolve_herb(invented) is None
     dropped = defective("field_dropped")
     assert sum(getattr(dropped, f) != getattr(ANSWER, f) for f in Answer.model_fields) == 1
 

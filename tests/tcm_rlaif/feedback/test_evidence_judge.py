@@ -111,3 +111,9 @@ def test_an_answer_that_cannot_be_used_as_it_stands_costs_more_than_the_margin_o
     judge, P = evidence_judge(), Params()
     text = TEXTS[2]
     assert judge.score(NEW, text) - judge.score(NEW, text.replace("处方：", f"处方：{words}", 1)) > P.pair_margin
+
+
+def test_a_herb_that_no_table_knows_costs_more_than_one_that_is_merely_unlikely() -> None:
+    judge, P = evidence_judge(), Params()
+    unlikely, invented = (judge.score(NEW, write(answer((*HERBS[2], more)))) for more in ("肉桂", "当归甘油"))
+    assert unlikely - invented > P.pair_margin

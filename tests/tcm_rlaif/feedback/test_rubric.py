@@ -156,7 +156,7 @@ def test_planted_defects_in_real_cases_are_mostly_detected_and_the_impossible_on
     cases = read_mtcmb(mtcmb_dir)
     table, impossible = planted_table(cases, per_kind=100)
     assert impossible["dose_times_5"] == impossible["pregnancy_contraindication"] == len(cases)  # no doses, no patients
-    for kind in ("incompatible_pair", "other_patient", "field_dropped", "herbs_repeated"):
+    for kind in ("incompatible_pair", "other_patient", "field_dropped", "herbs_repeated", "invented_name"):
         assert table[kind]["rate"] > 0.8, table[kind]
 
 

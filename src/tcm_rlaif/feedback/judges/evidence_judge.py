@@ -5,16 +5,18 @@ physician of practice follows. `agreement` asks what physicians would have writt
 cases and popularity can tell (`tcm.evidence`). A case's own answer, its group and its near-duplicates say nothing. With
 a weight of w, each of the rubric's criteria counts 1 / (1 + w) of what it does alone. For safety that would be too
 little: what is likely and harmful must not win. So a severe finding takes its share of the whole score besides, and so
-does what makes an answer unusable: a piece that cannot be read, or one that is repeated.
+does what makes an answer unusable: a piece that cannot be read, one that is repeated, a herb that no table knows.
 """
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 
 import numpy as np
 
 from tcm.answers import read_for
 from tcm.cases import Case
 from tcm.evidence import CaseEvidence, Evidence
+from tcm.knowledge import resolve_herb
 from tcm_rlaif.feedback.judges import rubric
 from tcm_rlaif.feedback.judges.base import Question
 from tcm_rlaif.study.schema import Params
@@ -43,12 +45,13 @@ Source:
 
 
 LEFT_UNUSABLE = 0.8
-"""What is left of the score of an answer that cannot be used as it stands: a piece cannot be read or is repeated.
+"""What is left of the score of an answer that cannot be used as it stands, see `reads_whole`.
 
 Source:
     Our choice: more than `pair_margin` at the scores of usual answers, so that a usable answer that is a little further
     from what physicians write is preferred. Without it, preference training on many prompts wrote more such answers
-    than before: it cost next to nothing.
+    than before: it cost next to nothing. A small model that learned from few answers invents names (当归甘油); where
+    they cost within the rubric alone, chosen answers held them, and greedy answers after DPO more than before.
 """
 
 
@@ -57,9 +60,19 @@ def left_by(safety: float | np.ndarray) -> float | np.ndarray:
     return LEFT + (1 - LEFT) * np.minimum(1.0, safety / UNBRAKED)
 
 
+def known_herbs(herbs: Sequence[str]) -> float:
+    """Share of the prescribed names that a table knows; 0 where nothing is prescribed."""
+    return fmean(resolve_herb(herb) is not None for herb in herbs) if herbs else 0.0
+
+
 def reads_whole(row: dict[str, float]) -> bool:
-    """Whether every piece of an answer was read and none repeats, as far as its criteria tell."""
-    return row.get("format", 1.0) > 0 and row.get("repetition", 1.0) == 1
+    """Whether every piece of an answer was read, none repeats and tables know every herb, as its criteria tell."""
+    return row.get("format", 1.0) > 0 and row.get("repetition", 1.0) == 1 and row.get("known_herbs", 1.0) == 1
+
+
+def left_of(row: dict[str, float]) -> float:
+    """What safety and use leave of the score of an answer with these criteria, 0 to 1."""
+    return left_by(row.get("safety", 1.0)) * (1.0 if reads_whole(row) else LEFT_UNUSABLE)
 
 
 class EvidenceJudge(rubric.RubricJudge):
@@ -84,24 +97,24 @@ class EvidenceJudge(rubric.RubricJudge):
             f"agreement (expected herb F1) {self.weight:g} beside the rubric's 1, from {answers} training answers and "
             f"{self.evidence.pool.heard_patterns.mean():.0%} of the patterns, weights: {self.evidence.weights}",
             f"the score is multiplied by {LEFT:g} (safety 0) to 1 (safety {UNBRAKED:g} or more)",
-            f"and by {LEFT_UNUSABLE:g} where a piece of the answer cannot be read or is repeated",
+            f"and by {LEFT_UNUSABLE:g} where a piece cannot be read or is repeated, or no table knows a herb",
         ]
 
     def criteria(self, case: Case, text: str) -> dict[str, float]:
-        """The rubric's criteria and `agreement`."""
+        """The rubric's criteria, `known_herbs` and `agreement`."""
         self.prepare([case])
-        agreement = self._about[case.id].expected_f1(read_for(case, text).answer.herbs)
-        return {**super().criteria(case, text), "agreement": round(agreement, 6)}
+        herbs = read_for(case, text).answer.herbs
+        own = {"known_herbs": known_herbs(herbs), "agreement": self._about[case.id].expected_f1(herbs)}
+        return super().criteria(case, text) | {name: round(value, 6) for name, value in own.items()}
 
     def parts(self, row: dict[str, float]) -> dict[str, float]:
-        """What each criterion adds to the score: of the weighted mean of rubric and `agreement`, what safety leaves."""
-        rules = super().parts({name: value for name, value in row.items() if name != "agreement"})
+        """What each criterion adds to the score: of the weighted mean of rubric and `agreement`, what is left."""
+        rules = super().parts({name: value for name, value in row.items() if name in rubric.WEIGHTS})
         if "agreement" not in row:  # a judge made worse on purpose, see `impaired`
             return rules
         both = {name: value / (1 + self.weight) for name, value in rules.items()}
         both["agreement"] = self.weight * row["agreement"] / (1 + self.weight)
-        left = left_by(row.get("safety", 1.0)) * (1.0 if reads_whole(row) else LEFT_UNUSABLE)
-        return {name: float(value * left) for name, value in both.items()}
+        return {name: float(value * left_of(row)) for name, value in both.items()}
 
     def prepare(self, cases: Iterable[Case]) -> None:
         """Weigh the evidence for all cases at once."""
