@@ -4,6 +4,7 @@ Two kinds of floor are kept apart. `expert_rule` and `expert` know what a comput
 to which its feedback could lift an answer; the others need no more than the training answers.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ KNOWING = ("expert_rule", "expert")
 PLAIN = tuple(name for name in metrics.FLOORS if name not in KNOWING)
 COMBINED = "best_per_task"
 TASKS = {"first_visit": "first visits", "follow_up_visit": "follow-up visits"}
-BEATS, UNCLEAR, BELOW = "beats it", "no clear difference", "does not beat it"
+BEATS, UNCLEAR, BELOW = "beats it", "no clear difference", "below it"
 
 
 def floor_means(evidence: Evidence, key: str) -> dict[str, float]:
@@ -78,24 +79,39 @@ def sentences(evidence: Evidence, study: Params) -> list[str]:
     """For each task, how every arm stands to the best plain and the best knowing floor on the first primary metric."""
     of_all = [arm for arm in axis.told(study) if arm not in study.arm_seeds] or study.arms
     seeds = min(len(params.seeds_of(study, arm)) for arm in of_all)
+    own = {arm: stats.seeds_in_words(len(own)) for arm, own in study.arm_seeds.items()}
+    return said_of(rows(evidence, study), own, seeds)
+
+
+def said_of(found: Sequence[Mapping[str, Any]], fewer: Mapping[str, str], seeds: int) -> list[str]:
+    """A sentence for each task and kind of floor.
+
+    Args:
+        found: as of `rows`; those of a published study as they stand in its `results.json`.
+        fewer: arm -> the number of its seeds in words, where it is told.
+        seeds: of the other arms; too few make all exploratory.
+    """
     few = f" ({seeds} seed(s): exploratory)" if seeds < stats.MIN_SEEDS else ""
-    groups: dict[tuple[str, bool], list[dict[str, Any]]] = {}
-    for row in rows(evidence, study):
+    groups: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
+    for row in found:
         groups.setdefault((row["task"], row["knows"]), []).append(row)
     said = []
-    for (task, knows), found in groups.items():
+    for (task, knows), of in groups.items():
         stand: dict[str, list[str]] = {BEATS: [], UNCLEAR: [], BELOW: []}
-        for row in found:
-            own = study.arm_seeds.get(row["arm"])
-            few_of_it = f", {stats.seeds_in_words(len(own))}" if own else ""
-            stand[row["stands"]].append(f"{row['arm']} ({row['mean']:.3f}{few_of_it})")
+        for row in of:
+            few_of_it = f", {fewer[row['arm']]}" if row["arm"] in fewer else ""
+            stand[_stands(row)].append(f"{row['arm']} ({row['mean']:.3f}{few_of_it})")
         told = "; ".join(f"{how}: {', '.join(arms)}" for how, arms in stand.items() if arms)
-        kind, first = " that knows what the judge knows" if knows else "", found[0]
+        kind, first = " that knows what the judge knows" if knows else "", of[0]
         said.append(
             f"On {TASKS[task]} (n = {first['n']}) the best floor{kind} is {first['floor']} "
             f"({first['metric']} {first['value']:.3f}); {told}{few}."
         )
     return said
+
+
+def _stands(row: Mapping[str, Any]) -> str:
+    return BEATS if row["low"] > 0 else BELOW if row["high"] < 0 else UNCLEAR
 
 
 def _against(evidence: Evidence, study: Params, arm: str, floor: str, key: str, task: str) -> dict[str, Any]:
@@ -104,7 +120,7 @@ def _against(evidence: Evidence, study: Params, arm: str, floor: str, key: str, 
     values = stats.difference(stats.matrix(own, key), stats.matrix(other.assign(seed=0), key))
     found = stats.estimate(values, evidence.patient_of)
     row = found.row("difference", study.ablation_confidence)
-    return row | {"stands": BEATS if row["low"] > 0 else BELOW if row["high"] <= 0 else UNCLEAR}
+    return row | {"stands": _stands(row)}
 
 
 def by_task(evidence: Evidence) -> pd.DataFrame:

@@ -11,6 +11,9 @@ from tcm_rlaif.study.types import Tensor, Tokenizer
 # Rows are padded to a multiple of so many tokens: a processor's kernels are built and kept for every shape that occurs,
 # and a few shapes take 1.1 GiB where as many as there are lengths took 1.9 (measured on the embedded default's SFT).
 PAD_TO = 64
+LOGITS = 2**28
+"""Logits that may stand in memory at once: 1 GiB in float32. Our choice: sixteen case records whose lengths differ by a
+thousand tokens would take ten times that at 152,000 words, and their log-softmax as much again."""
 
 
 def answer_logps(model, tokenizer: Tokenizer, messages: Sequence[tuple[list, list]], **batch):
@@ -76,22 +79,22 @@ def next_token_logps(
 
     Args:
         first: place in each row from which on they are asked for. What lies before the earliest place of a
-            batch is not multiplied with the vocabulary and reads 0: sixteen prompts of a thousand tokens would take
-            20 GiB at 152,000 words.
+            batch is not multiplied with the vocabulary and reads 0.
+        batch_size: rows read together at most; fewer where more than `LOGITS` would stand in memory.
 
     Yields:
         Shape (rows of the batch, tokens - 1), padding included.
     """
     import torch
 
-    for start in range(0, len(rows), batch_size):
+    for batch in _batches(rows, first, batch_size, len(tokenizer)):
         inputs = tokenizer.pad(
-            {"input_ids": list(rows[start : start + batch_size])},
+            {"input_ids": [rows[i] for i in batch]},
             return_tensors="pt",
             padding_side="right",
             pad_to_multiple_of=PAD_TO,
         ).to(model.device)
-        begin = max(1, min(first[start : start + batch_size]))
+        begin = max(1, min(first[i] for i in batch))
         asked = inputs["input_ids"][:, begin:]
         keep = asked.shape[1] + 1  # the token before the first one asked for says how likely that is
         with torch.inference_mode():
@@ -100,3 +103,17 @@ def next_token_logps(
             one_by_one = zip(logits, asked, strict=True)  # of one row at a time, not of all, a second table is made
             taken = [row.float().log_softmax(-1).gather(-1, ids[:, None]).squeeze(-1) for row, ids in one_by_one]
         yield torch.nn.functional.pad(torch.stack(taken), (begin - 1, 0))
+
+
+def _batches(rows: Sequence[list[int]], first: Sequence[int], most: int, words: int) -> Iterator[list[int]]:
+    """Places of rows that are read together, in order: as many as may be, whose logits fit."""
+    batch: list[int] = []
+    for i in range(len(rows)):
+        wider = [*batch, i]
+        asked = max(len(rows[j]) for j in wider) - min(first[j] for j in wider) + PAD_TO
+        if batch and (len(wider) > most or len(wider) * asked * words > LOGITS):
+            yield batch
+            wider = [i]
+        batch = wider
+    if batch:
+        yield batch

@@ -5,7 +5,7 @@ from typing import Any
 
 from tcm_rlaif.evaluation import standing
 from tcm_rlaif.evaluation.data_size import PLAIN
-from tcm_rlaif.evaluation.stats import MIN_SEEDS
+from tcm_rlaif.evaluation.stats import MIN_SEEDS, seeds_in_words
 from tcm_rlaif.report.headline import (
     answer,
     fed_back,
@@ -96,7 +96,9 @@ def _ideas(metric: str, rows: dict[str, dict[str, Any]], results: dict[str, Any]
         reached = results["arms"][plain][metric]["mean"]
         sides = {
             side: ", ".join(
-                f"{idea} ({row['difference']:+.3f})" for idea, row in ideas.items() if row["verdict"].startswith(found)
+                f"{idea} ({row['difference']:+.3f}{_few(row)})"
+                for idea, row in ideas.items()
+                if found in row["verdict"]
             )
             for side, found in (("above", "higher"), ("below", "lower"))
         }
@@ -105,6 +107,11 @@ def _ideas(metric: str, rows: dict[str, dict[str, Any]], results: dict[str, Any]
             f"{sides['above'] or 'none'}; clearly below: {sides['below'] or 'none'}"
         )
     return told
+
+
+def _few(row: dict[str, Any]) -> str:
+    """The seeds behind a difference, where they are too few for a finding."""
+    return f", {seeds_in_words(len(row['seeds']))}" if row["exploratory"] else ""
 
 
 def _added(arm: str, start: str, rows: dict[str, dict[str, Any]], starts: dict[str, str]) -> str:

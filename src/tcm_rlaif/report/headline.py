@@ -4,12 +4,15 @@ Every word on an effect is made from the numbers: difference with interval and v
 safety of the physicians' own prescriptions, and what the study could not show.
 """
 
+import math
 import re
 from collections.abc import Collection
 from typing import Any
 
+import pandas as pd
+
 from tcm.metrics.intervals import ranged
-from tcm_rlaif.evaluation import standing, stats
+from tcm_rlaif.evaluation import comparisons, standing, stats
 from tcm_rlaif.report import audit_table
 from tcm_rlaif.report.safety import KINDS
 
@@ -23,21 +26,34 @@ IMITATION = "sft - base"
 UNCLEAR = "no clear difference"  # in a verdict
 WITHIN = "\n    - "  # an entry of a list within a list
 FEW_CASES = 30  # test cases below which the weight of each is told; our choice: a rule of thumb for means
+BY_LOT_SINCE = "2026-11-28"  # `splits.by_lot`
 MOST = 6  # declared differences that the first screen tells; the others stand in the figure below it
 
 
 def question(results: dict[str, Any]) -> str:
-    """What was asked, of which cases and which model, in one sentence."""
-    split = {row["split"]: row["cases"] for row in results["data"]["splits"]}
-    answers = results.get("all_params", {}).get("sft_cases") or split["train"]
+    """What was asked, of which cases and which model, in one sentence; and what the cases were no sample of."""
+    train, answers = _cases(results, "train"), _answers(results)
     seeds, sizes = len(results["seeds"]), sorted(map(int, results.get("all_params", {}).get("sizes") or {}))
-    many = f"{sizes[0]} to {sizes[-1]}" if sizes else min(answers, split["train"])
+    many = f"{sizes[0]} to {sizes[-1]}" if sizes else answers
     then = " and then by AI feedback" if any(fed_back(arm, results) for arm in results["arms"]) else ""
+    early = results["data"]["source"] != "invented" and (results.get("trained_until") or BY_LOT_SINCE) < BY_LOT_SINCE
+    first = " The answers it learned from are the first of the file, no sample of it." * (early and answers < train)
     return (
         f"How far do {many} answers of {whose(results)} take a language model of "
         f"{results['base']['parameters'] / 1e6:.1f} million parameters, by imitation (SFT){then}? "
-        f"Tested on {_tested(results)} {source(results)}, {seeds} seed{'s' if seeds > 1 else ''}."
+        f"Tested on {_tested(results)} {source(results)}, {seeds} seed{'s' if seeds > 1 else ''}.{first}"
     )
+
+
+def _cases(results: dict[str, Any], split: str) -> int:
+    return next(row["cases"] for row in results["data"]["splits"] if row["split"] == split)
+
+
+def _answers(results: dict[str, Any]) -> int:
+    """How many answers SFT saw, at the largest size of those that a study asks at."""
+    asked = results.get("all_params", {})
+    largest = max(map(int, asked.get("sizes") or {}), default=asked.get("sft_cases")) or math.inf
+    return min(_cases(results, "train"), largest)
 
 
 def whose(results: dict[str, Any]) -> str:
@@ -47,7 +63,7 @@ def whose(results: dict[str, Any]) -> str:
 
 def _tested(results: dict[str, Any]) -> int:
     """How many test cases were answered."""
-    cases = next(row["cases"] for row in results["data"]["splits"] if row["split"] == "test")
+    cases = _cases(results, "test")
     return min(cases, results.get("all_params", {}).get("eval_cases") or cases)
 
 
@@ -88,6 +104,12 @@ def fewer_seeds(results: dict[str, Any]) -> dict[str, str]:
     """The arms that ran with too few seeds where others have more, with their number in words."""
     own = results.get("all_params", {}).get("arm_seeds") or {}
     return {arm: stats.seeds_in_words(len(seeds)) for arm, seeds in own.items() if len(seeds) < stats.MIN_SEEDS}
+
+
+def findings(results: dict[str, Any]) -> list[str]:
+    """The declared tests, and arms against floors, in today's words; `findings` of `results.json` has its day's."""
+    tests = comparisons.findings(pd.DataFrame(results["comparisons"]))
+    return tests + standing.said_of(results.get("standing", []), fewer_seeds(results), len(results["seeds"]))
 
 
 def fed_back(arm: str, results: dict[str, Any]) -> bool:

@@ -74,7 +74,7 @@ def publish(folder: Path, studies: Collection[str]) -> Path:
         with sound(name, folder):
             short.append(_line(name, found[name], folder))
             entries.append(new_markdown_cell(_entry(name, found[name], folder)))
-    head = "# All studies\n\nEach in a line, then with all that it found, from its `results.json`; figures and tables "
+    head = "# All studies\n\nEach in short, then with all that it found, from its `results.json`; figures and tables "
     cells = [new_markdown_cell("\n".join([f"{head}stand in the reports.\n", *short])), *entries]
     path = folder / INDEX
     write_text(path, page_of(new_notebook(cells=cells), str(path), "All studies"))

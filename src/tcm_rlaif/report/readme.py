@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pandas as pd
+
 from tcm.files import write_text
 from tcm.metrics.intervals import ranged
+from tcm_rlaif.evaluation import curve
 from tcm_rlaif.evaluation.stats import ONE_SEED
 from tcm_rlaif.report import in_short, index, measured, pharmacist, tripod
-from tcm_rlaif.report.headline import fewer_seeds, plain, variety
+from tcm_rlaif.report.headline import fewer_seeds, findings, plain, primary, variety
 from tcm_rlaif.report.index import sound
 from tcm_rlaif.report.page import ReportError
 from tcm_rlaif.study.params import ROOT
@@ -50,7 +53,10 @@ def render(results: dict[str, Any]) -> str:
         lines.append(f"| **{arm}**{_marked(arm, few)} | {cells} |")
     for name, means in results["floors"].items():
         lines.append(f"| {name} | " + " | ".join(_floor(means[c]) for c in columns) + " |")
-    said = [*results["findings"], *results.get("curve", {}).get("findings", ())]  # older results have no curve
+    said = findings(results)
+    if "curve" in results:  # older results have none
+        line, arms = (pd.DataFrame(results["curve"][part]) for part in ("rows", "arms"))
+        said += curve.findings(line, arms, primary(results))
     said += [results["promises"]["said"]] if "promises" in results else []
     said += [*sized["said"], *map(plain, variety(results, results["arms"].keys() - on_axis))]
     lines += [*_by_size(sized["rows"]), "", *(f"- {finding}" for finding in said)]

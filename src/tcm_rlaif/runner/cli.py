@@ -20,6 +20,7 @@ from tcm_rlaif.study import params
 from tcm_rlaif.study.params import ROOT, ParamsError
 from tcm_rlaif.study.plan import StageError, find_run, given, reports_folder, stage_name, study_folder
 
+WIDEST = 60  # characters of a cell in a terminal; the page has all
 REFUSALS = (ParamsError, CaseError, StageError, ReportError, ModelError)
 """Input that cannot be used: one line, exit code 2."""
 
@@ -102,9 +103,8 @@ def compare_two(arguments: argparse.Namespace) -> int:
         print(f"\n{named} marks were given after the names were shown and are left out")
         return 0
     a, b = compare.read_results(arguments.first), compare.read_results(arguments.other)
-    print(
-        compare.what_differs(a, b).to_string(index=False), compare.side_by_side(a, b).to_string(index=False), sep="\n\n"
-    )
+    for table in (compare.what_differs(a, b), compare.side_by_side(a, b)):
+        print(f"{table.to_string(index=False, max_colwidth=WIDEST)}\n")
     if arguments.page:
         print(compare.page(a, b, arguments.page))
     return 0

@@ -3,7 +3,7 @@
 import pytest
 import tiny_model
 
-from tcm_rlaif.models import prompts
+from tcm_rlaif.models import logps, prompts
 from tcm_rlaif.models.logps import answer_logps, next_token_logps
 
 
@@ -22,8 +22,8 @@ def test_logps_of_a_short_answer_are_those_computed_by_hand():
     for place, token in enumerate(said):
         row = logits[len(head) + place - 1]
         by_hand += (row[token] - row.exp().sum().log()).item()
-    logps, counts = answer_logps(model, tokenizer, [(prompt, prompts.completion("10g。"))])
-    assert counts == [4] and logps[0] == pytest.approx(by_hand, rel=1e-5)
+    summed, counts = answer_logps(model, tokenizer, [(prompt, prompts.completion("10g。"))])
+    assert counts == [4] and summed[0] == pytest.approx(by_hand, rel=1e-5)
 
 
 def test_logps_do_not_depend_on_the_batch_an_answer_is_in():
@@ -47,3 +47,21 @@ def test_what_is_not_asked_for_is_left_out_and_the_rest_stays():
     assert asked[:, min(first) - 1 :].tolist() == [
         pytest.approx(row, rel=1e-5) for row in whole[:, min(first) - 1 :].tolist()
     ]
+
+
+def test_no_more_logits_stand_in_memory_than_said_and_the_numbers_stay(monkeypatch):
+    model, tokenizer = tiny_model.base()
+    messages = [(r["prompt"], r[name]) for r in tiny_model.pairs(5) for name in ("chosen", "rejected")]
+    whole, _ = answer_logps(model, tokenizer, messages)
+    seen, forward = [], model.forward
+
+    def watched(*args, **kwargs):
+        out = forward(*args, **kwargs)
+        seen.append(out.logits.numel())
+        return out
+
+    monkeypatch.setattr(model, "forward", watched)
+    monkeypatch.setattr(logps, "LOGITS", 600 * len(tokenizer))
+    parts, _ = answer_logps(model, tokenizer, messages)
+    assert len(seen) > 1 and max(seen) <= logps.LOGITS
+    assert parts == pytest.approx(whole, rel=1e-5)

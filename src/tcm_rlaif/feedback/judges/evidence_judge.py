@@ -51,7 +51,9 @@ Source:
     Our choice: more than `pair_margin` at the scores of usual answers, so that a usable answer that is a little further
     from what physicians write is preferred. Without it, preference training on many prompts wrote more such answers
     than before: it cost next to nothing. A small model that learned from few answers invents names (当归甘油); where
-    they cost within the rubric alone, chosen answers held them, and greedy answers after DPO more than before.
+    they cost within the rubric alone, chosen answers held them, and greedy answers after DPO more than before. The
+    price, measured as for `LEFT`: physicians write names that no table of ours holds, too, so the order of other
+    patients' answers agrees in 0.817 (without: 0.825); this patient's answer is above another's as often.
 """
 
 
