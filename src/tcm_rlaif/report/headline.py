@@ -26,7 +26,6 @@ IMITATION = "sft - base"
 UNCLEAR = "no clear difference"  # in a verdict
 WITHIN = "\n    - "  # an entry of a list within a list
 FEW_CASES = 30  # test cases below which the weight of each is told; our choice: a rule of thumb for means
-BY_LOT_SINCE = "2026-11-28"  # `splits.by_lot`
 MOST = 6  # declared differences that the first screen tells; the others stand in the figure below it
 
 
@@ -36,8 +35,8 @@ def question(results: dict[str, Any]) -> str:
     seeds, sizes = len(results["seeds"]), sorted(map(int, results.get("all_params", {}).get("sizes") or {}))
     many = f"{sizes[0]} to {sizes[-1]}" if sizes else answers
     then = " and then by AI feedback" if any(fed_back(arm, results) for arm in results["arms"]) else ""
-    early = results["data"]["source"] != "invented" and (results.get("trained_until") or BY_LOT_SINCE) < BY_LOT_SINCE
-    first = " The answers it learned from are the first of the file, no sample of it." * (early and answers < train)
+    by_order = results["data"]["source"] != "invented" and "order" not in results["data"]  # older results
+    first = " The answers it learned from are the first of the file, no sample of it." * (by_order and answers < train)
     return (
         f"How far do {many} answers of {whose(results)} take a language model of "
         f"{results['base']['parameters'] / 1e6:.1f} million parameters, by imitation (SFT){then}? "

@@ -94,7 +94,8 @@ def gather(evidence: ablation.Evidence, study: Params, table: pd.DataFrame, cost
         "data": {
             k: evidence.facts["data"][k]
             for k in ("source", "funnel", "splits", "groups", "unseen_test", "herbs_resolved", "hardness")
-        },
+        }
+        | {"order": "by lot"},  # `splits.by_lot`; results without it learned from the first cases of a file
         "base": {k: evidence.facts["base"][k] for k in ("model", "parameters", "vocabulary", "last_loss", "dtype")},
         "declared": {
             "primary": evidence.primary,

@@ -31,7 +31,7 @@ def test_every_arm_is_told_for_each_task_and_each_kind_of_floor(evidence, stage)
     assert [line.split(" (n")[0] for line in said] == ["On first visits"] * 2 + ["On follow-up visits"] * 2
     plain, knowing = said[2], said[3]
     assert "the best floor is copy_previous (herb_f1 0.667)" in plain and "knows what the judge knows" in knowing
-    assert "does not beat it: base (0.000), sft (0.667)" in plain and "beats it: sft_dpo (1.000)" in plain
+    assert "no clear difference: sft (0.667); below it: base (0.000)" in plain and "beats it: sft_dpo (1.000)" in plain
     assert "2 seed(s): exploratory" in plain
     alone = stage.study.model_copy(update={"arm_seeds": {"sft_dpo": (0,)}})
     assert "beats it: sft_dpo (1.000, one seed)" in standing.sentences(evidence, alone)[2]

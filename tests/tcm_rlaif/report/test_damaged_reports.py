@@ -99,7 +99,7 @@ def test_damaged_results_of_a_study_are_named(project, capsys, study, damage) ->
     assert f"./study report {study}" in refused(project, f"reports/{study}/results.json", capsys)
 
 
-@pytest.mark.parametrize("key", ["arms", "floors", "findings", "data", "base", "side_by_side", "cost", "seeds"])
+@pytest.mark.parametrize("key", ["arms", "floors", "comparisons", "data", "base", "side_by_side", "cost", "seeds"])
 @pytest.mark.parametrize("damage", ["missing", "null", "number"])
 def test_results_with_a_damaged_part_are_named(project, capsys, key, damage) -> None:
     path = project / "reports" / "default" / "results.json"

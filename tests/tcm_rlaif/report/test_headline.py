@@ -204,16 +204,20 @@ def test_an_arm_with_fewer_seeds_than_others_is_told(values) -> None:
 
 def test_the_line_of_a_study_on_an_axis_tells_which_ideas_stand_apart(values) -> None:
     verdicts = {"tasks": (0.05, "higher"), "order": (0.01, "no clear difference"), "prompt": (-0.2, "lower")}
+    verdicts["prefix"] = (-0.1, "one seed: exploratory (lower there)")
     rows = [
-        {"arms": f"{idea}_40 - sft_40", "metric": "herb_f1", "declared": True, "difference": d, "verdict": said}
+        {
+            **{"arms": f"{idea}_40 - sft_40", "metric": "herb_f1", "declared": True, "difference": d, "verdict": said},
+            **{"exploratory": "exploratory" in said, "seeds": [d]},
+        }
         for idea, (d, said) in verdicts.items()
     ]
     keys = {**values["all_params"], "sizes": {"10": 3, "40": 5}}
     arms = {"base": {"herb_f1": {"mean": 0.0}}, "sft_40": {"herb_f1": {"mean": 0.441}}}
     found = {**values, "arms": arms, "comparisons": rows, "starts": {}, "standing": [], "all_params": keys}
     assert first_screen.lead(found) == (
-        "With 40 answers plain SFT reaches herb_f1 0.44; of 3 ideas clearly above it: tasks (+0.050); clearly below: "
-        "prompt (-0.200)."
+        "With 40 answers plain SFT reaches herb_f1 0.44; of 4 ideas clearly above it: tasks (+0.050); clearly below: "
+        "prompt (-0.200), prefix (-0.100, one seed)."
     )
 
 
@@ -229,6 +233,25 @@ def test_the_question_names_answers_model_cases_and_seeds(values) -> None:
     assert "by imitation (SFT)? Tested" in headline.question(plain)
     limited = {**values["all_params"], "eval_cases": 1}
     assert "Tested on 1 invented cases" in headline.question({**values, "all_params": limited})
+
+
+def test_answers_from_the_beginning_of_a_file_are_called_what_they_are(values) -> None:
+    assert values["data"]["order"] == "by lot"
+    few = {**values, "all_params": {**values["all_params"], "sft_cases": 1}}
+    records = {**few["data"], "source": "best4sdt"}
+    by_order = {key: value for key, value in records.items() if key != "order"}  # as older results have it
+    assert "1 answers of physicians take" in headline.question({**few, "data": records})
+    assert headline.question({**few, "data": by_order}).endswith("are the first of the file, no sample of it.")
+    for data, asked in ((records, few), (by_order, values), (few["data"], few)):
+        assert "no sample" not in headline.question({**asked, "data": data})
+
+
+def test_findings_of_older_results_are_told_in_todays_words(values) -> None:
+    assert headline.findings(values) == values["findings"]
+    older = [{**row, "stands": "does not beat it"} for row in values["standing"]]
+    assert (
+        headline.findings({**values, "standing": older, "findings": ["in the words of its day"]}) == values["findings"]
+    )
 
 
 def test_every_source_of_cases_is_called_by_words(values) -> None:

@@ -53,7 +53,7 @@ def test_the_results_are_json_without_nan_and_tell_every_arm(evidence, stage, tm
     assert read["intervals"] == "95% intervals over seeds and cases" and read["frontier"] == []
     assert any("copy_previous" in line for line in read["findings"]) and read["rounding"]
     stands = {(row["task"], row["arm"]): row["stands"] for row in read["standing"] if not row["knows"]}
-    assert stands[("first_visit", "sft_dpo")] == "beats it" and stands[("first_visit", "base")] == "does not beat it"
+    assert stands[("first_visit", "sft_dpo")] == "beats it" and stands[("first_visit", "base")] == "below it"
     assert set(read["lines"]) > set(read["declared"]["primary"]) and read["lines"]["herb_f1"]["best_per_task"] > 0.5
     assert {row["finding"] for row in read["safety_excess"]} == {"any finding", "of high severity", "overdose"}
     assert read["doses"] and [row["verdict"] for row in read["health"]] == ["healthy", "healthy"]
@@ -93,8 +93,8 @@ def test_readme_tells_what_the_intervals_are_over(evidence, stage) -> None:
     block = readme.render(values)
     assert "95% intervals over seeds and cases" in block and "| herb_f1 | judge_score | usable |" in block
     assert "exploratory" in block
-    del values["findings"]
-    with pytest.raises(KeyError, match="findings"):
+    del values["comparisons"]
+    with pytest.raises(KeyError, match="comparisons"):
         readme.render(values)
 
 
