@@ -10,7 +10,7 @@ No test: run it by hand with ``python tests/benchmarks/measure_judge.py``.
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from measure_evidence import PLACES, f1, folds, row
@@ -35,10 +35,16 @@ RUBRIC = RubricJudge()
 WEIGHT, MARGIN = Params().judge_agreement_weight, Params().pair_margin
 
 
-def rubric(case: Case, text: str) -> tuple[float, float]:
+def rubric(case: Case, text: str, written: Collection[str]) -> tuple[float, float]:
     """The rubric's score of an answer, and what safety and use leave of the whole score."""
     row = RUBRIC.criteria(case, text)
-    return RUBRIC.total(row), left_of(row | {"known_herbs": known_herbs(parse(text).answer.herbs)})
+    return RUBRIC.total(row), left_of(row | {"known_herbs": known_herbs(parse(text).answer.herbs, written)})
+
+
+def written_twice(cases: Sequence[Case]) -> frozenset[str]:
+    """Names of herbs that at least two answers have: of each answer those that another one knows."""
+    times = Counter(herb for case in cases for herb in set(case.answer.herbs))
+    return frozenset(herb for herb, number in times.items() if number > 1)
 
 
 def combined(
@@ -88,11 +94,12 @@ def chosen_weight(rules: np.ndarray, hoped: np.ndarray, left: np.ndarray, agree:
 def planted_costs(cases: Sequence[Case], evidence: Evidence) -> dict[str, list[tuple[float, float]]]:
     """Kind of defect -> what it costs of the score at the default weight, without and with the brake."""
     planted, _ = plant(cases, per_kind=PLANTED, seed=0)
+    written = written_twice(cases)
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for one, about in zip(planted, evidence.about([one.case for one in planted]), strict=True):
         scores = []
         for text in (one.intact, one.defective):
-            rules, left = rubric(one.case, text)
+            rules, left = rubric(one.case, text, written)
             hoped = about.expected_f1(parse(text).answer.herbs)
             scores.append([combined(rules, hoped, share, WEIGHT) for share in (1.0, left)])
         found[one.kind].append((scores[0][0] - scores[1][0], scores[0][1] - scores[1][1]))
@@ -114,7 +121,9 @@ def measure(name: str, cases: list[Case], seed: int) -> None:
     place = {case.id: i for i, case in enumerate(cases)}
     gold = [case.answer for case in cases]
     agree = np.array([[f1(one, other) for other in gold] for one in gold])
-    both = np.array([[rubric(case, write(other)) for other in gold] for case in tqdm(cases, desc=f"{name}, rubric")])
+    written = written_twice(cases)
+    each = tqdm(cases, desc=f"{name}, rubric")
+    both = np.array([[rubric(case, write(other), written) for other in gold] for case in each])
     rules, left = both[..., 0], both[..., 1]
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     chosen: Counter[float] = Counter()
@@ -131,7 +140,7 @@ def measure(name: str, cases: list[Case], seed: int) -> None:
         hoped, common = expected(about, answers), expected(popular.about(test), answers)
         floors = [[x.answer for x in about], [parse(t).answer for t in expert_rule(train, test)]]
         floors.append([x.answer for x in popular.about(test)])
-        ruled = np.array([[rubric(c, write(floor[i])) for i, c in enumerate(test)] for floor in floors])
+        ruled = np.array([[rubric(c, write(floor[i]), written) for i, c in enumerate(test)] for floor in floors])
         hopes = np.array([[x.expected_f1(floor[i].herbs) for i, x in enumerate(about)] for floor in floors])
         agreed = np.array([[f1(case.answer, floor[i]) for i, case in enumerate(test)] for floor in floors])
         found["popularity"]["this patient's above another's"] += patient(common)

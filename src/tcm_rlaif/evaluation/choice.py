@@ -6,8 +6,9 @@ chooses sees the case as the model does, never the physician's answer.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import log
+from operator import itemgetter
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -73,7 +74,8 @@ def answers(
         found = {"judge": {"name": "+".join(P.judge), "counts": report.counts, "cost": report.cost}}
     elif P.eval_number > 1 and P.eval_choice == "consensus":
         scores = [consensus(case, [s.text for s in said]) for case, said in zip(cases, of_case, strict=True)]
-    chosen = [best(row) for row in scores]
+    told = [_ended_first(said, row) for said, row in zip(of_case, scores, strict=True)]
+    chosen = [best(row) for row in told]
     ended = time.perf_counter()
     if P.eval_number > 1:
         rows = [{**vars(s), "score": score, "chosen": s.number == number}
@@ -89,7 +91,7 @@ def answers(
         "tokens": sum(s.tokens for s in drawn) / max(1, len(cases)),
         "seconds": (ended - started) / max(1, len(cases)),
         "choosing_seconds": (ended - choosing) / max(1, len(cases)),
-        "undecided": sum(_undecided(said, row) for said, row in zip(of_case, scores, strict=True)),
+        "undecided": sum(_undecided(said, row) for said, row in zip(of_case, told, strict=True)),
         "unjudged": sum(score is None for row in scores for score in row) if "judge" in found else 0,
     }
     return [said[number] for said, number in zip(of_case, chosen, strict=True)], facts | found
@@ -98,6 +100,11 @@ def answers(
 def best(scores: Scores) -> int:
     """Number of the draw with the highest score, the first of equals; the first of all where none has a score."""
     return max(range(len(scores)), key=lambda n: (scores[n] is not None, scores[n] or 0.0, -n))
+
+
+def _ended_first(drawn: Sequence[Sample], scores: Scores) -> list[float | None]:
+    """The scores, less 1 where an answer was cut off: it is chosen only where none ended."""
+    return [s if s is None else s - (not one.finished) for one, s in zip(drawn, scores, strict=True)]
 
 
 def _undecided(drawn: Sequence[Sample], scores: Scores) -> bool:
@@ -141,18 +148,20 @@ def curve(cases: Sequence[Case], rows: Sequence[Mapping[str, Any]]) -> list[dict
         The bound: arXiv 2401.01879.
     """
     of = {case.id: case for case in cases if case.answer and case.answer.prescription}
-    draws: dict[str, list[tuple[float | None, float]]] = {}
+    draws: dict[str, list[tuple[float | None, float, bool]]] = {}
     for row in rows:
         if case := of.get(row["case_id"]):
-            draws.setdefault(case.id, []).append((row["score"], score_case(case, row["text"])["herb_f1"]))
-    scored = [said for said in draws.values() if all(score is not None for score, _ in said)]
+            worth = score_case(case, row["text"])["herb_f1"]
+            draws.setdefault(case.id, []).append((row["score"], worth, row["finished"]))
+    scored = [said for said in draws.values() if all(score is not None for score, *_ in said)]
 
-    def mean(k: int, by: int, worth: int) -> float:
-        return fmean(of_best(said, k, lambda one: one[by], lambda one: one[worth]) for said in scored)
+    def mean(k: int, by: Callable, worth: int) -> float:
+        return fmean(of_best(said, k, by, itemgetter(worth)) for said in scored)
 
+    chosen = itemgetter(2, 0)  # one that ended before one that was cut off, then by score
     return [
-        {"k": k, "cases": len(scored), "kl": log(k) - (k - 1) / k, "score": mean(k, 0, 0), "herb_f1": mean(k, 0, 1),
-         "oracle": mean(k, 1, 1)}
+        {"k": k, "cases": len(scored), "kl": log(k) - (k - 1) / k, "score": mean(k, chosen, 0),
+         "herb_f1": mean(k, chosen, 1), "oracle": mean(k, itemgetter(1), 1)}
         for k in NUMBERS if scored and k <= min(map(len, scored))
     ]  # fmt: skip
 

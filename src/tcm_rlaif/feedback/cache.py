@@ -34,15 +34,13 @@ class Cache:
 
     Args:
         path: JSON lines; made when the first judgement comes.
-        replay_only: never ask a judge; an unknown question becomes ``not_cached``. Stored failures are replayed too,
-            so that an offline run repeats what the paid run found.
 
     Attributes:
         torn_lines: lines that were no complete record and were ignored.
     """
 
-    def __init__(self, path: Path, replay_only: bool = False) -> None:
-        self.path, self.replay_only = Path(path), replay_only
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
         self.torn_lines = 0
         self._lock = Lock()
         self._ends_clean = True
@@ -74,10 +72,10 @@ class Cache:
         spent[0] += reply.requests
         spent[1] += reply.tokens
 
-    def get(self, key: str) -> Reply | None:
+    def get(self, key: str, replay: bool = False) -> Reply | None:
         """The stored reply. A stored failure is given back only in replay, else it is worth another try."""
         reply = self._replies.get(key)
-        return reply if reply is not None and (reply.status == JUDGED or self.replay_only) else None
+        return reply if reply is not None and (reply.status == JUDGED or replay) else None
 
     def add(self, key: str, judge: Judge, question: Question, reply: Reply) -> None:
         """Append a finished judgement and force it to the disk."""

@@ -72,7 +72,7 @@ def sample_candidates(
         settings |= {"batch_size": P.candidate_batch_size, "unfinished": path.with_suffix(UNFINISHED)}
         samples = sample(model, tokenizer, cases, **settings, progress="sampling")
     write_rows(path, [vars(s) for s in samples])
-    texts: dict[str, list[str]] = {}
+    said: dict[str, list[tuple[str, bool]]] = {}
     for s in samples:
-        texts.setdefault(s.case_id, []).append(s.text)
-    return [Item(case, tuple(texts[case.id])) for case in cases], samples
+        said.setdefault(s.case_id, []).append((s.text, s.finished))
+    return [Item(case, *zip(*said[case.id], strict=True)) for case in cases], samples

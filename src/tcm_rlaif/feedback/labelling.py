@@ -101,7 +101,7 @@ def _run(
     cache = cache if judge.stored else None
     questions = list(dict.fromkeys(q for item in items for q in questions_of(item, mode, repeats)))
     keys = {q: question_key(judge, q) for q in questions} if cache else {}
-    replies = {q: r for q in questions if cache and (r := cache.get(keys[q])) is not None}
+    replies = {q: r for q in questions if cache and (r := cache.get(keys[q], judge.replay_only)) is not None}
     cached, open_questions = frozenset(replies), [q for q in questions if q not in replies]
     with lab.bar(total=len(questions), initial=len(cached), desc=f"judge {judge.name}", disable=not progress) as bar:
 
@@ -111,7 +111,7 @@ def _run(
                 cache.add(keys[question], judge, question, reply)
             bar.update()
 
-        if cache and cache.replay_only:
+        if judge.replay_only:
             replies |= {q: Reply("not_cached", note="replay only") for q in open_questions}
         elif open_questions:
             judge.spent = spent

@@ -7,7 +7,7 @@ from pathlib import Path
 from tcm.cases import Case
 from tcm.files import read_json, read_rows, write_json
 from tcm_rlaif.feedback.cache import Cache
-from tcm_rlaif.feedback.judges.base import Item, Judge, Verdict
+from tcm_rlaif.feedback.judges.base import Item, Judge, Verdict, said_of
 from tcm_rlaif.feedback.labelling import JudgeReport, judge_items
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.schema import Params
@@ -31,22 +31,21 @@ class Feedback:
 
     @property
     def scored(self) -> list[tuple[Item, list[tuple[str, float]]]]:
-        """Each item with its candidates that have a score, in the order sampled."""
+        """Each item with its candidates that ended and have a score, in the order sampled."""
         return [
-            (item, [(t, s) for t, s in zip(item.candidates, verdict.scores, strict=True) if s is not None])
+            (item, [(t, s) for t, s, ended in said_of(item, verdict) if ended and s is not None])
             for item, verdict in zip(self.items, self.verdicts, strict=True)
         ]
 
 
-def cache(folder: Path, replay_only: bool = False) -> Cache:
+def cache(folder: Path) -> Cache:
     """The store of judgements of one run; a killed run finds there what it had."""
-    return Cache(folder / "judgements.jsonl", replay_only)
+    return Cache(folder / "judgements.jsonl")
 
 
 def judge(judges: Sequence[Judge], items: Sequence[Item], P: Params, folder: Path) -> JudgeReport:
     """Judge all items in the mode that the parameters name."""
-    store = cache(folder, P.judge_replay_only)
-    return judge_items(judges, items, mode=P.judge_mode, cache=store, repeats=P.judge_repeats)
+    return judge_items(judges, items, mode=P.judge_mode, cache=cache(folder), repeats=P.judge_repeats)
 
 
 def write_verdicts(path: Path, verdicts: Sequence[Verdict]) -> None:
@@ -61,11 +60,11 @@ def read_labels(folder: Path, cases: Sequence[Case]) -> tuple[list[Item], list[V
         cases: those that were prompted (`candidates.prompted`).
     """
     of = {case.id: case for case in cases}
-    texts: dict[str, list[str]] = {}
+    said: dict[str, list[tuple[str, bool]]] = {}
     for row in read_rows(folder / "candidates.jsonl"):
-        texts.setdefault(row["case_id"], []).append(row["text"])
+        said.setdefault(row["case_id"], []).append((row["text"], row["finished"]))
     verdicts = [
         Verdict(v["case_id"], tuple(v["scores"]), tuple(v["criteria"]), v["status"])
         for v in read_json(folder / "verdicts.json")
     ]
-    return [Item(of[v.case_id], tuple(texts[v.case_id])) for v in verdicts], verdicts
+    return [Item(of[v.case_id], *zip(*said[v.case_id], strict=True)) for v in verdicts], verdicts

@@ -18,7 +18,7 @@ from functools import lru_cache
 from tcm.answers import parse, previous_items, write_for
 from tcm.cases import Case, PrescriptionItem
 from tcm.knowledge import resolve_herb
-from tcm_rlaif.feedback.judges.base import Item, Verdict
+from tcm_rlaif.feedback.judges.base import Item, Verdict, said_of
 from tcm_rlaif.models.prompter import Prompter, checked
 from tcm_rlaif.study.schema import Params
 
@@ -94,18 +94,21 @@ def overlap(text_a: str, text_b: str, previous: Previous = ()) -> float:
 
 
 def distinct(item: Item, verdict: Verdict) -> tuple[list[Candidate], Counter]:
-    """Merge near-duplicates and drop what has no score; best first, ties in the order sampled.
+    """Merge near-duplicates, drop what has no score or did not end; best first, ties in the order sampled.
 
     The best-scored member speaks for a group of near-duplicates.
 
     Returns:
-        The distinct candidates, and a count of ``no valid judgement``, ``merged as near-duplicate`` and ``distinct``.
+        The distinct candidates, and a count of ``cut off by the limit of tokens``, ``no valid judgement``, ``merged as
+        near-duplicate`` and ``distinct``.
     """
-    scored = [Candidate(t, s) for t, s in zip(item.candidates, verdict.scores, strict=True) if s is not None]
+    ended = [(text, score) for text, score, finished in said_of(item, verdict) if finished]
+    scored = [Candidate(text, score) for text, score in ended if score is not None]
     groups: dict[tuple, Candidate] = {}
     for candidate in sorted(scored, key=lambda c: -c.score):
         groups.setdefault(fingerprint(candidate.text, previous_items(item.case)), candidate)
-    counts = Counter({"no valid judgement": len(item.candidates) - len(scored)})
+    counts = Counter({"cut off by the limit of tokens": len(item.candidates) - len(ended)})
+    counts["no valid judgement"] = len(ended) - len(scored)
     counts["merged as near-duplicate"] = len(scored) - len(groups)
     counts["distinct"] = len(groups)
     return list(groups.values()), counts

@@ -13,7 +13,7 @@ from tcm.answers import read_for
 from tcm.metrics.intervals import interval
 from tcm.metrics.sets import herb_f1
 from tcm.metrics.usable import usable
-from tcm_rlaif.feedback.judges.base import Item, Verdict
+from tcm_rlaif.feedback.judges.base import Item, Verdict, said_of
 
 NUMBERS = (2, 4, 8)
 """So many candidates of a prompt are chosen from, as far as they go."""
@@ -47,16 +47,16 @@ def preflight(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[str, A
 
 
 Candidate = tuple[float, float, float]
-"""Score, herb F1, whether it is usable."""
+"""Score, less 1 of one that did not end, so that it is never chosen before one that did; herb F1; whether usable."""
 
 
 def _scored(item: Item, verdict: Verdict) -> list[Candidate]:
     gold, found = item.case.answer, []
-    for text, score in zip(item.candidates, verdict.scores, strict=True):
+    for text, score, ended in said_of(item, verdict):
         if score is not None:
             read = read_for(item.case, text)
-            fit, _ = usable(gold, read, item.case.patient)
-            found.append((score, herb_f1(gold.herbs, read.answer.herbs), fit))
+            fit, _ = usable(gold, read, item.case.patient, ended)
+            found.append((score - (not ended), herb_f1(gold.herbs, read.answer.herbs), fit))
     return found
 
 

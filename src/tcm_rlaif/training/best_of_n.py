@@ -41,7 +41,8 @@ def rows(feedback: Feedback, P: Params, seed: int) -> RowSet:
             found.append(_row(item.case, text, feedback) | {"score_chosen": score, "score_mean": mean})
     again = round(P.preference_replay / (1 - P.preference_replay) * len(found))
     kinds = Counter({"a candidate": len(found), "a physician's answer": min(again, again * len(feedback.answered))})
-    asked = Counter({"with a chosen candidate": len(found), "no valid judgement": len(feedback.items) - len(found)})
+    none = "no candidate that ended and was judged"
+    asked = Counter({"with a chosen candidate": len(found), none: len(feedback.items) - len(found)})
     steps = [*funnel("prompts", "all", asked), *funnel("rows", "all", kinds)]
     return RowSet(found + _physicians(feedback, again, P, seed), steps)
 

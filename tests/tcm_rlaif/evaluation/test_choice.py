@@ -14,7 +14,7 @@ from tcm.files import read_rows
 from tcm_rlaif.evaluation import choice
 from tcm_rlaif.feedback.judges import base, make_judges, rubric
 from tcm_rlaif.feedback.physicians import herb_f1
-from tcm_rlaif.models.sampling import sample
+from tcm_rlaif.models.sampling import Sample, sample
 
 DRAWING = {"eval_number": 4, "eval_temperature": 1.0, "eval_max_new_tokens": 24}
 HERBS = ("黄芪", "党参", "白术", "茯苓", "当归", "川芎", "白芍", "甘草")
@@ -56,7 +56,8 @@ def test_the_judge_chooses_what_it_scores_highest_and_all_draws_are_kept(model, 
         of_case = [row for row in rows if row["case_id"] == c.id]
         assert [row["score"] for row in of_case] == pytest.approx([judge.score(c, row["text"]) for row in of_case])
         assert [row["number"] for row in of_case if row["chosen"]] == [s.number]
-        assert judge.score(c, s.text) == max(row["score"] for row in of_case)
+        ended = [row for row in of_case if row["finished"]] or of_case
+        assert judge.score(c, s.text) == max(row["score"] for row in ended)
     assert len({s.number for s in said}) > 1, "else the first would do"
     assert facts["tokens"] == sum(len(row["ids"]) for row in rows) / 12 and facts["choice"] == "judge"
     assert facts["seconds"] >= facts["choosing_seconds"] > 0 and facts["judge"]["name"] == "rubric"
@@ -78,7 +79,23 @@ def test_the_model_s_own_consensus_is_chosen_without_a_judge(model, tmp_path) ->
     for s in said:
         texts = [row["text"] for row in rows if row["case_id"] == s.case_id]
         scores = choice.consensus(case(s.case_id, HERBS[:4]), texts)
-        assert s.number == choice.best(scores) and scores[s.number] == max(scores)
+        ended = [row["finished"] for row in rows if row["case_id"] == s.case_id]
+        assert scores[s.number] == max(score for score, fit in zip(scores, ended, strict=True) if fit or not any(ended))
+
+
+def test_an_answer_that_was_cut_off_is_chosen_only_where_none_ended(model, tmp_path, monkeypatch) -> None:
+    def drawn(*args, **how):
+        ends = {0: (False, True, True, False), 1: (False,) * 4}
+        return [
+            Sample(c.id, n, text(*HERBS[: 8 - 2 * n]), ends[i % 2][n], (1, 2))
+            for i, c in enumerate(tiny_model.cases())
+            for n in range(4)
+        ]
+
+    monkeypatch.setattr(choice, "sample", drawn)
+    monkeypatch.setattr(rubric.RubricJudge, "criteria", lambda self, case, t: {"dose": t.count("9g") / 8})
+    said, facts, _ = answered(model, tmp_path)
+    assert [s.number for s in said] == [1, 0] * 6 and facts["undecided"] == 0
 
 
 def test_consensus_is_the_mean_herb_f1_with_the_others() -> None:
@@ -107,7 +124,7 @@ def test_the_first_of_equals_stands_and_a_draw_without_a_score_only_where_none_h
 class Nosy:
     """A judge that would give away the physician's answer, and fails on every second text."""
 
-    name, soft, stored, spent = "openai", False, True, (0, 0)
+    name, soft, stored, replay_only, spent = "openai", False, True, False, (0, 0)
 
     def identity(self, mode):
         return {"sees_gold": "yes"}
@@ -145,7 +162,7 @@ def test_what_was_judged_is_not_asked_again(model, tmp_path, monkeypatch) -> Non
 
 
 def rows(scores, texts, name="a") -> list[dict]:
-    return [{"case_id": name, "score": s, "text": t} for s, t in zip(scores, texts, strict=True)]
+    return [{"case_id": name, "score": s, "text": t, "finished": True} for s, t in zip(scores, texts, strict=True)]
 
 
 def test_the_curve_is_the_mean_over_every_choice_of_k_draws() -> None:
@@ -165,6 +182,12 @@ def test_the_curve_is_the_mean_over_every_choice_of_k_draws() -> None:
         assert point["oracle"] == pytest.approx(fmean(max(one) for one in combinations(worth, point["k"])))
     assert found[0]["herb_f1"] == found[0]["oracle"] == pytest.approx(fmean(worth)) and found[0]["kl"] == 0
     assert found[2]["kl"] == pytest.approx(log(4) - 0.75)
+
+
+def test_on_the_curve_one_that_ended_is_chosen_before_one_that_was_cut_off() -> None:
+    cut, ended = rows([0.9, 0.2], [text(*HERBS), text(*HERBS[:2])])
+    last = choice.curve([case("a")], [cut | {"finished": False}, ended])[-1]
+    assert last["k"] == 2 and last["score"] == 0.2 and last["herb_f1"] < last["oracle"] == 1
 
 
 def test_every_point_is_of_the_same_cases_and_goes_as_far_as_their_draws() -> None:

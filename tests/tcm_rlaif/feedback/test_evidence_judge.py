@@ -113,6 +113,17 @@ def test_an_answer_that_cannot_be_used_as_it_stands_costs_more_than_the_margin_o
     assert judge.score(NEW, text) - judge.score(NEW, text.replace("处方：", f"处方：{words}", 1)) > P.pair_margin
 
 
+def test_a_name_that_physicians_write_of_others_is_known_though_no_table_holds_it() -> None:
+    judge = evidence_judge(
+        [case("own", 3, ("香附", "当归甘油"), "，甲"), case("other", 3, ("香附", "野香附草"), "，乙"), *TRAIN]
+    )
+    text = write(answer(("香附", "当归甘油", "野香附草")))
+    assert judge.criteria(case("own", 3, more="，甲"), text)["known_herbs"] == pytest.approx(2 / 3), (
+        "its own answer is unread"
+    )
+    assert judge.criteria(NEW, text)["known_herbs"] == 1
+
+
 def test_a_herb_that_no_table_knows_costs_more_than_one_that_is_merely_unlikely() -> None:
     judge, P = evidence_judge(), Params()
     unlikely, invented = (judge.score(NEW, write(answer((*HERBS[2], more)))) for more in ("肉桂", "当归甘油"))

@@ -158,6 +158,6 @@ def test_kill_9_half_way_loses_at_most_the_requests_in_flight(server, model, tmp
     assert report.counts[0]["total"] == 48 and report.counts[0]["judged"] >= 47
     assert report.counts[0]["from_cache"] == kept
     assert len(twice) <= CONCURRENCY and max(proxy.good.values()) <= 2
-    offline = judge_items([judge("http://127.0.0.1:9", model)], items(8), mode="pairwise",
-                          cache=Cache(path, replay_only=True), progress=False)  # fmt: skip
+    offline = judge_items([judge("http://127.0.0.1:9", model, replay_only=True)], items(8), mode="pairwise",
+                          cache=Cache(path), progress=False)  # fmt: skip
     assert [v.scores for v in offline.verdicts] == [v.scores for v in report.verdicts]

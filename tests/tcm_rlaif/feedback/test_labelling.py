@@ -24,8 +24,8 @@ class Scripted:
 
     name, soft, stored = "openai", False, True
 
-    def __init__(self, first_wins=False, fails=()):
-        self.first_wins, self.fails, self.asked = first_wins, set(fails), []
+    def __init__(self, first_wins=False, fails=(), replay_only=False):
+        self.first_wins, self.fails, self.asked, self.replay_only = first_wins, set(fails), [], replay_only
 
     def identity(self, mode):
         return {"model": "scripted", "sees_gold": "no"}
@@ -100,6 +100,19 @@ def test_counts_add_up_for_questions_comparisons_and_items():
     assert report.cost["requests"] == 6 and report.cost["tokens"] == 20 and report.cost["faults"] == {"timeout": 4}
 
 
+class OneOrder(Scripted):
+    """Of all texts in a row it likes the first best, and the second order never comes."""
+
+    def ask(self, questions, record):
+        for q in questions:
+            came = Reply("judged", borda(range(len(q.texts), 0, -1))) if q.texts[0] == "0.2" else Reply("timeout")
+            record(q, came)
+
+
+def test_one_order_without_the_other_is_no_judgement():
+    assert scores("listwise", judge=OneOrder()) == Verdict("病例1", (None,) * 3, ({},) * 3, "timeout")
+
+
 def test_a_jury_averages_ranks_not_scores():
     one = Verdict("病例1", (0.99, 0.98, 0.97), ({"safety": 1.0}, {}, {}), "judged")
     other = Verdict("病例1", (0.0, 0.9, None), ({},) * 3, "partial")
@@ -112,9 +125,9 @@ def test_a_jury_averages_ranks_not_scores():
 # --- the cache
 
 
-def ask(path, judge, mode="pairwise", names=("病例1", "病例2"), **cache_settings):
+def ask(path, judge, mode="pairwise", names=("病例1", "病例2")):
     items = [Item(case(n), ("0.2", "0.9", "0.5")) for n in names]
-    return judge_items([judge], items, mode=mode, cache=Cache(path, **cache_settings), progress=False)
+    return judge_items([judge], items, mode=mode, cache=Cache(path), progress=False)
 
 
 def test_nothing_is_asked_twice_over_two_runs(tmp_path):
@@ -141,16 +154,16 @@ def test_a_torn_last_line_is_ignored_counted_and_asked_again(tmp_path):
 def test_a_failure_is_stored_tried_again_and_replayed_offline_as_what_it_was(tmp_path):
     path = tmp_path / "j.jsonl"
     ask(path, Scripted(fails=["0.9"]))
-    replayed = ask(path, Scripted(), replay_only=True)
+    replayed = ask(path, Scripted(replay_only=True))
     assert replayed.counts[0]["timeout"] == 8 and replayed.cost["requests"] == 0
     recovered = Scripted()
     assert ask(path, recovered).counts[0]["judged"] == 12 and len(recovered.asked) == 8
-    assert ask(path, Scripted(), replay_only=True).counts[0]["judged"] == 12
+    assert ask(path, Scripted(replay_only=True)).counts[0]["judged"] == 12
 
 
 def test_replay_of_an_unknown_question_is_a_category_not_a_request(tmp_path):
-    judge = Scripted()
-    report = ask(tmp_path / "none.jsonl", judge, replay_only=True)
+    judge = Scripted(replay_only=True)
+    report = ask(tmp_path / "none.jsonl", judge)
     assert not judge.asked and report.counts[0]["not_cached"] == 12
     assert report.verdicts[0].status == "not_cached" and not (tmp_path / "none.jsonl").exists()
 

@@ -24,8 +24,8 @@ CASES = [
     for n, t in (("甲", "失眠3月，胁痛"), ("乙", "头晕，乏力"))
 ]
 ITEMS = [
-    Item(CASES[0], (answer(*HERBS[:4]), answer(*HERBS[4:8]), "不知道")),
-    Item(CASES[1], (answer(*HERBS[2:6]), answer(*HERBS[8:12]), answer(*HERBS[6:10]))),
+    Item(CASES[0], (answer(*HERBS[:4]), answer(*HERBS[4:8]), "不知道"), (True, True, False)),
+    Item(CASES[1], (answer(*HERBS[2:6]), answer(*HERBS[8:12]), answer(*HERBS[6:10])), (True,) * 3),
 ]
 VERDICTS = [
     Verdict("甲", (0.9, 0.4, 0.0), ({"safety": 1.0}, {"safety": 0.5}, {}), "judged"),
@@ -34,7 +34,11 @@ VERDICTS = [
 
 
 def write_candidates(folder, items: Sequence[Item]) -> None:
-    rows = [{"case_id": i.case.id, "number": n, "text": t} for i in items for n, t in enumerate(i.candidates)]
+    rows = [
+        {"case_id": i.case.id, "number": n, "text": t, "finished": i.finished[n]}
+        for i in items
+        for n, t in enumerate(i.candidates)
+    ]
     write_rows(folder / "candidates.jsonl", rows)
 
 
@@ -52,13 +56,13 @@ def test_labels_keep_the_order_of_the_verdicts_whatever_the_order_of_the_cases(t
 
 def test_candidates_with_line_breaks_and_quotes_are_read_back(tmp_path) -> None:
     texts = ('中医诊断：“不寐”。\n处方："柴胡"10g', "", "第一行\r\n第二行")
-    write_candidates(tmp_path, [Item(CASES[0], texts)])
+    write_candidates(tmp_path, [Item(CASES[0], texts, (True,) * 3)])
     write_verdicts(tmp_path / "verdicts.json", [Verdict("甲", (0.1, 0.2, 0.3), ({}, {}, {}), "judged")])
     assert read_labels(tmp_path, CASES)[0][0].candidates == texts
 
 
 def test_a_candidate_with_a_unicode_line_separator_is_read_back(tmp_path) -> None:
-    write_candidates(tmp_path, [Item(CASES[0], ("不寐\u2028肝郁",))])
+    write_candidates(tmp_path, [Item(CASES[0], ("不寐\u2028肝郁",), (True,))])
     write_verdicts(tmp_path / "verdicts.json", [Verdict("甲", (0.1,), ({},), "judged")])
     assert read_labels(tmp_path, CASES)[0][0].candidates == ("不寐\u2028肝郁",)
 

@@ -166,6 +166,13 @@ def test_funnel_rows_add_up_over_all_fates():
     assert counts(found, "pairs")["kept"] == len(found.rows) == 2
 
 
+def test_what_the_limit_of_tokens_cut_off_is_neither_chosen_nor_rejected():
+    verdict = Verdict("病例1", (0.9, 0.5, 0.4, 0.1), ({},) * 4, "judged")
+    found = pairs_of([Item(case(), FOUR, (False, True, True, False))], [verdict], Params(pair_number=1), seed=0)
+    assert chosen_rejected(found) == [(FOUR[1], FOUR[2])]
+    assert counts(found, "candidates") == {"sampled": 4, "cut off by the limit of tokens": 2, "distinct": 2}
+
+
 def test_verdicts_of_other_items_are_refused():
     with pytest.raises(ValueError, match="病例2"):
         pairs_of([Item(case(), FOUR)], [Verdict("病例2", (1.0,) * 4, ({},) * 4, "judged")], Params(), seed=0)

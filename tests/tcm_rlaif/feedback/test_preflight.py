@@ -110,3 +110,11 @@ def test_an_answer_without_a_formula_is_usable() -> None:
 def test_the_values_are_plain_json() -> None:
     found = flight()
     assert json.loads(json.dumps(found)) == found
+
+
+def test_an_answer_that_was_cut_off_is_not_usable_and_not_the_choice() -> None:
+    cut = [Item(i.case, i.candidates, (True, True, True, False)) for i in ITEMS]
+    scores = [[length / 1000 for length in row] for row in LENGTHS]
+    whole, row = (flight(scores, items)["rows"][-1] for items in (ITEMS, cut))
+    assert whole["usable_choice"] == whole["usable_mean"] == row["usable_choice"] == 1
+    assert row["usable_mean"] == 0.75 and row["choice"] < whole["choice"] and row["mean"] == whole["mean"]

@@ -34,8 +34,19 @@ def test_the_best_candidate_of_each_prompt_is_learned_the_first_of_equals() -> N
     found = best_of_n.rows(feedback(), tiny_model.params(preference_replay=0.0), 0)
     assert said(found) == [(CASES[0].id, "乙"), (CASES[1].id, "甲")]
     assert found.rows[0]["score_chosen"] == 0.7 and found.rows[0]["score_mean"] == pytest.approx(1.9 / 4)
-    assert counts(found, "prompts") == {"all": 3, "with a chosen candidate": 2, "no valid judgement": 1}
+    none = "no candidate that ended and was judged"
+    assert counts(found, "prompts") == {"all": 3, "with a chosen candidate": 2, none: 1}
     assert counts(found, "rows") == {"all": 2, "a candidate": 2}
+
+
+def test_what_the_limit_of_tokens_cut_off_is_not_learned_by_best_or_random_choice() -> None:
+    whole = feedback()
+    cut = [Item(item.case, item.candidates, (True, False, True, False)) for item in whole.items]
+    found = best_of_n.rows(Feedback(cut, whole.verdicts, ()), tiny_model.params(preference_replay=0.0), 0)
+    assert said(found) == [(CASES[0].id, "丙"), (CASES[1].id, "甲")]
+    P = tiny_model.params(preference_choice="random")
+    drawn = {text for seed in range(99) for _, text in said(best_of_n.rows(Feedback(cut, whole.verdicts, ()), P, seed))}
+    assert drawn == {"甲", "丙"}
 
 
 def test_a_random_choice_takes_every_scored_candidate_alike_and_never_another() -> None:

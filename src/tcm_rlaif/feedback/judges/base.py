@@ -42,10 +42,14 @@ class Item:
 
     Args:
         candidates: answer texts; equal texts are judged once.
+        finished: whether each ended by itself; empty where none was generated, or all did. A judge reads texts alone;
+            who learns or chooses by its word leaves out what the limit of tokens cut off, since as a text to learn it
+            would end where it must not.
     """
 
     case: Case
     candidates: tuple[str, ...]
+    finished: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,12 +123,15 @@ class Judge(Protocol):
         name: ``rubric``, ``evidence``, ``openai`` or ``transformers``.
         soft: its pairwise replies are probabilities (averaged over orders) rather than choices (must agree).
         stored: replies are worth storing; False where computing again is cheaper than reading.
+        replay_only: it is never asked; a question that is not stored becomes ``not_cached``, and stored failures are
+            given back, so that an offline run repeats what the paid run found.
         spent: requests and tokens that the cache records; set before asking, for judges with a budget.
     """
 
     name: str
     soft: bool
     stored: bool
+    replay_only: bool
     spent: tuple[int, int]
 
     def identity(self, mode: Mode) -> dict[str, str]:
@@ -160,6 +167,12 @@ def reconcile(forward: float, backward: float, soft: bool) -> float:
         soft: average (arXiv 2309.00267); else the two must agree, disagreement is a tie.
     """
     return (forward + backward) / 2 if soft or forward == backward else 0.5
+
+
+def said_of(item: Item, verdict: Verdict) -> list[tuple[str, float | None, bool]]:
+    """Each candidate's text, its score, and whether it ended."""
+    ended = item.finished or (True,) * len(item.candidates)
+    return list(zip(item.candidates, verdict.scores, ended, strict=True))
 
 
 def borda(scores: Sequence[float | None]) -> tuple[float | None, ...]:
@@ -211,7 +224,7 @@ def verdict_of(item: Item, mode: Mode, replies: dict[Question, Reply], soft: boo
                 values.setdefault(a, []).append(p)
                 values.setdefault(b, []).append(1 - p)
     else:
-        for question, reply in asked:
+        for question, reply in asked if mode == "pointwise" else _in_both_orders(asked):
             for text, value in zip(question.texts, reply.values, strict=False):  # a failure has no values
                 values.setdefault(text, []).append(value)
                 criteria.setdefault(text, []).append(reply.criteria)
@@ -220,6 +233,12 @@ def verdict_of(item: Item, mode: Mode, replies: dict[Question, Reply], soft: boo
     scores = tuple(_mean(values[t]) if t in values else None for t in item.candidates)
     status = JUDGED if None not in scores else failures[0] if not values else "partial"
     return Verdict(item.case.id, scores, tuple(_mean_criteria(criteria.get(t, [])) for t in item.candidates), status)
+
+
+def _in_both_orders(asked: Sequence[tuple[Question, Reply]]) -> list[tuple[Question, Reply]]:
+    """Listwise replies, two orders one after the other: one without the other would bring the position bias back."""
+    both = zip(asked[::2], asked[1::2], strict=True)
+    return [one for pair in both if all(reply.status == JUDGED for _, reply in pair) for one in pair]
 
 
 def _mean_criteria(rows: list[dict[str, float]]) -> dict[str, float]:

@@ -5,10 +5,11 @@ physician of practice follows. `agreement` asks what physicians would have writt
 cases and popularity can tell (`tcm.evidence`). A case's own answer, its group and its near-duplicates say nothing. With
 a weight of w, each of the rubric's criteria counts 1 / (1 + w) of what it does alone. For safety that would be too
 little: what is likely and harmful must not win. So a severe finding takes its share of the whole score besides, and so
-does what makes an answer unusable: a piece that cannot be read, one that is repeated, a herb that no table knows.
+does what makes an answer unusable: a piece that cannot be read, one that is repeated, a herb that nobody knows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from statistics import fmean
 
 import numpy as np
@@ -51,9 +52,8 @@ Source:
     Our choice: more than `pair_margin` at the scores of usual answers, so that a usable answer that is a little further
     from what physicians write is preferred. Without it, preference training on many prompts wrote more such answers
     than before: it cost next to nothing. A small model that learned from few answers invents names (当归甘油); where
-    they cost within the rubric alone, chosen answers held them, and greedy answers after DPO more than before. The
-    price, measured as for `LEFT`: physicians write names that no table of ours holds, too, so the order of other
-    patients' answers agrees in 0.817 (without: 0.825); this patient's answer is above another's as often.
+    they cost within the rubric alone, chosen answers held them, and greedy answers after DPO more than before.
+    Physicians write names that no table of ours holds, too (野党参): those of the training answers count as known.
 """
 
 
@@ -62,13 +62,17 @@ def left_by(safety: float | np.ndarray) -> float | np.ndarray:
     return LEFT + (1 - LEFT) * np.minimum(1.0, safety / UNBRAKED)
 
 
-def known_herbs(herbs: Sequence[str]) -> float:
-    """Share of the prescribed names that a table knows; 0 where nothing is prescribed."""
-    return fmean(resolve_herb(herb) is not None for herb in herbs) if herbs else 0.0
+def known_herbs(herbs: Sequence[str], written: Collection[str] = ()) -> float:
+    """Share of the prescribed names that a table or another knows; 0 where nothing is prescribed.
+
+    Args:
+        written: names that physicians write, known to a table or not.
+    """
+    return fmean(herb in written or resolve_herb(herb) is not None for herb in herbs) if herbs else 0.0
 
 
 def reads_whole(row: dict[str, float]) -> bool:
-    """Whether every piece of an answer was read, none repeats and tables know every herb, as its criteria tell."""
+    """Whether every piece of an answer was read, none repeats and every herb is known, as its criteria tell."""
     return row.get("format", 1.0) > 0 and row.get("repetition", 1.0) == 1 and row.get("known_herbs", 1.0) == 1
 
 
@@ -90,6 +94,9 @@ class EvidenceJudge(rubric.RubricJudge):
     def __init__(self, evidence: Evidence, weight: float) -> None:
         self.evidence, self.weight = evidence, weight
         self._about: dict[str, CaseEvidence] = {}
+        answers = {case.id: case.answer for case in evidence.pool.train if case.answer}
+        self._own = {name: frozenset(answer.herbs) for name, answer in answers.items()}
+        self._written = Counter(herb for herbs in self._own.values() for herb in herbs)
 
     def description(self, question: Question) -> list[str]:
         """What it goes by: the rubric, the weight of `agreement`, and what the evidence is made of."""
@@ -99,15 +106,17 @@ class EvidenceJudge(rubric.RubricJudge):
             f"agreement (expected herb F1) {self.weight:g} beside the rubric's 1, from {answers} training answers and "
             f"{self.evidence.pool.heard_patterns.mean():.0%} of the patterns, weights: {self.evidence.weights}",
             f"the score is multiplied by {LEFT:g} (safety 0) to 1 (safety {UNBRAKED:g} or more)",
-            f"and by {LEFT_UNUSABLE:g} where a piece cannot be read or is repeated, or no table knows a herb",
+            f"and by {LEFT_UNUSABLE:g} where a piece cannot be read or is repeated, or nobody knows a herb",
         ]
 
     def criteria(self, case: Case, text: str) -> dict[str, float]:
         """The rubric's criteria, `known_herbs` and `agreement`."""
         self.prepare([case])
         herbs = read_for(case, text).answer.herbs
-        own = {"known_herbs": known_herbs(herbs), "agreement": self._about[case.id].expected_f1(herbs)}
-        return super().criteria(case, text) | {name: round(value, 6) for name, value in own.items()}
+        own = self._own.get(case.id, ())
+        written = {herb for herb in herbs if self._written[herb] > (herb in own)}
+        more = {"known_herbs": known_herbs(herbs, written), "agreement": self._about[case.id].expected_f1(herbs)}
+        return super().criteria(case, text) | {name: round(value, 6) for name, value in more.items()}
 
     def parts(self, row: dict[str, float]) -> dict[str, float]:
         """What each criterion adds to the score: of the weighted mean of rubric and `agreement`, what is left."""

@@ -26,7 +26,8 @@ RATINGS = ("1", "2", "3", "4", "5")
 def from_params(P: Params, training_cases: Sequence[Case]) -> "LocalJudge":
     """The judge that the parameters describe; loads its model."""
     model, tokenizer = load_base(P.judge_model, P)
-    return LocalJudge(model.eval(), tokenizer, model_name=P.judge_model, sees_gold=P.judge_sees_gold)
+    seen, replay = P.judge_sees_gold, P.judge_replay_only
+    return LocalJudge(model.eval(), tokenizer, model_name=P.judge_model, sees_gold=seen, replay_only=replay)
 
 
 class LocalJudge:
@@ -38,6 +39,7 @@ class LocalJudge:
         model_name: part of the cache key.
         batch_size: questions per forward pass.
         sees_gold: show the gold answer to the judge.
+        replay_only: as of `base.Judge`.
     """
 
     name = "transformers"
@@ -52,9 +54,11 @@ class LocalJudge:
         model_name: str,
         batch_size: int = 8,
         sees_gold: bool = False,
+        replay_only: bool = False,
     ) -> None:
         self.model, self.tokenizer = model, tokenizer
         self.model_name, self.batch_size, self.sees_gold = model_name, batch_size, sees_gold
+        self.replay_only = replay_only
 
     def identity(self, mode: Mode) -> dict[str, str]:
         """What could change a reply, apart from rounding that differs with batch and device."""
@@ -95,16 +99,20 @@ class LocalJudge:
             text = chat.rendered(self.tokenizer, said, ask=True)
         return self.tokenizer(text + lead, add_special_tokens=not self.tokenizer.chat_template)["input_ids"]
 
-    def _choice_ids(self, choices: Sequence[str]) -> list[int]:
-        ids = [self.tokenizer.encode(c, add_special_tokens=False) for c in choices]
-        if any(len(i) != 1 for i in ids) or len({i[0] for i in ids}) != len(ids):
+    def _choice_ids(self, question: Question, choices: Sequence[str]) -> list[int]:
+        """The token of each choice behind the lead; at a text's beginning many tokenizers write another one."""
+        _, lead = prompt_text.choice_prompt(question, self.sees_gold)
+        head, *ids = self.tokenizer([lead, *(lead + choice for choice in choices)], add_special_tokens=False)[
+            "input_ids"
+        ]
+        if any(row[:-1] != head for row in ids) or len({row[-1] for row in ids}) != len(ids):
             raise JudgeError(f"judge_model: the tokenizer has no single token for each of {', '.join(choices)}")
-        return [i[0] for i in ids]
+        return [row[-1] for row in ids]
 
     def _batch(self, batch: list[tuple[Question, list[int]]], mode: Mode, record: Record) -> None:
         started = time.monotonic()
         choices = RATINGS if mode == "pointwise" else CHOICES
-        shares = self._probabilities([ids for _, ids in batch], self._choice_ids(choices))
+        shares = self._probabilities([ids for _, ids in batch], self._choice_ids(batch[0][0], choices))
         seconds = (time.monotonic() - started) / len(batch)
         for (question, ids), share in zip(batch, shares, strict=True):
             expected = sum(k * p for k, p in enumerate(share)) / (len(share) - 1)

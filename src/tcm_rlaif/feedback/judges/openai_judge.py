@@ -56,7 +56,7 @@ class OpenAIJudge:
     def __init__(self, P: Params, *, max_reply_tokens: int = 1024, first_backoff_s: float = 0.5) -> None:
         self.P, self.max_reply_tokens, self.first_backoff_s = P, max_reply_tokens, first_backoff_s
         self._endpoint = Endpoint(P.judge_base_url, P.judge_key_variable, P.judge_model, P.judge_timeout_s)
-        self.spent = (0, 0)
+        self.spent, self.replay_only = (0, 0), P.judge_replay_only
         self.format = FORMATS[0]
         self.dropped_parameters: list[str] = []  # what the endpoint turned out not to take, for the report
 

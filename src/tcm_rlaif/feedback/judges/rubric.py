@@ -56,7 +56,7 @@ class RubricJudge:
 
     name = "rubric"
     soft = False
-    stored = False
+    stored = replay_only = False
 
     def identity(self, mode: Mode) -> dict[str, str]:
         """No part of a reply depends on anything but the tables and the code; it is never stored."""
