@@ -58,7 +58,7 @@ AUDIT = {
     "counts": [],
     "cost": {"requests": 0, "latency_median_s": float("nan")},
 }
-HEALTH = [{"margin": 0.0, "kl_per_token": 0.0}, {"margin": 1.5, "kl_per_token": 0.2}]
+HEALTH = [{"step": 0, "margin": 0.0, "kl_per_token": 0.0}, {"step": 5, "margin": 1.5, "kl_per_token": 0.2}]
 DPO = {
     "pairs": 5,
     "rows": 5,

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def collect(stage: Stage) -> Evidence:
     training_cases, test = read_split(data_folder, "train"), read_split(data_folder, "test")
     by = judging.judges(stage.study, training_cases)
     if {*scores[judging.JUDGED_BY], *floors[judging.JUDGED_BY]} != {judging.signature(by)}:
-        # the judges of a study go by all of its arms: one more arm can change them after answers were scored
+        # one more arm, or another key of the study, can change its judges after answers were scored
         scores, floors = judging.judged(scores, test, by), judging.judged(floors, test, by)
     primary = [key for key in stage.study.ablation_primary if scores[key].notna().any()]
     if not primary:
@@ -172,6 +172,12 @@ def describe(rows: pd.DataFrame, key: str) -> str:
     )
 
 
+def kept_reading(dpo: Mapping[str, Any]) -> dict[str, Any]:
+    """The health panel's reading of the weights that a preference training ended with, be it after it fell back."""
+    step = dpo["fell_back_to_step"]
+    return dpo["health"][-1] if step is None else next(row for row in dpo["health"] if row["step"] == step)
+
+
 def training_rows(evidence: Evidence) -> pd.DataFrame:
     """One row per preference training: pairs, first loss and margin, and how it ended."""
     return pd.DataFrame(
@@ -181,8 +187,8 @@ def training_rows(evidence: Evidence) -> pd.DataFrame:
             "chosen longer": dpo["chosen_longer"],
             "first loss": dpo["first"]["loss"],
             "first margin": dpo["first"]["margin"],
-            "last margin": dpo["health"][-1]["margin"],
-            "KL per token": dpo["health"][-1]["kl_per_token"],
+            "last margin": kept_reading(dpo)["margin"],
+            "KL per token": kept_reading(dpo)["kl_per_token"],
             "fell back to step": dpo["fell_back_to_step"],
         }
         for name, dpo in evidence.dpo.items()

@@ -6,12 +6,14 @@ made from the training answers that SFT may see, as for labelling. Floors that g
 other has seen much of the same: it tells what pleases the one alone, and is no independent witness.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from tcm.cases import Case
 from tcm_rlaif.feedback.judges import COMPUTED, make_judges
+from tcm_rlaif.feedback.judges.rubric import RubricJudge
 from tcm_rlaif.study import params
 from tcm_rlaif.study.measures import JUDGE_SCORES
 from tcm_rlaif.study.schema import Params
@@ -66,5 +68,10 @@ def judged(table: pd.DataFrame, cases: Sequence[Case], by: Mapping) -> pd.DataFr
 
 
 def signature(by: Mapping) -> str:
-    """What `judged_by` says of answers that these judges scored."""
-    return ", ".join(f"{key}: {judge.name}" for key, judge in by.items())
+    """What `judged_by` says of answers that these judges scored: their names, and a hash of all that they go by."""
+    return ", ".join(f"{key}: {judge.name} {_goes_by(judge)}" for key, judge in by.items())
+
+
+def _goes_by(judge: RubricJudge) -> str:
+    said = "\n".join(judge.description(None))  # of a judge that computes, no question is part of it
+    return hashlib.sha256(said.encode()).hexdigest()[:8]

@@ -103,10 +103,12 @@ def row_tokens(tokenizer: Tokenizer, prompt: Messages, completion: Messages) -> 
 
 
 def ends(model: Model, tokenizer: Tokenizer) -> list[int]:
-    """The tokens that end an answer: the end of the template's turn, and what else the model ends texts with."""
+    """The tokens that end an answer: the end of the template's turn, and what else the model ends texts with.
+
+    Padding is among them where the model names it as an end, as Qwen's does.
+    """
     known = getattr(model, "generation_config", None) and model.generation_config.eos_token_id
-    known = [known] if isinstance(known, int) else list(known or ())
-    return sorted({tokenizer.eos_token_id, *known} - {tokenizer.pad_token_id})
+    return sorted({tokenizer.eos_token_id, *([known] if isinstance(known, int) else known or ())})
 
 
 def prepare(tokenizer: Tokenizer, model: Model, name: str) -> None:
@@ -131,7 +133,7 @@ def prepare(tokenizer: Tokenizer, model: Model, name: str) -> None:
         # padding with the end token would hide the end from the loss and the model would never learn to stop
         tokenizer.pad_token = _padding(tokenizer, known, name)
     tokenizer.padding_side = "left"
-    model.generation_config.eos_token_id = sorted({*known, tokenizer.eos_token_id} - {tokenizer.pad_token_id})
+    model.generation_config.eos_token_id = sorted({*known, tokenizer.eos_token_id})
 
 
 def _template(tokenizer: Tokenizer, name: str) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 from tcm_rlaif.study.types import Model
 
 
-def policy_of(model: Model) -> str:
-    """A hash of what a model is: the name of its base, and the weights of its adapter where it has one.
+def policy_of(model: Model, adapter: str = "default") -> str:
+    """A hash of what a model is: the name of its base, and the weights of its adapter where it has one of that name.
 
     The adapter's own weights, and not where they came from: in preference training they change under one name.
     """
@@ -24,8 +24,8 @@ def policy_of(model: Model) -> str:
     from peft import get_peft_model_state_dict
 
     digest = hashlib.sha256(str(model.config._name_or_path).encode())
-    if hasattr(model, "peft_config"):
-        for name, weight in sorted(get_peft_model_state_dict(model).items()):
+    if adapter in getattr(model, "peft_config", ()):
+        for name, weight in sorted(get_peft_model_state_dict(model, adapter_name=adapter).items()):
             digest.update(name.encode())
             digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -134,7 +134,7 @@ def sample(
     jobs = sorted(((i, n) for i in range(len(cases)) for n in range(number)), key=lambda job: (len(asked[job[0]]), job))
     batches = [jobs[i : i + batch_size] for i in range(0, len(jobs), batch_size)]
     stop = chat.ends(model, tokenizer)
-    ends = {*stop} | ({tokenizer.pad_token_id} if temperature else set())  # a draw may be padding
+    ends = {*stop, tokenizer.pad_token_id}  # an answer that comes to padding goes no further, ended or not
     ended = loops(tokenizer) if end_at_loop else None
     settings = [temperature, top_p, max_new_tokens, seed, end_at_loop]
     drawn_before = Drawn(unfinished, [policy_of(model), settings]) if unfinished else None

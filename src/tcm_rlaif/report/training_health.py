@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from tcm_rlaif.evaluation.ablation import kept_reading
 from tcm_rlaif.study.plan import plan, study_folder
 from tcm_rlaif.study.schema import Params
 from tcm_rlaif.study.stage import DONE
@@ -22,7 +23,7 @@ def verdicts(runs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 
     Returns:
         `run`, `verdict`, `what` happened (empty where nothing did), `rows` trained on, `loss` and `margin` before the
-        first step, last `margin`, `KL` a token and herb F1 of the watched cases, before and after.
+        first step, `margin`, `KL` a token and herb F1 of the watched cases at the end (of the weights that were kept).
     """
     return pd.DataFrame([_verdict(name, run) for name, run in runs.items()], columns=_COLUMNS)
 
@@ -31,13 +32,13 @@ _COLUMNS = ["run", "verdict", "what", "rows", "first loss", "first margin", "las
 
 
 def _verdict(name: str, run: Mapping[str, Any]) -> dict[str, Any]:
-    health, happened = run["health"], _happened(run)
-    first, last = health[0].get("herb_f1"), health[-1].get("herb_f1")
+    kept, happened = kept_reading(run), _happened(run)
+    first, last = run["health"][0].get("herb_f1"), kept.get("herb_f1")
     f1 = "–" if None in (first, last) else f"{first:.2f} to {last:.2f}"
     return {
         "run": name, "verdict": WARNING if happened else HEALTHY, "what": "; ".join(happened), "rows": run["rows"],
-        "first loss": run["first"]["loss"], "first margin": run["first"]["margin"], "last margin": health[-1]["margin"],
-        "KL per token": health[-1]["kl_per_token"], "herb F1": f1,
+        "first loss": run["first"]["loss"], "first margin": run["first"]["margin"], "last margin": kept["margin"],
+        "KL per token": kept["kl_per_token"], "herb F1": f1,
     }  # fmt: skip
 
 

@@ -72,6 +72,8 @@ class Params(FeedbackParams):
 
     @model_validator(mode="after")
     def _consistent(self):
+        if self.preference_training == "kto" and self.dpo_batch_size < 2:
+            raise ValueError("dpo_batch_size: kto holds each answer against others of its batch; at least 2")
         if len(self.dpo_loss_weights) != len(self.dpo_loss_type):
             raise ValueError("dpo_loss_weights needs one weight for each entry of dpo_loss_type")
         if bool(self.dpo_label_smoothing) != ("robust" in self.dpo_loss_type):

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 from tcm.files import read_json, write_bytes, write_text
+from tcm_rlaif.models.drawn import policy_of
 from tcm_rlaif.study.types import Trainer, TrainerCallback
 
 # What going on needs, each under the names that plain and sharded trainings give it.
@@ -31,19 +32,19 @@ MADE_OF = "made_of.txt"  # beside the checkpoints: hash of what their training w
 def only_own(trainer: Trainer) -> None:
     """Remove checkpoints that another training left in a trainer's folder, and say so.
 
-    The folder is named after the parameters. What they do not say is the base as it was built and the rows as they were
-    written: of these a hash lies beside the checkpoints.
+    The folder is named after the parameters. What they do not say is the base as it was built, the policy that
+    preference training starts from and the rows as they were written: of these a hash lies beside the checkpoints.
 
     Args:
         trainer: before it trains; one that saves no checkpoints is left alone.
     """
     if trainer.args.save_strategy == "no":
         return
-    folder, base = Path(trainer.args.output_dir), trainer.model.config._name_or_path
-    training = hashlib.sha256(json.dumps([base, trainer.train_dataset[:]], sort_keys=True).encode()).hexdigest()
+    folder, came_in = Path(trainer.args.output_dir), policy_of(trainer.model, "start")
+    training = hashlib.sha256(json.dumps([came_in, trainer.train_dataset[:]], sort_keys=True).encode()).hexdigest()
     left, note = [path for path in folder.glob("checkpoint-*") if _named(path)], folder / MADE_OF
     if left and not (note.is_file() and note.read_text("utf-8") == training):
-        print(f"{folder}: checkpoints of another training (other rows, another base); removed, it begins afresh")
+        print(f"{folder}: checkpoints of another training (other rows, base or policy); removed, it begins afresh")
         for path in left:
             shutil.rmtree(path)
     folder.mkdir(parents=True, exist_ok=True)

@@ -43,6 +43,8 @@ class HealthPanel:
         pairs: preference rows whose log-probabilities are followed.
         judge: score of an answer to a case, 0..1.
         prompter: what the cases are asked with; may be left out where the parameters want no evidence in prompts.
+        before: the reading of the policy as it came in, which later rounds are held against as well: what each of them
+            loses a little of adds up. None in the first, whose own first reading it is.
     """
 
     def __init__(
@@ -55,8 +57,9 @@ class HealthPanel:
         P: Params,
         seed: int,
         prompter: Prompter | None = None,
+        before: dict[str, Any] | None = None,
     ):
-        self.prompter = checked(prompter, P)
+        self.prompter, self.before = checked(prompter, P), before
         self.model, self.tokenizer, self.cases, self.judge, self.P, self.seed = model, tokenizer, cases, judge, P, seed
         self.pairs = [(r["prompt"], r["chosen"]) for r in pairs] + [(r["prompt"], r["rejected"]) for r in pairs]
         self.rows: list[dict[str, Any]] = []
@@ -96,9 +99,9 @@ class HealthPanel:
         training = self.model.training
         self.model.eval()
         row = {"step": step, **self._pair_readings(), **self._greedy_readings(), **self._answer_readings(step)}
-        row["ill"] = "; ".join(illness(row, self.rows[0])) if self.rows else ""
+        row["ill"] = "; ".join(illness(row, self.before or self.rows[0])) if self.before or self.rows else ""
         self.rows.append(row)
-        if not row["ill"]:
+        if not row["ill"] or not self.healthy_weights:
             self.kept_step = step
             self.healthy_weights = adapters.weights(self.model)
         self.model.train(training)
@@ -172,6 +175,10 @@ class HealthPanel:
         """The reading of the weights that are kept."""
         return next(row for row in reversed(self.rows) if row["step"] == self.kept_step)
 
+    def stopped(self) -> bool:
+        """Whether the newest readings end the training: `PATIENCE` ill ones in a row."""
+        return len(self.rows) >= PATIENCE and all(row["ill"] for row in self.rows[-PATIENCE:])
+
     def restore(self) -> bool:
         """Go back to the last healthy weights if the newest reading is ill.
 
@@ -200,6 +207,7 @@ class HealthPanel:
                     said, panel.healthy_weights = panel_file.take(Path(args.output_dir), state.global_step)
                     panel.rows[:], panel.kept_step = said["rows"], said["kept_step"]
                     panel.scores.update({int(step): scores for step, scores in said["scores"].items()})
+                    control.should_training_stop |= panel.stopped()  # after a step: the trainer asks no earlier
                 else:
                     panel_file.clear(Path(args.output_dir))
                     panel.check(0)
@@ -207,8 +215,7 @@ class HealthPanel:
             def on_step_end(self, args, state, control, **kwargs):
                 if state.global_step % every == 0 or state.global_step == steps:
                     panel.check(state.global_step)
-                    ill = [bool(row["ill"]) for row in panel.rows[-PATIENCE:]]
-                    control.should_training_stop |= len(ill) == PATIENCE and all(ill)
+                    control.should_training_stop |= panel.stopped()
                 if args.save_strategy != "no" and (
                     state.global_step % args.save_steps == 0 or state.global_step == steps
                 ):

@@ -29,7 +29,7 @@ def trainer(
     rows = [{"prompt": prompt, "completion": answer, "label": good} for prompt, answer, good in answers]
     random.Random(f"{seed}:kto").shuffle(rows)  # TRL takes them in order, and KTO's KL needs other prompts beside it
     fitted = [row | {k: chat.fitted(tokenizer, row[k]) for k in ("prompt", "completion")} for row in rows]
-    tokens = token_rows(tokenizer, rows, P.dpo_batch_size)
+    tokens = token_rows(tokenizer, rows)
     longest = max(len(r["prompt_ids"]) + max(len(r["completion_ids"]), len(r["KL_completion_ids"])) for r in tokens)
     settings = on_one_gpu(
         KTOConfig(
@@ -53,16 +53,19 @@ def trainer(
     return trainer
 
 
-def token_rows(tokenizer: Tokenizer, rows: Sequence[dict], batch_size: int):
-    """Rows as tokens; beside each the answer before it in its batch, which does not belong, for KTO's KL."""
+def token_rows(tokenizer: Tokenizer, rows: Sequence[dict]):
+    """Rows as tokens; beside each the nearest answer before it to another prompt, which does not belong, for KTO's KL.
+
+    Before the first comes the last; where all answers are to one prompt it is the answer itself.
+    """
     from datasets import Dataset
 
     found = []
     for row in rows:
         ids, first = chat.row_tokens(tokenizer, row["prompt"], row["completion"])
         found.append({"prompt_ids": ids[:first], "completion_ids": ids[first:], "label": row["label"]})
-    for start in range(0, len(found), batch_size):
-        batch = found[start : start + batch_size]
-        for place, row in enumerate(batch):
-            row["KL_completion_ids"] = batch[place - 1]["completion_ids"]
+    for place, row in enumerate(found):
+        before = (found[place - back] for back in range(1, len(found)))
+        other = next((one for one in before if one["prompt_ids"] != row["prompt_ids"]), row)
+        row["KL_completion_ids"] = other["completion_ids"]
     return Dataset.from_list(found)

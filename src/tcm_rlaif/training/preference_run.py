@@ -47,6 +47,7 @@ class PreferenceRun:
         self.tokenizer, self.watched, self.stage, self.P = tokenizer, watched, stage, stage.P
         self.method = METHODS[self.P.preference_training]
         self.rounds: list[dict[str, Any]] = []
+        self.first_panel: HealthPanel | None = None
         self.trainer, self.steps = None, 0
         self._learn_from(feedback, stage.seed)
         if hasattr(model, "peft_config"):
@@ -78,7 +79,8 @@ class PreferenceRun:
     def _panel(self) -> HealthPanel:
         watched = self.pairs[: self.P.dpo_health_cases]
         settings = (self.watched, watched, self.score, self.P, self.stage.seed, self.feedback.prompter)
-        return HealthPanel(self.model, self.tokenizer, *settings)
+        before = self.first_panel.rows[0] if self.first_panel else None
+        return HealthPanel(self.model, self.tokenizer, *settings, before)
 
     @cached_property
     def judge(self):

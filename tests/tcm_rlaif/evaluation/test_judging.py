@@ -1,5 +1,7 @@
 """Judges of test answers: the study's own, and one that labelled for no arm; one yardstick for all arms."""
 
+import re
+
 import pytest
 from written_study import TEST, TRAIN, answer
 
@@ -36,9 +38,17 @@ def test_answers_are_scored_by_both_judges_and_the_table_says_by_whom() -> None:
     table = judging.judged(tables.score_answers(TEST, texts, [True, True]), TEST, by)
     assert table.loc[0, "judge_score"] == by["judge_score"].score(TEST[0], texts[0]) > table.loc[1, "judge_score"]
     assert table.loc[0, "other_judge_score"] > table.loc[1, "other_judge_score"]
-    assert set(table[judging.JUDGED_BY]) == {"judge_score: rubric, other_judge_score: evidence"}
+    (said,) = set(table[judging.JUDGED_BY])
+    assert re.fullmatch(r"judge_score: rubric [0-9a-f]{8}, other_judge_score: evidence [0-9a-f]{8}", said)
     found = tables.summary(table)["judge_score"]
     assert found == {"mean": pytest.approx(table["judge_score"].mean()), "n": 2}
+
+
+def test_the_same_judge_of_other_answers_is_told_apart() -> None:
+    def said(**keys) -> str:
+        return judging.signature(judging.judges(study(judge="evidence", **keys), TRAIN))
+
+    assert said() == said() != said(sft_cases=1) and said() != said(judge_agreement_weight=1.0)
 
 
 def test_a_judge_that_learns_sees_the_answers_that_sft_sees() -> None:

@@ -17,7 +17,7 @@ def test_a_run_in_which_nothing_happened_is_healthy() -> None:
 def test_each_thing_that_can_happen_is_a_warning_with_its_reason() -> None:
     happened = {
         "nothing was left": {"rows": 0},
-        "went back to step 5": {"fell_back_to_step": 5},
+        "went back to step 5": {"fell_back_to_step": 5, "health": [READING, {**READING, "step": 9, "herb_f1": 0.1}]},
         "audit was overridden": {"gate_overridden": True},
         "step 5: finished 1.00 -> 0.40": {"health": [READING, {**READING, "ill": "finished 1.00 -> 0.40"}]},
         "herb F1 on 8 watched cases: 0.500 before, 0.300 after (difference [-0.3, -0.1]): worse": {
@@ -31,6 +31,7 @@ def test_each_thing_that_can_happen_is_a_warning_with_its_reason() -> None:
     table = training_health.verdicts(runs)
     assert set(table["verdict"]) == {"warning"}
     assert all(said in what for said, what in zip(happened, table["what"], strict=True))
+    assert table.loc[1, "herb F1"] == "0.40 to 0.40", "of the weights that were kept"
     assert "0 of 6 trainings" in training_health.sentence(table) and "arm4/seed0" in training_health.sentence(table)
 
 

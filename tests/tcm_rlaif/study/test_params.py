@@ -147,6 +147,10 @@ def test_a_judge_that_is_no_computation_is_not_made_worse(worse) -> None:
     assert f"{key}: judges that compute are made worse" in refused({"judge": "openai", "judge_model": "m", **worse})
 
 
+def test_kto_needs_two_answers_in_a_batch() -> None:
+    assert "dpo_batch_size: kto holds" in refused({"preference_training": "kto", "dpo_batch_size": 1})
+
+
 @pytest.mark.parametrize("key", ["sft_epochs", "dpo_epochs", "dpo_beta", "judge_timeout_s"])
 def test_infinity_is_out_of_range(key: str) -> None:
     assert key in refused({key: float("inf")})

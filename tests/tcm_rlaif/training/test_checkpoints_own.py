@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 import tiny_model
+from transformers import set_seed
 
-from tcm_rlaif.training import launch, sft
+from tcm_rlaif.training import adapters, dpo, launch, sft
 
 P = tiny_model.params(sft_batch_size=4, sft_epochs=2)
 STAGE = SimpleNamespace(P=P)
@@ -34,6 +35,22 @@ def test_checkpoints_of_other_cases_are_not_gone_on_from(tmp_path, alone, capsys
     assert "checkpoints of another training" in capsys.readouterr().out
     assert [row["loss"] for row in log if "loss" in row] == [row["loss"] for row in alone[0] if "loss" in row]
     assert all(weights[name].equal(value) for name, value in alone[1].items())
+
+
+def test_checkpoints_that_grew_out_of_another_policy_are_not_gone_on_from(tmp_path, capsys):
+    def learned(seed: int) -> None:
+        set_seed(0)  # an adapter begins with random weights
+        model, tokenizer = tiny_model.with_adapter()
+        tiny_model.perturb(model, seed=seed)
+        adapters.copy_adapter(model, "start")
+        own = tiny_model.params(dpo_batch_size=2, dpo_epochs=2)
+        launch.run(dpo.trainer(model, tokenizer, tiny_model.pairs(4), own, seed=0, folder=tmp_path), STAGE)
+
+    learned(seed=1)
+    learned(seed=1)
+    assert "checkpoints of another training" not in capsys.readouterr().out
+    learned(seed=2)
+    assert "other rows, base or policy" in capsys.readouterr().out
 
 
 def test_its_own_checkpoints_are(tmp_path, alone, capsys):

@@ -204,6 +204,25 @@ def test_training_stops_after_two_ill_readings_in_a_row_and_goes_back(monkeypatc
     assert same(watch.healthy_weights, weights(trainer.model))
 
 
+def test_what_was_stopped_as_ill_stays_stopped_when_its_run_goes_on(monkeypatch, tmp_path):
+    trained_under_watch(monkeypatch, tmp_path, [{}, {}, RAMBLING, RAMBLING])
+    trainer, watch = trained_under_watch(monkeypatch, tmp_path, [{}])  # another reading would find the script ended
+    assert [row["step"] for row in watch.rows] == [0, 2, 4, 6] and trainer.state.global_step <= 7
+    assert watch.restore() and same(watch.healthy_weights, weights(trainer.model))
+
+
+def test_a_later_round_is_held_against_the_policy_that_came_in(monkeypatch):
+    model, tokenizer = tiny_model.with_adapter_and_reference()
+    watch = panel(model, tokenizer)
+    watch.before = WELL
+    scripted(monkeypatch, watch, [{"finished": 0.8}, {"finished": 0.6}])
+    assert watch.check(0)
+    came_in = weights(model)
+    tiny_model.perturb(model, seed=1)
+    assert not watch.check(10), "0.2 less in each of two rounds"
+    assert watch.restore() and same(came_in, weights(model)) and watch.kept_step == 0
+
+
 def test_training_goes_on_after_one_ill_reading(monkeypatch, tmp_path):
     trainer, watch = trained_under_watch(monkeypatch, tmp_path, [{}, RAMBLING, {}, RAMBLING, {}])
     assert [row["step"] for row in watch.rows] == [0, 2, 4, 6, 8] and trainer.state.global_step == 8

@@ -16,16 +16,16 @@ def _trainer(folder, **changed):
 
 
 def test_answers_carry_their_side_and_beside_each_stands_one_that_does_not_belong(tmp_path):
-    trainer, tokenizer, P = _trainer(tmp_path)
+    trainer, tokenizer, _ = _trainer(tmp_path)
     rows = list(trainer.train_dataset)
     sides = {side: {row[side][0]["content"] for row in tiny_model.pairs(4)} for side in ("chosen", "rejected")}
     assert len(rows) == 8 and sum(row["label"] for row in rows) == 4
-    for start in range(0, 8, P.dpo_batch_size):
-        batch = rows[start : start + P.dpo_batch_size]
-        for place, row in enumerate(batch):
-            said = tokenizer.decode(row["completion_ids"], skip_special_tokens=True).strip()
-            assert any(text.startswith(said) for text in sides["chosen" if row["label"] else "rejected"])
-            assert row["KL_completion_ids"] == batch[place - 1]["completion_ids"]
+    for place, row in enumerate(rows):
+        said = tokenizer.decode(row["completion_ids"], skip_special_tokens=True).strip()
+        assert any(text.startswith(said) for text in sides["chosen" if row["label"] else "rejected"])
+        before = [rows[place - back] for back in range(1, 8)]
+        other = next(one for one in before if one["prompt_ids"] != row["prompt_ids"])
+        assert row["KL_completion_ids"] == other["completion_ids"]
 
 
 def test_training_makes_the_steps_that_are_announced_and_prefers_the_good_answers(tmp_path):

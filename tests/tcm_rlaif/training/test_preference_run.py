@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from tcm.answers import write
 from tcm.cases import write_cases
+from tcm_rlaif.feedback import candidates
 from tcm_rlaif.feedback.judges.base import Item, Verdict
 from tcm_rlaif.feedback.labels import Feedback
 from tcm_rlaif.training import preference_run
@@ -54,7 +56,16 @@ def study(tmp_path):
 
 @pytest.fixture
 def told_apart(monkeypatch):
-    """Later rounds are judged as the first one is: the layout of random answers may be the same in all of them."""
+    """Later rounds are judged as the first one is: the layout of random answers may be the same in all of them.
+
+    And their answers count as ended, which those of an untaught model hardly ever are.
+    """
+    drawn = candidates.sample
+
+    def ended(*args, **how):
+        return [replace(said, finished=True) for said in drawn(*args, **how)]
+
+    monkeypatch.setattr(candidates, "sample", ended)
 
     def judge(_, items, *__):
         scores = [SCORES[: len(item.candidates)] for item in items]
