@@ -33,7 +33,8 @@ _COLUMNS = ["run", "verdict", "what", "rows", "first loss", "first margin", "las
 
 def _verdict(name: str, run: Mapping[str, Any]) -> dict[str, Any]:
     kept, happened = kept_reading(run), _happened(run)
-    first, last = run["health"][0].get("herb_f1"), kept.get("herb_f1")
+    came_in = next(iter(run.get("rounds") or run["health"]))  # the panel's readings are those of the last round
+    first, last = came_in.get("herb_f1"), kept.get("herb_f1")
     f1 = "–" if None in (first, last) else f"{first:.2f} to {last:.2f}"
     return {
         "run": name, "verdict": WARNING if happened else HEALTHY, "what": "; ".join(happened), "rows": run["rows"],

@@ -34,7 +34,7 @@ def rows(feedback: Feedback, P: Params, seed: int) -> RowSet:
 
 
 def rewards(judge: RubricJudge, cases: Iterable[Case]) -> list[Callable[..., list[float]]]:
-    """One reward function for each criterion of the judge: what it adds to the score of an answer.
+    """One reward function for each criterion that counts for the judge: what it adds to the score of an answer.
 
     A criterion that does not apply to a case (`continuity` at a first visit) adds 0.
     """
@@ -53,9 +53,8 @@ def rewards(judge: RubricJudge, cases: Iterable[Case]) -> list[Callable[..., lis
         return function
 
     names: dict[str, float] = {}
-    judge.ask(
-        [Question("pointwise", case, ("",)) for case in of.values()], lambda _, reply: names.update(reply.criteria)
-    )
+    asked = [Question("pointwise", case, ("",)) for case in of.values()]
+    judge.ask(asked, lambda _, reply: names.update(judge.parts(reply.criteria)))
     return [reward(name) for name in names]
 
 

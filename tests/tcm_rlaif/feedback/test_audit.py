@@ -4,6 +4,7 @@ import json
 import random
 
 import pytest
+from judge_stub import openai_judge
 
 from tcm.answers import parse, write
 from tcm.cases import Answer, Case, Patient, PrescriptionItem, Visit
@@ -12,6 +13,7 @@ from tcm.knowledge import resolve_herb
 from tcm.prescriptions.safety import audit as safety_audit
 from tcm_rlaif.feedback import audit as a
 from tcm_rlaif.feedback import defects as d
+from tcm_rlaif.feedback.cache import Cache
 from tcm_rlaif.feedback.gate import failures, gate
 from tcm_rlaif.feedback.judges.base import Item, Question, Reply, Verdict
 from tcm_rlaif.feedback.judges.rubric import RubricJudge
@@ -112,6 +114,14 @@ def test_order_flip_rate_counts_pairs_whose_verdict_depends_on_the_order():
              [(("甲", "乙", "丙"), (1.0, 0.5, 0.0)), (("丙", "乙", "甲"), (0.5, 0.0, 1.0))]]  # fmt: skip
     assert reading(a.order_flip_rate(run("listwise", lists))) == {"value": pytest.approx(1 / 3), "n": 3}
     assert a.order_flip_rate(run("pointwise", [(Question("pointwise", case(), ("甲",)), (0.4,))]))["value"] is None
+
+
+def test_an_audit_that_replays_asks_no_judge(tmp_path):
+    judge = openai_judge(base_url="http://127.0.0.1:9", replay_only=True)
+    found = a.audit_judges([judge], [Item(case(), answers(1, 3))], CASES, mode="pointwise",
+                           cache=Cache(tmp_path / "j.jsonl"), repeats=1, planted_per_kind=2, seed=0)  # fmt: skip
+    rows = [row for row in found["detection"] if row["n"]]
+    assert rows and all(row["unjudged"] == row["n"] for row in rows) and not (tmp_path / "j.jsonl").exists()
 
 
 def test_self_consistency_compares_repeats_of_the_same_question():

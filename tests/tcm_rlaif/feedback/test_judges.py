@@ -171,6 +171,21 @@ def test_local_judge_rejects_what_does_not_fit_and_refuses_to_rank_lists(local):
         local.ask([LIST], lambda q, r: None)
 
 
+def test_a_choice_is_the_token_that_stands_behind_the_lead(local, monkeypatch):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = {
+        word: number for number, word in enumerate(["▁A", "▁B", "A", "B", "更", "好", "的", "是", "答", "案", "▁"])
+    }
+    core = Tokenizer(models.BPE(words, [("▁", "A"), ("▁", "B")], unk_token="▁"))
+    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    monkeypatch.setattr(local, "tokenizer", PreTrainedTokenizerFast(tokenizer_object=core))
+    assert local.tokenizer.convert_ids_to_tokens(local.tokenizer("A")["input_ids"]) == ["▁A"]
+    ids = local._choice_ids(Question("pairwise", case(), ("甲", "乙")), ("A", "B"))
+    assert local.tokenizer.convert_ids_to_tokens(ids) == ["A", "B"]
+
+
 # --- from parameters
 
 

@@ -1,5 +1,7 @@
 """Sampling: what is drawn depends on the case, the seed and the number of the answer, and on nothing beside it."""
 
+import copy
+
 import pytest
 import tiny_model
 
@@ -91,6 +93,21 @@ def test_an_answer_is_finished_when_the_model_ended_it_and_its_length_counts_the
     padding = model[1].pad_token_id  # a draw of it ends an answer, too, but is no end that the model was taught
     assert all(s.tokens == 64 or s.ids[-1] == padding for s in drawn if not s.finished)
     assert min(s.tokens for s in finished) < 64
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_greedy_answer_ends_at_padding_and_is_finished_where_the_model_names_that_as_an_end(
+    model, monkeypatch, named: bool
+) -> None:
+    policy, tokenizer = model[0], copy.deepcopy(model[1])
+    (said, *_) = sample(policy, tokenizer, tiny_model.cases()[:1], **{**SETTINGS, "number": 1, "temperature": 0.0})
+    third = said.ids[2]
+    assert third not in (*said.ids[:2], tokenizer.eos_token_id)
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(third)
+    ends = [tokenizer.eos_token_id, *([third] if named else [])]
+    monkeypatch.setattr(policy.generation_config, "eos_token_id", ends)
+    (cut, *_) = sample(policy, tokenizer, tiny_model.cases()[:1], **{**SETTINGS, "number": 1, "temperature": 0.0})
+    assert cut.ids == said.ids[:3] and cut.finished == named
 
 
 def test_an_answer_cut_before_its_end_is_not_finished(model):

@@ -102,9 +102,8 @@ class LocalJudge:
     def _choice_ids(self, question: Question, choices: Sequence[str]) -> list[int]:
         """The token of each choice behind the lead; at a text's beginning many tokenizers write another one."""
         _, lead = prompt_text.choice_prompt(question, self.sees_gold)
-        head, *ids = self.tokenizer([lead, *(lead + choice for choice in choices)], add_special_tokens=False)[
-            "input_ids"
-        ]
+        texts = [lead, *(lead + choice for choice in choices)]
+        head, *ids = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
         if any(row[:-1] != head for row in ids) or len({row[-1] for row in ids}) != len(ids):
             raise JudgeError(f"judge_model: the tokenizer has no single token for each of {', '.join(choices)}")
         return [row[-1] for row in ids]
