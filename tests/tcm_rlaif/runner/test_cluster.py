@@ -22,8 +22,9 @@ VALUES = {
     "study": STUDY, "seeds": [0],
     "arms": {"base": {"training": "none"}, "sft_best_of_n": {"preference_training": "best_of_n"}},
     "accelerate": "profiles/accelerate/cpu.yaml", "base_patterns": 12, "base_hidden": 32, "base_layers": 1,
-    "base_vocabulary": 768, "base_steps": 20, "base_block": 64, "data_cases": 40, "data_unlabelled": 0,
-    "sft_epochs": 2, "candidate_number": 2, "candidate_max_new_tokens": 16, "audit_cases": 4, "audit_override": True,
+    "base_vocabulary": 768, "base_steps": 40, "base_block": 64, "data_cases": 40, "data_unlabelled": 0,
+    "sft_epochs": 4, "sft_learning_rate": 0.003, "candidate_number": 4, "candidate_max_new_tokens": 128,
+    "audit_cases": 4, "audit_override": True,
     "preference_epochs": 1, "dpo_health_evaluations": 1, "dpo_health_cases": 2, "eval_max_new_tokens": 16,
 }  # fmt: skip
 SCHEDULER = """#!/bin/bash
