@@ -20,7 +20,7 @@ from tcm.metrics import score_case
 from tcm.metrics.sets import herb_set, overlap
 from tcm_rlaif.feedback import labels
 from tcm_rlaif.feedback.judges import make_judges
-from tcm_rlaif.feedback.judges.base import Item
+from tcm_rlaif.feedback.judges.base import Item, rank_of
 from tcm_rlaif.feedback.preflight import of_best
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.models.sampling import Sample, sample
@@ -74,7 +74,7 @@ def answers(
         found = {"judge": {"name": "+".join(P.judge), "counts": report.counts, "cost": report.cost}}
     elif P.eval_number > 1 and P.eval_choice == "consensus":
         scores = [consensus(case, [s.text for s in said]) for case, said in zip(cases, of_case, strict=True)]
-    told = [_ended_first(said, row) for said, row in zip(of_case, scores, strict=True)]
+    told = [_ranks(said, row) for said, row in zip(of_case, scores, strict=True)]
     chosen = [best(row) for row in told]
     ended = time.perf_counter()
     if P.eval_number > 1:
@@ -102,9 +102,8 @@ def best(scores: Scores) -> int:
     return max(range(len(scores)), key=lambda n: (scores[n] is not None, scores[n] or 0.0, -n))
 
 
-def _ended_first(drawn: Sequence[Sample], scores: Scores) -> list[float | None]:
-    """The scores, less 1 where an answer was cut off: it is chosen only where none ended."""
-    return [s if s is None else s - (not one.finished) for one, s in zip(drawn, scores, strict=True)]
+def _ranks(drawn: Sequence[Sample], scores: Scores) -> list[float | None]:
+    return [s if s is None else rank_of(s, one.finished) for one, s in zip(drawn, scores, strict=True)]
 
 
 def _undecided(drawn: Sequence[Sample], scores: Scores) -> bool:
@@ -158,7 +157,9 @@ def curve(cases: Sequence[Case], rows: Sequence[Mapping[str, Any]]) -> list[dict
     def mean(k: int, by: Callable, worth: int) -> float:
         return fmean(of_best(said, k, by, itemgetter(worth)) for said in scored)
 
-    chosen = itemgetter(2, 0)  # one that ended before one that was cut off, then by score
+    def chosen(one: tuple[float, float, bool]) -> float:
+        return rank_of(one[0], one[2])
+
     return [
         {"k": k, "cases": len(scored), "kl": log(k) - (k - 1) / k, "score": mean(k, chosen, 0),
          "herb_f1": mean(k, chosen, 1), "oracle": mean(k, itemgetter(1), 1)}

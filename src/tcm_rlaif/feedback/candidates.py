@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tcm.cases import Case, read_split
 from tcm.files import write_rows
-from tcm_rlaif.feedback.judges.base import Item
+from tcm_rlaif.feedback.judges.base import Item, items_of
 from tcm_rlaif.models.memory import off_the_gpu
 from tcm_rlaif.models.prompter import Prompter, checked
 from tcm_rlaif.models.sampling import Sample, check_context, sample, sample_vllm
@@ -71,8 +71,6 @@ def sample_candidates(
     else:
         settings |= {"batch_size": P.candidate_batch_size, "unfinished": path.with_suffix(UNFINISHED)}
         samples = sample(model, tokenizer, cases, **settings, progress="sampling")
-    write_rows(path, [vars(s) for s in samples])
-    said: dict[str, list[tuple[str, bool]]] = {}
-    for s in samples:
-        said.setdefault(s.case_id, []).append((s.text, s.finished))
-    return [Item(case, *zip(*said[case.id], strict=True)) for case in cases], samples
+    rows = [vars(s) for s in samples]
+    write_rows(path, rows)
+    return items_of(cases, rows), samples

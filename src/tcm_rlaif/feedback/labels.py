@@ -7,7 +7,7 @@ from pathlib import Path
 from tcm.cases import Case
 from tcm.files import read_json, read_rows, write_json
 from tcm_rlaif.feedback.cache import Cache
-from tcm_rlaif.feedback.judges.base import Item, Judge, Verdict, said_of
+from tcm_rlaif.feedback.judges.base import Item, Judge, Verdict, items_of, said_of
 from tcm_rlaif.feedback.labelling import JudgeReport, judge_items
 from tcm_rlaif.models.prompter import PLAIN, Prompter
 from tcm_rlaif.study.schema import Params
@@ -60,11 +60,8 @@ def read_labels(folder: Path, cases: Sequence[Case]) -> tuple[list[Item], list[V
         cases: those that were prompted (`candidates.prompted`).
     """
     of = {case.id: case for case in cases}
-    said: dict[str, list[tuple[str, bool]]] = {}
-    for row in read_rows(folder / "candidates.jsonl"):
-        said.setdefault(row["case_id"], []).append((row["text"], row["finished"]))
     verdicts = [
         Verdict(v["case_id"], tuple(v["scores"]), tuple(v["criteria"]), v["status"])
         for v in read_json(folder / "verdicts.json")
     ]
-    return [Item(of[v.case_id], *zip(*said[v.case_id], strict=True)) for v in verdicts], verdicts
+    return items_of((of[v.case_id] for v in verdicts), read_rows(folder / "candidates.jsonl")), verdicts

@@ -13,7 +13,7 @@ from tcm.answers import read_for
 from tcm.metrics.intervals import interval
 from tcm.metrics.sets import herb_f1
 from tcm.metrics.usable import usable
-from tcm_rlaif.feedback.judges.base import Item, Verdict, said_of
+from tcm_rlaif.feedback.judges.base import Item, Verdict, rank_of, said_of
 
 NUMBERS = (2, 4, 8)
 """So many candidates of a prompt are chosen from, as far as they go."""
@@ -47,7 +47,7 @@ def preflight(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[str, A
 
 
 Candidate = tuple[float, float, float]
-"""Score, less 1 of one that did not end, so that it is never chosen before one that did; herb F1; whether usable."""
+"""What it is chosen by (`rank_of`), herb F1, whether it is usable."""
 
 
 def _scored(item: Item, verdict: Verdict) -> list[Candidate]:
@@ -56,7 +56,7 @@ def _scored(item: Item, verdict: Verdict) -> list[Candidate]:
         if score is not None:
             read = read_for(item.case, text)
             fit, _ = usable(gold, read, item.case.patient, ended)
-            found.append((score - (not ended), herb_f1(gold.herbs, read.answer.herbs), fit))
+            found.append((rank_of(score, ended), herb_f1(gold.herbs, read.answer.herbs), fit))
     return found
 
 

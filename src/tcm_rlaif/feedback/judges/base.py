@@ -6,10 +6,10 @@ both orders, because a judge that merely prefers the first place must not be tak
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from tcm.cases import Case
 
@@ -173,6 +173,23 @@ def said_of(item: Item, verdict: Verdict) -> list[tuple[str, float | None, bool]
     """Each candidate's text, its score, and whether it ended."""
     ended = item.finished or (True,) * len(item.candidates)
     return list(zip(item.candidates, verdict.scores, ended, strict=True))
+
+
+def items_of(cases: Iterable[Case], rows: Iterable[Mapping[str, Any]]) -> list[Item]:
+    """One item a case, in the order of the cases.
+
+    Args:
+        rows: the fields ``case_id``, ``text`` and ``finished`` of each answer, those of a case in the order sampled.
+    """
+    said: dict[str, list[tuple[str, bool]]] = {}
+    for row in rows:
+        said.setdefault(row["case_id"], []).append((row["text"], row["finished"]))
+    return [Item(case, *zip(*said[case.id], strict=True)) for case in cases]
+
+
+def rank_of(score: float, ended: bool) -> float:
+    """What an answer is chosen by: its score, less 1 where it was cut off, so that any that ended comes before it."""
+    return score - (not ended)
 
 
 def borda(scores: Sequence[float | None]) -> tuple[float | None, ...]:
