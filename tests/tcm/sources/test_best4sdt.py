@@ -152,3 +152,9 @@ def test_every_public_record_is_read_and_few_names_and_doses_stay_unread(best4sd
     assert sum(dose_in_g(item) is None for item in items) / len(items) < 0.03
     assert sum(resolve_herb(item.herb) is None for item in items) / len(items) < 0.05
     assert sum(case.patient.age is None for case in cases) < 15 and all(case.answer.syndrome for case in cases)
+
+
+def test_the_ids_that_the_documentation_names_are_those_of_the_records(best4sdt_path):
+    named = json.loads((Path(__file__).parents[3] / "docs" / "best4sdt-ids.json").read_text("utf-8"))
+    assert {f"best4sdt-{number}" for number in named} == {case.id for case in read_best4sdt(best4sdt_path)}
+    assert len(named) == len(set(named))
